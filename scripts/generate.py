@@ -1,0 +1,99 @@
+"""Turns one photo into a looping video: python scripts/generate.py photo=lake.jpg"""  # noqa: D415
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+import torch
+from command_line import errors_in_one_line, quote_paths
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import Cinemagraph, io, visualization
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.loop_quality import LoopQuality
+from stylecinegan.inputs import choose_device, choose_precision, resize_photo
+from stylecinegan.motion.controls import DIRECTIONS, directed_motion
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("photo", "video", "mask", "motion", "model.directory")
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="generate")
+@errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Reads the photo, animates it and writes the video."""
+    video = Path(cfg.video or (Path(cfg.photo or f"seed{cfg.seed}.jpg").stem + ".mp4"))
+    io.check_writable(video)
+    device = choose_device(cfg.device)
+    with step("load the model"):
+        precision = choose_precision(cfg.precision, device)
+        model = instantiate(cfg.model, precision=precision).to(device)
+    with step("read the photo"):
+        photo = read_photo(cfg, model).to(device)
+        mask = io.read_mask(cfg.mask, size=tuple(photo.shape[2:])).to(device)
+        if cfg.motion in DIRECTIONS:
+            motion = directed_motion(cfg.motion, mask)
+        else:
+            motion = io.read_motion(cfg.motion).to(device)
+    with step("invert the photo and prepare the loop"):
+        cinemagraph = model.animate(
+            photo,
+            cfg.num_frames,
+            mask=mask,
+            motion=motion,
+            speed=cfg.speed,
+            warping=instantiate(cfg.warping),
+        )
+    quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
+    with step("render and encode the frames"):
+        io.write_video(video, progress(cinemagraph, quality), fps=cfg.fps)
+    if quality is not None:
+        write_intermediate(video, cinemagraph, quality)
+    logger.info("the video is in %s", video)
+
+
+def read_photo(cfg: DictConfig, model: torch.nn.Module) -> Tensor:
+    """Reads the photo, or samples a landscape if only a seed is given."""
+    if cfg.photo is None and cfg.seed is None:
+        raise InputError("photo=FILE (or seed=NUMBER for a sampled landscape) is needed, got none")
+    photo = io.read_image(cfg.photo) if cfg.photo is not None else model.sample(cfg.seed)
+    return resize_photo(photo, cfg.size)
+
+
+def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:
+    """Passes the frames on under a progress bar, measured on their way if wanted."""
+    for frame in tqdm(cinemagraph.frames, total=cinemagraph.num_frames, unit="frame"):
+        yield frame if quality is None else quality.add(frame)
+
+
+def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:
+    """Writes mask, motion, inversion and the loop's figures beside the video."""
+    base = video.with_suffix("")
+    io.write_mask(f"{base}_mask.png", cinemagraph.mask)
+    io.write_motion(f"{base}_motion.npy", cinemagraph.motion)
+    io.write_image(f"{base}_motion.png", visualization.motion_to_image(cinemagraph.motion))
+    io.write_image(f"{base}_inversion.png", cinemagraph.inversion.image)
+    figures = json.dumps(quality.result(), indent=2)
+    Path(f"{base}_loop.json").write_text(figures + "\n")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Says what is being done and how long it took."""
+    start = time.perf_counter()
+    yield
+    logger.info("%s: %.1f s", name, time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = quote_paths(sys.argv[1:], PATH_KEYS)
+    main()

@@ -1,0 +1,97 @@
+"""Trains a network: python scripts/train.py experiment=generator data.dir=FOLDER
+
+To resume, run the same command again. On the 8 GPUs of a machine:
+torchrun --nproc-per-node=8 scripts/train.py experiment=generator data.dir=FOLDER
+"""  # noqa: D415
+
+import logging
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import numpy as np
+import torch
+from command_line import errors_in_one_line, quote_paths
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from stylecinegan.data.batches import Batches
+from stylecinegan.training import distributed
+from stylecinegan.training.loop import train
+
+PATH_KEYS = ("data.dir", "data.held_out", "data.select")
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+@errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Runs the experiment on this process's share of the machines."""
+    device = distributed.local_device(cfg.device)
+    with distributed.process_group(device):
+        run(cfg, device, Path(HydraConfig.get().runtime.output_dir))
+
+
+def run(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
+    """Builds task and data, trains, exports."""
+    if not distributed.is_main():
+        logging.getLogger().setLevel(logging.WARNING)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    if distributed.is_main():
+        describe(cfg, run_dir)
+    seed_everything(cfg.seed)  # the same on all ranks: they start from the same weights
+    task = instantiate(cfg.task)
+    task.to(device)
+    seed_everything(cfg.seed + 1_000_003 * (distributed.rank() + 1))
+    batches = Batches(
+        instantiate(cfg.data),
+        batch_size=cfg.batch_size,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+        num_workers=min(cfg.num_workers, os.cpu_count() or 1),
+        device=device,
+    )
+    complete = train(
+        task,
+        batches,
+        num_steps=cfg.num_steps,
+        run_dir=run_dir,
+        save_every=cfg.save_every,
+        log_every=cfg.log_every,
+        sample_every=cfg.sample_every,
+        keep=cfg.keep,
+    )
+    if complete and distributed.is_main():
+        task.export(run_dir / "export")
+        logging.getLogger(__name__).info("weights are in %s", run_dir / "export")
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds every random number generator of this process."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (for libraries that draw from the global one)
+    torch.manual_seed(seed)
+
+
+def describe(cfg: DictConfig, run_dir: Path) -> None:
+    """Writes what is trained, and with which code, beside the states."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
+    git = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if git.returncode == 0:
+        (run_dir / "commit.txt").write_text(git.stdout)
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = quote_paths(sys.argv[1:], PATH_KEYS)
+    main()

@@ -1,0 +1,6 @@
+"""StyleCineGAN: one landscape photo in, a seamless looping cinemagraph out."""
+
+from stylecinegan.ops import splat
+from stylecinegan.pipeline import Cinemagraph, StyleCineGAN, Warping
+
+__all__ = ["Cinemagraph", "StyleCineGAN", "Warping", "splat"]

@@ -1,0 +1,152 @@
+import mmap
+import os
+import struct
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from stylecinegan.errors import InputError
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+# What Pillow's decoders and zip files raise on damaged data, besides MemoryError.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class PictureFolder:
+    """The pictures in a folder or a zip file, at any depth, in the order of their names.
+
+    Args:
+        path: Folder or ``.zip``.
+
+    Raises:
+        InputError: If the path holds no pictures.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise InputError(f"wanted a folder or zip file of pictures, found nothing at {path}")
+        if not self.path.is_dir() and not zipfile.is_zipfile(self.path):
+            raise InputError(f"wanted a folder or zip file of pictures, got {path}")
+        self.names = sorted(filter(_is_picture, self._list()))
+        if not self.names:
+            kinds = " ".join(sorted(PICTURE_SUFFIXES))
+            raise InputError(f"wanted pictures ({kinds}) in {path}, found none")
+        self._zip: tuple[int, zipfile.ZipFile] | None = None
+
+    def open(self, name: str) -> Image.Image:
+        """Opens a picture; Pillow decodes it when its pixels are asked for."""
+        if self.path.is_dir():
+            return Image.open(self.path / name)
+        return Image.open(BytesIO(self._open_zip().read(name)))
+
+    def read(self, name: str) -> np.ndarray:
+        """Decodes a picture, upright by its EXIF rotation, uint8 RGB, ``[H, W, 3]``."""
+        with self.open(name) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+    def size(self, name: str) -> int:
+        """Returns the bytes of a decoded picture, 0 if not even its header can be read."""
+        try:
+            with self.open(name) as picture:
+                return 3 * picture.width * picture.height
+        except BROKEN:
+            return 0
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_zip": None}
+
+    def _list(self) -> list[str]:
+        if not self.path.is_dir():
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.namelist()
+        return [
+            Path(folder, file).relative_to(self.path).as_posix()
+            for folder, _, files in os.walk(self.path, followlinks=True)
+            for file in files
+        ]
+
+    def _open_zip(self) -> zipfile.ZipFile:
+        # Every worker process needs a file of its own: they would share the position in it.
+        if self._zip is None or self._zip[0] != os.getpid():
+            self._zip = (os.getpid(), zipfile.ZipFile(self.path))
+        return self._zip[1]
+
+
+class PictureCache:
+    """Decoded pictures in memory that all worker processes share, filled as they are first read.
+
+    Args:
+        sizes: Bytes of each decoded picture.
+    """
+
+    def __init__(self, sizes: list[int]) -> None:
+        self._offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        self._pixels = shared_array(int(self._offsets[-1]))
+        # Height and width, written after the pixels: zero says that they are not there yet.
+        self._shapes = shared_array(8 * len(sizes)).view(np.int32).reshape(-1, 2)
+
+    def get(self, index: int) -> np.ndarray | None:
+        """Returns a picture, ``[H, W, 3]``, or ``None`` if it has not been put here yet."""
+        height, width = (int(side) for side in self._shapes[index])
+        if not height or not width:
+            return None
+        start = self._offsets[index]
+        return self._pixels[start : start + 3 * height * width].reshape(height, width, 3)
+
+    def put(self, index: int, picture: np.ndarray) -> None:
+        """Keeps a picture, unless it is larger than its header said."""
+        start, end = self._offsets[index : index + 2]
+        if picture.size <= end - start:
+            self._pixels[start : start + picture.size] = picture.reshape(-1)
+            self._shapes[index] = picture.shape[:2]
+
+
+def shared_array(num_bytes: int) -> np.ndarray:
+    """Returns zeroed bytes that forked processes share.
+
+    Anonymous memory, because containers often limit ``/dev/shm`` to 64 MB.
+    """
+    return np.frombuffer(mmap.mmap(-1, max(num_bytes, 1)), dtype=np.uint8)[:num_bytes]
+
+
+def read_names(path: str | Path) -> set[str]:
+    """Reads a list of pictures, one a line, with or without folder and suffix.
+
+    Raises:
+        InputError: If the file cannot be read as text.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"wanted a text file of picture names, one a line, got {path}") from error
+    return {stem(line.strip()) for line in lines if line.strip()}
+
+
+def stem(name: str) -> str:
+    """Returns a picture's name without folders and suffix; other dots belong to the name."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name
+
+
+def _is_picture(name: str) -> bool:
+    parts = Path(name).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and Path(name).suffix.lower() in PICTURE_SUFFIXES

@@ -1,0 +1,67 @@
+"""How well a cinemagraph loops, measured on its frames as they pass by."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class LoopQuality:
+    """Steps between neighbouring frames and fine detail in the moving region.
+
+    Args:
+        mask: S, ``[1, 1, H, W]``; detail is measured where it exceeds 0.9.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        self.region = (mask > 0.9).float()
+        self.steps: list[float] = []
+        self.details: list[float] = []
+        self._first: Tensor | None = None
+        self._previous: Tensor | None = None
+
+    def add(self, frame: Tensor) -> Tensor:
+        """Takes the next frame, ``[1, 3, H, W]`` in [-1, 1], and hands it on."""
+        if self._first is None or self._previous is None:
+            self._first = frame
+        else:
+            self.steps.append(_step(self._previous, frame))
+        self.details.append(self._detail(frame))
+        self._previous = frame
+        return frame
+
+    def result(self) -> dict[str, float]:
+        """The figures, after the last frame.
+
+        Returns:
+            ``closing_step_ratio``: step from the last to the first frame over the largest step
+            between neighbours. ``step_ratio``: largest over smallest step, the closing one
+            included. ``detail_kept``: fine detail at mid-loop over that of frame 0.
+            ``least_detail_kept``: the least of any frame. ``largest_step``, ``smallest_step``: mean
+            absolute differences, 0 to 255.
+        """
+        assert self._first is not None
+        assert self._previous is not None
+        closing = _step(self._previous, self._first)
+        steps = [*self.steps, closing]
+        detail = max(self.details[0], 1e-9)
+        return {
+            "closing_step_ratio": closing / max(max(self.steps), 1e-9),
+            "step_ratio": max(steps) / max(min(steps), 1e-9),
+            "detail_kept": self.details[len(self.details) // 2] / detail,
+            "least_detail_kept": min(self.details) / detail,
+            "largest_step": max(steps),
+            "smallest_step": min(steps),
+        }
+
+    def _detail(self, frame: Tensor) -> float:
+        """RMS, over the region, of the frame minus its quarter-size average enlarged again."""
+        height, width = frame.shape[2:]
+        small = F.avg_pool2d(frame, 4, ceil_mode=True, count_include_pad=False)
+        size = (small.shape[2] * 4, small.shape[3] * 4)
+        smooth = F.interpolate(small, size, mode="bilinear")[:, :, :height, :width]
+        energy = (frame - smooth).square_().mul_(self.region).sum()
+        return float(torch.sqrt(energy / (3.0 * self.region.sum().clamp(min=1.0))))
+
+
+def _step(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs_().mean()) * 127.5

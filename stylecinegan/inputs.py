@@ -1,0 +1,60 @@
+"""Choices that the command line leaves open."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; ``"auto"`` is the GPU if there is one.
+
+    Raises:
+        InputError: If the name is no device of this machine.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device must be auto, cpu or cuda, got {name}: {reason}") from error
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The arithmetic of a name; ``"auto"`` is bf16 where the device computes with it natively."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Emulated bf16 is slower than fp32: only processors with the instructions gain.
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def resize_photo(photo: Tensor, size: int | tuple[int, int] | None) -> Tensor:
+    """Resizes a photo.
+
+    Args:
+        photo: ``[1, 3, H, W]`` in [-1, 1].
+        size: Longer side, or (height, width), or ``None`` to keep it.
+
+    Raises:
+        InputError: If the size is not one number or two, of at least 64 pixels.
+    """
+    if size is None:
+        return photo
+    if isinstance(size, int):
+        scale = size / max(photo.shape[2:])
+        height, width = (max(1, round(side * scale)) for side in photo.shape[2:])
+    else:
+        try:
+            height, width = (int(side) for side in size)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"size must be a number or [height,width], got {size}") from error
+    if max(height, width) < 64:
+        raise InputError(f"size must be at least 64 pixels, got {size}")
+    resized = F.interpolate(photo, (height, width), mode="bicubic", antialias=True)
+    return resized.clamp(-1.0, 1.0)

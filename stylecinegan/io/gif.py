@@ -1,0 +1,196 @@
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import GifImagePlugin, Image
+
+# The last of 256 entries marks what is unchanged since the previous frame.
+_NUM_COLOURS = 255
+_UNCHANGED = 255
+# Browsers show anything shorter for a tenth of a second.
+_SHORTEST_DELAY = 2  # hundredths of a second
+_PALETTE_SIDE = 512
+_CELL_BITS = 6
+_LEVELS = 16
+_NUM_PARTNERS = 16
+
+
+class GifEncoder:
+    """Writes a GIF with one palette, taken from the first frame, and ordered dithering.
+
+    Ordered dithering gives a still pixel the same index in every frame: it neither flickers, as
+    with error diffusion, nor costs bytes. Frames are shown from the nearest hundredth of a second
+    on, so that the length of the loop stays right; above 50 frames per second some are left out.
+
+    Args:
+        path: File to write.
+        rate: Frames per second.
+        loops: How often the animation plays, 0 for ever.
+    """
+
+    def __init__(self, path: Path, rate: Fraction, loops: int) -> None:
+        self._path = path
+        self._rate = rate
+        self._loops = loops
+        self._num_frames = 0
+        self._stream = None
+        # The frame that waits for its delay, which the start of the next one gives.
+        self._waiting: np.ndarray | None = None
+        self._waiting_start = 0
+        self._shown: np.ndarray | None = None
+
+    def write(self, pixels: np.ndarray) -> None:
+        """Appends a frame, ``[H, W, 3]``, uint8."""
+        if self._stream is None:
+            self._open(pixels)
+        start = self._start_of(self._num_frames)
+        self._num_frames += 1
+        if self._waiting is not None:
+            if start - self._waiting_start < _SHORTEST_DELAY:
+                return
+            self._flush(start)
+        self._waiting = dither(pixels, self._table)
+        self._waiting_start = start
+
+    def close(self) -> None:
+        """Completes the file."""
+        if self._stream is not None:
+            self._flush(self._start_of(self._num_frames))
+            self._stream.write(b";")
+            self._stream.close()
+
+    def abort(self) -> None:
+        """Lets go of a file that will be deleted."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _start_of(self, frame: int) -> int:
+        return round(100 * frame / self._rate)
+
+    def _open(self, pixels: np.ndarray) -> None:
+        palette = choose_palette(pixels)
+        self._table = dither_table(palette)
+        self._stream = self._path.open("wb")
+        height, width = pixels.shape[:2]
+        # 0xF7: a global palette of 256 colours with 8 bits each.
+        header = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0)
+        entries = palette.tobytes().ljust(3 * 256, b"\0")
+        # A GIF without this block plays once; n in it means 1 + n times, 0 for ever.
+        loop = b""
+        if self._loops != 1:
+            repetitions = max(self._loops - 1, 0)
+            loop = b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", repetitions) + b"\0"
+        self._stream.write(header + entries + loop)
+
+    def _flush(self, end: int) -> None:
+        assert self._waiting is not None
+        assert self._stream is not None
+        indices, top, left = self._waiting, 0, 0
+        if self._shown is not None:
+            indices, top, left = _changes(self._shown, indices)
+        delay = max(end - self._waiting_start, 1)
+        blocks = GifImagePlugin.getdata(
+            Image.fromarray(indices),
+            (left, top),
+            duration=10 * delay,
+            disposal=1,  # what is transparent keeps showing the previous frame
+            transparency=_UNCHANGED,
+            interlace=0,
+        )
+        self._stream.write(b"".join(blocks))
+        self._shown = self._waiting
+
+
+def _changes(shown: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Crops ``indices`` to what differs from ``shown``; what does not becomes transparent."""
+    changed = shown != indices
+    rows, columns = changed.any(axis=1).nonzero()[0], changed.any(axis=0).nonzero()[0]
+    if len(rows) == 0:
+        return np.full((1, 1), _UNCHANGED, np.uint8), 0, 0
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    different = np.where(changed[box], indices[box], np.uint8(_UNCHANGED))
+    return different, int(rows[0]), int(columns[0])
+
+
+def choose_palette(pixels: np.ndarray) -> np.ndarray:
+    """Chooses up to 255 colours for ``[H, W, 3]``, uint8; returns ``[K, 3]``, uint8."""
+    step = max(1, -(-max(pixels.shape[:2]) // _PALETTE_SIDE))
+    # Every n-th pixel and not a smaller picture, whose averages would be colours of neither side.
+    sample = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step]))
+    quantized = sample.quantize(_NUM_COLOURS, Image.Quantize.MEDIANCUT, kmeans=2)
+    entries = quantized.getpalette()
+    assert entries is not None
+    num_used = int(np.asarray(quantized).max()) + 1
+    return np.array(entries[: 3 * num_used], np.uint8).reshape(-1, 3)
+
+
+def dither_table(palette: np.ndarray) -> np.ndarray:
+    """Says for every colour and every step of the dithering pattern which entry to show.
+
+    Each colour is mixed from its nearest entry and the one beside it that brings the mean closest
+    without a coarse grain.
+
+    Args:
+        palette: ``[K, 3]``, uint8.
+
+    Returns:
+        Palette indices, ``[16, 64^3]``, uint8, by step and by the upper 6 bits of (r, g, b).
+    """
+    side = 2**_CELL_BITS
+    width = 256 // side
+    levels = np.arange(side, dtype=np.float32) * width + (width - 1) / 2
+    red, green, blue = np.meshgrid(levels, levels, levels, indexing="ij")
+    colours = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
+    nearest = _nearest(colours, palette)
+    entries = palette.astype(np.float32)
+    distances = np.square(entries[:, None] - entries).sum(-1)
+    beside = distances.argsort(axis=1)[:, 1 : _NUM_PARTNERS + 1]  # [K, 16]
+    if len(palette) == 1:
+        beside = np.zeros((1, 1), np.int64)
+    thresholds = ((np.arange(_LEVELS, dtype=np.float32) + 0.5) / _LEVELS)[:, None]
+    table = np.empty((_LEVELS, len(colours)), np.uint8)
+    for start in range(0, len(colours), side**2):  # in slices, for the memory's sake
+        part = slice(start, start + side**2)
+        second, share = _mix(colours[part], nearest[part], beside, entries)
+        table[:, part] = np.where(thresholds < share, second, nearest[part])
+    return table
+
+
+def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Finds the nearest entry for each colour; ``[N]``."""
+    reference = Image.new("P", (1, 1))
+    # Repeated entries, because Pillow would fill the list up with black.
+    repeats = -(-256 // len(palette))
+    reference.putpalette(np.tile(palette, (repeats, 1))[:256].tobytes())
+    picture = Image.fromarray(colours.astype(np.uint8)[None])
+    indices = picture.quantize(palette=reference, dither=Image.Dither.NONE)
+    return np.asarray(indices)[0] % len(palette)
+
+
+def _mix(
+    colours: np.ndarray, nearest: np.ndarray, beside: np.ndarray, entries: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the second entry for each colour, ``[N]``, and its share in [0, 0.5], ``[N]``."""
+    partners = beside[nearest]  # [N, 16]
+    first = entries[nearest]
+    towards = entries[partners] - first[:, None]  # [N, 16, 3]
+    wanted = (colours - first)[:, None]
+    squared = np.square(towards).sum(-1)
+    share = ((wanted * towards).sum(-1) / squared.clip(min=1)).clip(0, 0.5)
+    error = np.square(wanted - share[..., None] * towards).sum(-1)
+    # A tenth of the grain's variance: the eye averages most of it away.
+    best = (error + 0.1 * share * (1 - share) * squared).argmin(axis=1)
+    rows = np.arange(len(best))
+    return partners[rows, best], share[rows, best]
+
+
+def dither(pixels: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Takes ``[H, W, 3]``, uint8, to palette indices ``[H, W]``, uint8."""
+    height, width = pixels.shape[:2]
+    # Bayer's 4x4 order: neighbours get thresholds that are far apart.
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.int32)
+    position = np.tile(bayer, (-(-height // 4), -(-width // 4)))[:height, :width]
+    for channel in range(3):
+        position = position << _CELL_BITS | pixels[..., channel] >> (8 - _CELL_BITS)
+    return table.reshape(-1).take(position)

@@ -1,0 +1,135 @@
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.io.paths import PathLike, existing_file, replacing, reporting_write_errors
+
+# The first number of a Middlebury .flo file; its bytes read "PIEH".
+_FLO_MAGIC = 202021.25
+# Middlebury's mark for a pixel without a value.
+_FLO_UNKNOWN = 1e9
+
+_SUFFIXES = (".npy", ".flo")
+
+
+def read_motion(path: PathLike) -> Tensor:
+    """Reads a motion M, (x right, y down), in pixels per frame of the file's own map.
+
+    Layouts are ``[1, 2, H, W]``, ``[2, H, W]`` and ``[H, W, 2]``; where the last two both fit
+    (a first and a last side of 2), the first side is taken for the channels.
+
+    Args:
+        path: ``.npy``, ``.npz`` (one array, or one named "motion") or Middlebury ``.flo``.
+
+    Returns:
+        ``[1, 2, H, W]``, float32.
+
+    Raises:
+        InputError: If the file holds anything else, or a value that is not finite.
+    """
+    file = existing_file(path, "a motion (.npy, .npz or .flo)")
+    suffix = file.suffix.lower()
+    if suffix == ".flo":
+        array = _read_flo(path, file)
+    elif suffix in (".npy", ".npz"):
+        array = _read_numpy(path, file)
+    else:
+        raise InputError(f"cannot read {path}: wanted .npy, .npz or .flo, found '{file.suffix}'")
+    array = _channels_first(path, array)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is counted below
+        motion = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    num_bad = int((~motion.isfinite()).sum())
+    if num_bad:
+        raise InputError(
+            f"cannot use {path}: wanted a motion of finite numbers, found {num_bad} of "
+            f"{motion.numel()} values NaN, infinite or unknown"
+        )
+    return motion[None]
+
+
+def _read_numpy(path: PathLike, file: Path) -> np.ndarray:
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = loaded.files
+            if "motion" not in names and len(names) != 1:
+                raise InputError(
+                    f"cannot read {path}: wanted one array or one named 'motion', found {names}"
+                )
+            return loaded["motion" if "motion" in names else names[0]]
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+        # A pickle would run code while it is read, so object arrays are refused.
+        raise InputError(
+            f"cannot read {path}: wanted NumPy numbers (no pickled objects), found a file that "
+            f"is damaged or something else ({str(error).splitlines()[0] if str(error) else error})"
+        ) from error
+
+
+def _read_flo(path: PathLike, file: Path) -> np.ndarray:
+    data = file.read_bytes()
+    if len(data) < 12 or np.frombuffer(data, "<f4", 1)[0] != _FLO_MAGIC:
+        raise InputError(f"cannot read {path}: wanted a Middlebury .flo, found other data")
+    width, height = (int(side) for side in np.frombuffer(data, "<i4", 2, offset=4))
+    if width < 1 or height < 1 or len(data) - 12 != 8 * width * height:
+        raise InputError(
+            f"cannot read {path}: wanted {width}x{height} vectors of 8 bytes as its header says, "
+            f"found {len(data) - 12} bytes"
+        )
+    motion = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
+    motion[np.abs(motion) > _FLO_UNKNOWN] = np.nan
+    return motion
+
+
+def _channels_first(path: PathLike, array: np.ndarray) -> np.ndarray:
+    shape = list(array.shape)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"cannot use {path}: wanted real numbers, found {array.dtype}")
+    if array.ndim == 4 and shape[0] == 1:
+        array = array[0]
+        has_layout = shape[1] == 2
+    else:
+        has_layout = array.ndim == 3 and 2 in (shape[0], shape[2])
+        if has_layout and shape[0] != 2:
+            array = array.transpose(2, 0, 1)
+    if not has_layout or array.size == 0:
+        raise InputError(
+            f"cannot use {path}: wanted a motion [1, 2, H, W], [2, H, W] or [H, W, 2], "
+            f"found {shape}"
+        )
+    return array
+
+
+def write_motion(path: PathLike, motion: Tensor) -> None:
+    """Writes a motion; parent folders are created.
+
+    Args:
+        path: ``.npy``, stored as ``[1, 2, H, W]``, or Middlebury ``.flo``.
+        motion: ``[1, 2, H, W]``.
+
+    Raises:
+        InputError: If the file cannot be written.
+        ValueError: If ``motion`` is not one motion.
+    """
+    if motion.ndim != 4 or motion.shape[:2] != (1, 2):
+        raise ValueError(f"motion must be [1, 2, H, W], got {list(motion.shape)}")
+    array = motion.detach().cpu().float().numpy()
+    with (
+        replacing(path, _SUFFIXES) as temporary,
+        reporting_write_errors(path),
+        temporary.open("wb") as stream,
+    ):
+        if temporary.suffix == ".npy":
+            np.save(stream, array, allow_pickle=False)
+            return
+        _, _, height, width = array.shape
+        stream.write(np.float32(_FLO_MAGIC).astype("<f4").tobytes())
+        stream.write(np.array([width, height], "<i4").tobytes())
+        stream.write(array[0].transpose(1, 2, 0).astype("<f4").tobytes())

@@ -1,0 +1,180 @@
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stylecinegan.errors import InputError
+
+PathLike = str | os.PathLike[str]
+
+# The empty suffix stands for a folder of frames.
+VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp", "")
+
+
+def existing_file(path: PathLike, wanted: str) -> Path:
+    """Finds a file that the user named.
+
+    Args:
+        path: Absolute or relative; ``~`` is the home folder and a trailing slash does not matter.
+        wanted: What the file is to hold, with its article, for the message.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If there is no such file, or it is empty or a directory.
+    """
+    file = Path(path).expanduser()
+    try:
+        if not file.exists():
+            raise InputError(f"cannot read {path}: wanted {wanted}, found no such file")
+        if not file.is_file():
+            found = "a directory" if file.is_dir() else "something that is not a file"
+            raise InputError(f"cannot read {path}: wanted {wanted}, found {found}")
+        if file.stat().st_size == 0:
+            raise InputError(f"cannot read {path}: wanted {wanted}, found an empty file")
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return file
+
+
+def output_path(path: PathLike) -> tuple[Path, str]:
+    """Splits what the user asked to write into a place and a kind.
+
+    Returns:
+        The path and its suffix in lower case; the suffix is empty for a folder, which has none
+        or ends with a slash.
+    """
+    # Path() drops a trailing slash, so the kind is decided on the text.
+    is_folder = os.fspath(path).endswith(("/", os.sep))
+    target = Path(path).expanduser()
+    if target.name in ("", ".."):
+        target, is_folder = target.resolve(), True
+    return target, "" if is_folder else target.suffix.lower()
+
+
+def check_writable(path: PathLike, suffixes: Collection[str] = VIDEO_SUFFIXES) -> None:
+    """Checks that a result can be written, so that a script can fail before computing it.
+
+    Args:
+        path: File to write, or folder (no suffix or a trailing slash). Missing parents are fine.
+        suffixes: What may be written; the empty suffix stands for a folder of PNG frames.
+
+    Raises:
+        InputError: If the suffix is unknown, something is in the way that must not be replaced,
+            or the folder cannot be written to.
+    """
+    target, suffix = output_path(path)
+    if suffix not in suffixes:
+        wanted = ", ".join(sorted(filter(None, suffixes)))
+        folder = " or a folder (with a trailing slash)" if "" in suffixes else ""
+        found = f"'{target.suffix}'" if suffix else "no ending"
+        raise InputError(
+            f"cannot write {path}: wanted a name ending in {wanted}{folder}, found {found}"
+        )
+    with reporting_write_errors(path):
+        _check_target(path, target, is_folder=suffix == "")
+        ancestor = next(parent for parent in target.absolute().parents if parent.exists())
+        if not ancestor.is_dir():
+            raise InputError(f"cannot write {path}: {ancestor} is a file and not a folder")
+        # Trying is the only reliable check: permission bits say nothing about read-only mounts.
+        with tempfile.NamedTemporaryFile(dir=ancestor, prefix=".partial-"):
+            pass
+
+
+def _check_target(path: PathLike, target: Path, *, is_folder: bool) -> None:
+    if not target.exists():
+        return
+    if not is_folder:
+        if target.is_dir():
+            raise InputError(f"cannot write {path}: wanted a file, found a directory there")
+        if not target.is_file() or not os.access(target, os.W_OK):
+            raise InputError(f"cannot write {path}: what is there must not be replaced")
+        return
+    if not target.is_dir():
+        raise InputError(f"cannot write {path}: wanted a folder of frames, found a file there")
+    for entry in target.iterdir():
+        if not entry.match("frame_*.png") or not entry.is_file():
+            raise InputError(
+                f"cannot write {path}: wanted a folder of nothing but frame_*.png to replace, "
+                f"found {entry.name} in it"
+            )
+
+
+@contextmanager
+def reporting_write_errors(path: PathLike) -> Iterator[None]:
+    """Turns the system's errors of writing ``path`` into an :class:`InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def replacing(path: PathLike, suffixes: Collection[str]) -> Iterator[Path]:
+    """Gives a temporary place beside ``path``, which takes that name when the block completes.
+
+    If the block raises, even for an interrupt, nothing is left behind and what was at ``path``
+    is untouched. A folder (empty suffix) is created, a file is not.
+
+    Args:
+        path: File or folder to write; parents are created.
+        suffixes: As for :func:`check_writable`, which is called first.
+
+    Yields:
+        The temporary path, absolute, with the suffix of ``path``.
+
+    Raises:
+        InputError: If ``path`` cannot be written.
+    """
+    check_writable(path, suffixes)
+    relative, suffix = output_path(path)
+    # Absolute, so that a colon in a name is not taken for a protocol by FFmpeg; a symbolic link
+    # is followed, so that its target is what is replaced.
+    target = Path(os.path.realpath(relative))
+    created = [parent for parent in target.parents if not parent.exists()]
+    temporary = target.with_name(f".partial-{secrets.token_hex(4)}{suffix}")
+    try:
+        with reporting_write_errors(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if suffix == "":
+                temporary.mkdir()
+        yield temporary
+        with reporting_write_errors(path):
+            # Once more: the computation may have taken minutes.
+            _check_target(path, target, is_folder=suffix == "")
+            _rename(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        with suppress(OSError):
+            for parent in created:
+                parent.rmdir()
+        raise
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    if not target.is_dir():
+        os.replace(temporary, target)
+        return
+    # A folder with frames in it cannot be replaced in one step.
+    previous = target.with_name(f".partial-{secrets.token_hex(4)}")
+    target.rename(previous)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        previous.rename(target)
+        raise
+    shutil.rmtree(previous)
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

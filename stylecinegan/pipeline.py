@@ -1,0 +1,393 @@
+"""From a photo to a cinemagraph: the paper's Fig. 2 as code."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.motion.controls import normalize_speed
+from stylecinegan.ops import Backend
+from stylecinegan.warping.displacement import (
+    Sampling,
+    integrate_motion,
+    reflect,
+    resize_displacement,
+)
+from stylecinegan.warping.feature_warping import WarpedGenerator
+from stylecinegan.warping.frame_warp import Direction, FrameWarp
+from stylecinegan.warping.moving_layer import MovingLayer
+
+SIDE_MULTIPLE = 32
+"""Photos are extended to sides divisible by this: six levels, each half the one before."""
+
+INTEGRATION_SIDE = 512
+"""Motion is integrated on a map whose longer side is at most this, as in the released code."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A photo in the generator's terms (Sec. 3.1).
+
+    Attributes:
+        w_plus: Latent codes, ``[1, num_styles, style_dim]``.
+        features: Deep features by layer, from D^10 on, ``[1, C, R, R]``.
+        image: What the generator makes of them, ``[1, 3, H, W]`` in [-1, 1].
+    """
+
+    w_plus: Tensor
+    features: dict[int, Tensor]
+    image: Tensor
+
+
+@dataclass(frozen=True)
+class Cinemagraph:
+    """A looping video that is computed frame by frame as it is read.
+
+    Attributes:
+        num_frames: N; frame N would be frame 0 again.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
+        motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
+        inversion: The photo as the generator sees it.
+    """
+
+    num_frames: int
+    photo: Tensor
+    mask: Tensor
+    motion: Tensor
+    inversion: Inversion
+    _render: Callable[[], Iterator[Tensor]] = field(repr=False)
+
+    @property
+    def frames(self) -> Iterator[Tensor]:
+        """A fresh pass over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
+        return self._render()
+
+
+@dataclass(frozen=True)
+class Warping:
+    """How frames are rendered; the defaults are what ``generate.py`` does.
+
+    Attributes:
+        warp_layers: Layers that are warped; by default the even ones from 10 on (the paper's).
+        first_rgb_layer: First layer that contributes to the picture.
+        direction: Forward or backward warping.
+        use_folding: Applies to-RGB before the warp; same result, faster.
+        use_detail_transfer: See :class:`MovingLayer`; needs even warp layers, as do the next two.
+        use_moving_content_only: See :class:`MovingLayer`.
+        use_contrast_preservation: See :class:`MovingLayer`.
+        use_hole_filling: Fills pixels that nothing reached.
+        sampling: How the motion is read between pixels.
+        period: N where it is not the number of frames; the released code uses one less.
+        backend: Implementation of the splat.
+    """
+
+    warp_layers: Sequence[int] | None = None
+    first_rgb_layer: int = FEATURE_LAYER
+    direction: Direction = "forward"
+    use_folding: bool = True
+    use_detail_transfer: bool = True
+    use_moving_content_only: bool = True
+    use_contrast_preservation: bool = True
+    use_hole_filling: bool = True
+    sampling: Sampling = "bilinear"
+    period: int | None = None
+    backend: Backend = "auto"
+
+    @classmethod
+    def of_the_paper(cls, **changes: object) -> "Warping":
+        """The paper's own rendering, without what this project adds; for its tables."""
+        settings: dict = {
+            "use_detail_transfer": False,
+            "use_moving_content_only": False,
+            "use_contrast_preservation": False,
+        }
+        return cls(**{**settings, **changes})
+
+    @property
+    def uses_moving_layer(self) -> bool:
+        """Whether anything that this project adds is asked for."""
+        return (
+            self.use_detail_transfer
+            or self.use_moving_content_only
+            or self.use_contrast_preservation
+        )
+
+
+class StyleCineGAN(nn.Module):
+    """Invert, predict mask and motion, animate (Fig. 2).
+
+    Args:
+        generator: A StyleGAN2 generator.
+        encoder: Its encoder.
+        inversion_side: A photo whose longer side exceeds this is shrunk before it is inverted;
+            its detail is added at full size. Bounds memory and time.
+        precision: Arithmetic of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        encoder: FeatureStyleEncoder,
+        *,
+        inversion_side: int = 1024,
+        precision: str = "fp32",
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.encoder = encoder
+        self.inversion_side = inversion_side
+        self.precision = precision
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | Path | None = None,
+        *,
+        inversion_side: int = 1024,
+        precision: str = "fp32",
+    ) -> "StyleCineGAN":
+        """Loads a model from a folder with ``generator.safetensors`` and ``encoder.safetensors``.
+
+        Args:
+            directory: The folder; by default the model that comes with the project.
+            inversion_side: See the class.
+            precision: See the class.
+
+        Raises:
+            InputError: If a file is missing or damaged.
+        """
+        directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+        model = cls(
+            checkpoints.load(directory / "generator.safetensors", Generator),
+            checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),
+            inversion_side=inversion_side,
+            precision=precision,
+        )
+        return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
+        """Samples a landscape, ``[1, 3, R, R]`` in [-1, 1]; ``seed`` fixes it."""
+        return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(-1, 1)
+
+    @torch.no_grad()
+    def invert(self, image: Tensor) -> Inversion:
+        """Projects a photo to w+ and D^10 and runs the generator from there (Sec. 3.1).
+
+        Args:
+            image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+
+        Returns:
+            The inversion; its features cover the photo extended to sides divisible by 32, its
+            picture has the photo's size, or is smaller by a factor where the photo's longer side
+            exceeds ``inversion_side``.
+        """
+        _check_image(image)
+        shrunk = min(1.0, self.inversion_side / max(image.shape[2:]))
+        if shrunk < 1.0:
+            size = [max(1, round(side * shrunk)) for side in image.shape[2:]]
+            image = F.interpolate(image, size, mode="area")
+        height, width = image.shape[2:]
+        extended = _extend(image)
+        # The encoder sees the photo at the scale of 256-pixel pictures, whatever the generator's.
+        factor = self.generator.resolution // 256
+        if factor > 1:
+            extended = F.interpolate(extended, scale_factor=1.0 / factor, mode="area")
+        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+            w_plus, feature = self.encoder(extended.contiguous(memory_format=torch.channels_last))
+            w_plus = w_plus.float()
+            features = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
+            image = self.generator.render(features, w_plus)
+        return Inversion(w_plus, features, image[:, :, :height, :width].clamp(-1.0, 1.0))
+
+    @torch.no_grad()
+    def animate(
+        self,
+        image: Tensor,
+        num_frames: int = 120,
+        *,
+        mask: Tensor,
+        motion: Tensor,
+        speed: float | None = 1.0,
+        warping: Warping | None = None,
+        inversion: Inversion | None = None,
+    ) -> Cinemagraph:
+        """Makes a seamlessly looping cinemagraph of a photo.
+
+        Args:
+            image: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+            num_frames: N, the length of the loop, at least 2.
+            mask: S, ``[1, 1, h, w]`` in [0, 1], 1 moves; any size.
+            motion: M, ``[1, 2, h, w]``, (x, y) in pixels per frame of that map; any size.
+            speed: The fastest pixel's way per frame, in pixels of a picture whose longer side is
+                512; ``None`` takes the motion as it is.
+            warping: How frames are rendered.
+            inversion: The result of :meth:`invert`, if it is at hand.
+
+        Returns:
+            The cinemagraph; frames are computed when they are read.
+
+        Raises:
+            InputError: If something does not fit or the mask is empty.
+        """
+        _check_image(image)
+        if num_frames < 2:
+            raise InputError(f"num_frames must be at least 2 to make a loop, got {num_frames}")
+        settings = warping or Warping()
+        mask = _fit_mask(mask, image)
+        motion = _fit_motion(motion, mask, speed)
+        inversion = inversion or self.invert(image)
+        extended_mask = _extend(mask)
+        photo = _extend(image)
+        if settings.uses_moving_layer:
+            renderer: MovingLayer | WarpedGenerator = MovingLayer(
+                self._rgb_levels(inversion, settings),
+                photo,
+                extended_mask,
+                use_detail_transfer=settings.use_detail_transfer,
+                use_moving_content_only=settings.use_moving_content_only,
+                use_contrast_preservation=settings.use_contrast_preservation,
+            )
+        else:
+            renderer = WarpedGenerator(
+                self.generator,
+                inversion.features,
+                inversion.w_plus,
+                warp_layers=settings.warp_layers,
+                first_rgb_layer=settings.first_rgb_layer,
+                use_folding=settings.use_folding,
+            )
+
+        @torch.no_grad()
+        def render() -> Iterator[Tensor]:
+            for warp in frame_warps(motion, photo.shape[2:], num_frames, settings):
+                frame = renderer.render(warp)
+                if isinstance(renderer, WarpedGenerator):
+                    frame = _compose(frame, photo, extended_mask)
+                yield frame[:, :, : image.shape[2], : image.shape[3]].clamp(-1.0, 1.0)
+
+        return Cinemagraph(num_frames, image, mask, motion, inversion, render)
+
+    def _rgb_levels(self, inversion: Inversion, settings: Warping) -> dict[int, Tensor]:
+        layers = settings.warp_layers or range(FEATURE_LAYER, self.generator.last_layer + 1, 2)
+        if odd := [layer for layer in layers if layer % 2]:
+            raise InputError(
+                f"only even layers can be warped with detail transfer, moving content only or "
+                f"contrast preservation, got {odd}: use the paper's rendering for these"
+            )
+        return {
+            layer: self.generator.to_rgb(layer, inversion.features[layer], inversion.w_plus)
+            for layer in range(settings.first_rgb_layer, self.generator.last_layer + 1, 2)
+        }
+
+
+def frame_warps(
+    motion: Tensor, size: Sequence[int], num_frames: int, settings: Warping
+) -> Iterator[FrameWarp]:
+    """Yields the displacements of every frame (Eqs. 1 and 3).
+
+    Args:
+        motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
+        size: Height and width of the extended photo, divisible by 32.
+        num_frames: Frames of the loop.
+        settings: Sampling, direction, period and the like.
+    """
+    height, width = size
+    motion = _extend(motion)
+    halvings = 0
+    while max(height, width) >> halvings > INTEGRATION_SIDE and halvings < 5:
+        halvings += 1
+    motion = resize_displacement(motion, (height >> halvings, width >> halvings))
+    border = _inflow_border(motion, num_frames, SIDE_MULTIPLE >> halvings)
+    motion = reflect(motion, border)
+    if settings.direction == "backward":
+        motion = -motion  # a pixel's content comes from where it was, t frames ago
+    period = settings.period or num_frames
+    pairs = integrate_motion(motion, num_frames, period=period, sampling=settings.sampling)
+    for frame, (from_start, from_end) in enumerate(pairs):
+        yield FrameWarp(
+            from_start,
+            from_end,
+            frame / period,
+            border,
+            settings.direction,
+            settings.use_hole_filling,
+            settings.backend,
+        )
+
+
+def _inflow_border(motion: Tensor, num_frames: int, multiple: int) -> tuple[int, int]:
+    """How far outside the picture content may start that comes to be seen, (rows, columns).
+
+    Nothing crosses an edge of the picture at which nothing moves.
+    """
+    x, y = motion[0].abs()
+    crosses_rows = max(y[0].max().item(), y[-1].max().item()) > 1e-3
+    crosses_columns = max(x[:, 0].max().item(), x[:, -1].max().item()) > 1e-3
+
+    def reach(speed: Tensor) -> int:
+        return -(-int(speed.max().item() * num_frames + 1) // multiple) * multiple
+
+    return (reach(y) if crosses_rows else 0, reach(x) if crosses_columns else 0)
+
+
+def _compose(frame: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 4: what moves from the generator, what stays from the photo."""
+    if frame.shape != photo.shape:
+        frame = F.interpolate(frame, photo.shape[2:], mode="bilinear")
+    return torch.where(mask > 0, torch.lerp(photo, frame, mask), photo)
+
+
+def _extend(image: Tensor) -> Tensor:
+    """Reflects a map beyond its lower and right edge to sides divisible by 32."""
+    rows, columns = (-side % SIDE_MULTIPLE for side in image.shape[2:])
+    if not rows and not columns:
+        return image
+    extended = reflect(image, (rows, columns))
+    return extended[:, :, rows:, columns:].contiguous()
+
+
+def _check_image(image: Tensor) -> None:
+    if image.ndim != 4 or image.shape[:2] != (1, 3):
+        raise InputError(f"a photo must be [1, 3, H, W], got {list(image.shape)}")
+
+
+def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
+    if mask.ndim != 4 or mask.shape[:2] != (1, 1):
+        raise InputError(f"a mask must be [1, 1, H, W], got {list(mask.shape)}")
+    mask = mask.to(image).clamp(0.0, 1.0)
+    if mask.shape[2:] != image.shape[2:]:
+        shrinks = mask.shape[2] > image.shape[2] or mask.shape[3] > image.shape[3]
+        mask = F.interpolate(mask, image.shape[2:], mode="bilinear", antialias=shrinks)
+    if not bool((mask > 0.5).any()):
+        raise InputError(
+            "the mask is empty: nothing would move; paint what shall move (sky, water) white"
+        )
+    return mask
+
+
+def _fit_motion(motion: Tensor, mask: Tensor, speed: float | None) -> Tensor:
+    """M times S (Sec. 3.3) at the photo's size, scaled to the wanted speed."""
+    if motion.ndim != 4 or motion.shape[:2] != (1, 2):
+        raise InputError(f"a motion must be [1, 2, H, W], got {list(motion.shape)}")
+    if not bool(motion.isfinite().all()):
+        raise InputError("the motion holds values that are not finite")
+    height, width = mask.shape[2:]
+    motion = resize_displacement(motion.to(mask), (height, width)) * mask
+    return motion if speed is None else normalize_speed(motion, speed)
+
+
+def _dtype(precision: str) -> torch.dtype:
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision not in types:
+        raise InputError(f"precision must be one of {', '.join(types)}, got {precision}")
+    return types[precision]

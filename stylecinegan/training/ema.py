@@ -1,0 +1,59 @@
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+
+class ExponentialMovingAverage(nn.Module):
+    """Average of a module's weights over the recent past, which samples better than the module.
+
+    The weight of what was halves every ``half_life`` images. Early on that would keep the random
+    start alive, so the half-life never exceeds ``ramp_up`` times the images seen so far
+    (StyleGAN2-ADA). Buffers are copied: they are statistics already, or constants.
+
+    Args:
+        module: What is averaged; a copy of it becomes ``.module``.
+        half_life: In the unit that :meth:`update` counts, images or steps.
+        ramp_up: Fraction of the images seen so far, or ``None`` for the full half-life at once.
+    """
+
+    num_images: Tensor
+
+    def __init__(
+        self, module: nn.Module, *, half_life: float = 10_000, ramp_up: float | None = 0.05
+    ) -> None:
+        super().__init__()
+        self.module = deepcopy(module).eval().requires_grad_(False)
+        self.half_life = half_life
+        self.ramp_up = ramp_up
+        # Saved with the weights; the Python number beside it spares a wait for the GPU.
+        self.register_buffer("num_images", torch.zeros((), dtype=torch.int64))
+        self._num_images = 0
+
+    def decay(self, num_images: int) -> float:
+        """Returns the weight in [0, 1) that the past keeps in a step over so many images."""
+        half_life = self.half_life
+        if self.ramp_up is not None:
+            half_life = min(half_life, self._num_images * self.ramp_up)
+        return 0.5 ** (num_images / half_life) if half_life > 0 else 0.0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, num_images: int = 1) -> None:
+        """Moves the average towards the module after a step.
+
+        Args:
+            module: The module that is trained.
+            num_images: Images that the step used, over all processes; 1 counts steps instead.
+        """
+        weight = 1.0 - self.decay(num_images)
+        averages = [parameter.data for parameter in self.module.parameters()]
+        values = [parameter.data for parameter in module.parameters()]
+        torch._foreach_lerp_(averages, values, weight)
+        for average, value in zip(self.module.buffers(), module.buffers(), strict=True):
+            average.copy_(value)
+        self._num_images += num_images
+        self.num_images.fill_(self._num_images)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)  # pyright: ignore
+        self._num_images = int(self.num_images)

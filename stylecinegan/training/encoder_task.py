@@ -1,0 +1,221 @@
+"""Training of the encoder (Sec. 3.1), alone or together with the generator's top."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training import distributed
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.losses import perceptual_distance
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+
+class EncoderTask:
+    """Trains a :class:`FeatureStyleEncoder` to invert pictures.
+
+    Two ways: with ``train_top=False`` the generator is frozen, as in the paper. With
+    ``train_top=True`` the convolutional top of the generator (layers 11 to the last and the to-RGB
+    layers) is trained along as a decoder; that needs no adversarial training and makes a model
+    that animates photos well on machines where no generator can be trained.
+
+    Args:
+        generator: The generator to invert.
+        encoder: The encoder to train.
+        perceptual: Feature network of the perceptual term; none leaves the term out.
+        train_top: Trains the layers after D^10 along.
+        synthetic_share: Share of the batch that is sampled from the generator, whose codes and
+            feature are known.
+        pixel_weight: Weight of the mean absolute error of the picture.
+        pyramid_weight: Weight of the same error of the coarser partial sums of the to-RGB layers
+            against the shrunk picture. Makes every level a band of the picture, which levels that
+            are warped at their own resolution should be; useless with a frozen generator.
+        perceptual_weight: Weight of the perceptual distance.
+        feature_weight: Weight of the squared error of D^10 on sampled pictures.
+        code_weight: Weight of the squared error of w+ on sampled pictures.
+        regularization_weight: Weight of the squared distance of w+ to the mean code.
+        learning_rate: Peak of the learning rate of Adam for the encoder.
+        top_learning_rate: The same for the generator's top, whose weights are equalised and so
+            take larger steps.
+        num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
+        num_warmup: Steps over which the learning rate rises.
+        ema_half_life: Half-life of the averaged weights, in pictures.
+        precision: Arithmetic of the networks.
+        num_accumulate: Parts that a batch is split into.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        encoder: FeatureStyleEncoder,
+        *,
+        perceptual: nn.Module | None = None,
+        train_top: bool = False,
+        synthetic_share: float = 0.5,
+        pixel_weight: float = 1.0,
+        pyramid_weight: float = 0.0,
+        perceptual_weight: float = 0.1,
+        feature_weight: float = 0.1,
+        code_weight: float = 0.1,
+        regularization_weight: float = 1e-4,
+        learning_rate: float = 2e-3,
+        top_learning_rate: float = 1e-2,
+        num_steps: int = 100_000,
+        num_warmup: int = 200,
+        ema_half_life: float = 2000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.encoder = encoder.to(memory_format=torch.channels_last).train()
+        self.perceptual = perceptual
+        self.synthetic_share = synthetic_share
+        self.weights = {
+            "pixel": pixel_weight,
+            "pyramid": pyramid_weight,
+            "perceptual": perceptual_weight if perceptual is not None else 0.0,
+            "feature": feature_weight,
+            "code": code_weight,
+            "regularization": regularization_weight,
+        }
+        self.num_steps = num_steps
+        self.num_warmup = num_warmup
+        self.step_number = 0
+
+        generator.requires_grad_(False)
+        groups = [{"params": list(encoder.parameters()), "peak": learning_rate}]
+        if train_top:
+            groups.append({"params": _unfreeze_top(generator), "peak": top_learning_rate})
+        trained = [parameter for group in groups for parameter in group["params"]]
+        for module in encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                # Crops of few pictures: slow statistics, or the evaluated network would differ.
+                module.momentum = 0.02
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.update = Update(
+            trained, self.optimizer, precision=precision, num_accumulate=num_accumulate
+        )
+        self.networks = nn.ModuleDict({"generator": generator, "encoder": encoder})
+        self.averaged = ExponentialMovingAverage(self.networks, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        self.networks.to(device)
+        self.averaged.to(device)
+        if self.perceptual is not None:
+            self.perceptual.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Runs one optimisation step on ``{"image": [B, 3, S, S]}``; returns the loss terms."""
+        warmup = min(1.0, (self.step_number + 1) / self.num_warmup)
+        progress = min(1.0, self.step_number / self.num_steps)
+        decay = 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * warmup * decay
+        terms = self.update(self.loss, batch)
+        self.averaged.update(self.networks, len(batch["image"]) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Sums the weighted terms over real and sampled pictures."""
+        image = batch["image"]
+        num_synthetic = round(self.synthetic_share * image.shape[0])
+        codes = features = None
+        if num_synthetic:
+            sampled, codes, features = self._sample(num_synthetic, image.device)
+            # Sampled pictures have the generator's size, real crops are made to fit.
+            image = torch.cat([_resize(image[num_synthetic:], sampled.shape[2:]), sampled])
+        w_plus, feature = self.encoder(image)
+        layers = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
+        images = self.generator.partial_images(layers, w_plus)
+        inverted = images[-1]
+        terms = {"pixel": (inverted - image).abs().mean()}
+        if self.weights["pyramid"]:
+            errors = [(i - _resize(image, i.shape[2:])).abs().mean() for i in images[:-1]]
+            terms["pyramid"] = torch.stack(errors).mean()
+        deviation = w_plus - self.encoder.w_mean
+        terms["regularization"] = deviation.square().mean()
+        if self.perceptual is not None and self.weights["perceptual"]:
+            terms["perceptual"] = perceptual_distance(self.perceptual, inverted, image)
+        if codes is not None and features is not None:
+            terms["code"] = (w_plus[-num_synthetic:] - codes).square().mean()
+            terms["feature"] = (feature[-num_synthetic:] - features).square().mean()
+        total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()]).sum()
+        return total, {**terms, "rmse": (inverted - image).square().mean().sqrt() * 127.5}
+
+    @torch.no_grad()
+    def _sample(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        z = torch.randn(count, self.generator.style_dim, device=device)
+        w_plus = self.generator.repeat_w(self.generator.mapping(z))
+        features = self.generator.features(w_plus)
+        image = self.generator.render(features, w_plus).clamp(-1.0, 1.0)
+        return image, w_plus, features[FEATURE_LAYER].float()
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "networks": self.networks.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.networks.load_state_dict(state["networks"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the averaged networks as ``generator.safetensors`` and ``encoder.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        notes = {"task": "encoder", "step": str(self.step_number)}
+        for name, module in self._averaged_networks().items():
+            checkpoints.save(directory / f"{name}.safetensors", module, notes=notes)
+
+    @torch.no_grad()
+    def sample(self, batch: Terms) -> Terms:
+        """Pictures over their inversions, ``{"inversion": [2 B, 3, S, S]}``."""
+        networks = self._averaged_networks()
+        generator, encoder = networks["generator"], networks["encoder"]
+        w_plus, feature = encoder(batch["image"])
+        inverted = generator.render(generator.features(w_plus, (FEATURE_LAYER, feature)), w_plus)
+        return {"inversion": torch.cat([batch["image"], inverted.clamp(-1.0, 1.0)])}
+
+    def _averaged_networks(self) -> dict[str, nn.Module]:
+        networks = self.averaged.module.eval()
+        return dict(networks.named_children())
+
+
+def _unfreeze_top(generator: Generator) -> list[nn.Parameter]:
+    modules = [
+        module
+        for layer, module in generator.convs.items()
+        if int(layer) > FEATURE_LAYER
+    ]
+    modules += [m for layer, m in generator.to_rgbs.items() if int(layer) >= FEATURE_LAYER]
+    parameters = [
+        parameter
+        for module in modules
+        for name, parameter in module.named_parameters()
+        # A decoder that is fed every detail has no use for noise.
+        if name != "noise_strength"
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    return parameters
+
+
+def _resize(image: Tensor, size: torch.Size) -> Tensor:
+    if image.shape[2:] == size:
+        return image
+    return nn.functional.interpolate(image, tuple(size), mode="bilinear", antialias=True)

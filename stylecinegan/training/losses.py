@@ -1,0 +1,94 @@
+"""Loss terms of the training tasks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan.errors import InputError
+
+SQUEEZENET_MEAN_BGR = (104.0, 117.0, 123.0)
+SQUEEZENET_STAGES = ("conv1", "fire3", "fire5", "fire7", "fire9")
+
+
+class SqueezeNetFeatures(nn.Module):
+    """Fixed ImageNet features of SqueezeNet 1.0 (Iandola et al. 2016).
+
+    The feature network of the perceptual loss and of the projected discriminator where VGG or
+    Inception weights cannot be had. A distance over these features is not LPIPS.
+
+    Args:
+        path: ``.npz`` of the weights: ``conv1.weight``, ``fire2.squeeze1x1.weight``, …
+        stages: Layers whose outputs are returned, in order.
+
+    Raises:
+        InputError: If the file is missing or lacks a weight.
+    """
+
+    def __init__(
+        self, path: str | Path, stages: Sequence[str] = ("conv1", "fire3", "fire5", "fire9")
+    ) -> None:
+        super().__init__()
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"SqueezeNet weights (.npz) expected at {path}, found no such file")
+        if unknown := set(stages) - set(SQUEEZENET_STAGES):
+            raise InputError(f"stages must be of {SQUEEZENET_STAGES}, got {sorted(unknown)}")
+        self.stages = tuple(stages)
+        with np.load(path, allow_pickle=False) as weights:
+            for name in weights.files:
+                if not name.startswith("conv10"):
+                    tensor = torch.from_numpy(weights[name]).float()
+                    self.register_buffer(name.replace(".", "_"), tensor, persistent=False)
+        if not hasattr(self, "fire9_expand3x3_weight"):
+            raise InputError(f"{path} holds no weights of SqueezeNet 1.0 (fire9 is missing)")
+        mean = torch.tensor(SQUEEZENET_MEAN_BGR).view(1, 3, 1, 1)
+        self.mean: Tensor
+        self.register_buffer("mean", mean, persistent=False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Computes the features of ``[B, 3, H, W]`` in [-1, 1], one map a stage."""
+        x = (image.flip(1) + 1.0) * 127.5 - self.mean
+        x = F.relu(self._convolve("conv1", x, stride=2, padding=3))
+        outputs = {"conv1": x}
+        for number in range(2, 10):
+            if number in (2, 4, 8):
+                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+            x = self._fire(f"fire{number}", x)
+            outputs[f"fire{number}"] = x
+            if f"fire{number}" == self.stages[-1]:
+                break
+        return [outputs[stage] for stage in self.stages]
+
+    def _fire(self, name: str, x: Tensor) -> Tensor:
+        x = F.relu(self._convolve(f"{name}_squeeze1x1", x))
+        narrow = self._convolve(f"{name}_expand1x1", x)
+        wide = self._convolve(f"{name}_expand3x3", x, padding=1)
+        return F.relu(torch.cat([narrow, wide], dim=1))
+
+    def _convolve(self, name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+        weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
+        return F.conv2d(x, weight, bias, stride, padding)
+
+
+def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -> Tensor:
+    """Mean distance of unit-length feature vectors, over all stages of a feature network.
+
+    Args:
+        features: Maps pictures to a list of feature maps, e.g. :class:`SqueezeNetFeatures`.
+        actual: ``[B, 3, H, W]`` in [-1, 1]; gradients flow into it.
+        expected: Likewise, the target.
+
+    Returns:
+        Scalar, 0 for equal pictures.
+    """
+    with torch.no_grad():
+        targets = [F.normalize(f, dim=1, eps=1e-5) for f in features(expected)]
+    distances = [
+        (F.normalize(f, dim=1, eps=1e-5) - target).square().sum(dim=1).mean()
+        for f, target in zip(features(actual), targets, strict=True)
+    ]
+    return torch.stack(distances).mean()

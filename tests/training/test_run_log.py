@@ -1,0 +1,13 @@
+import torch
+
+from stylecinegan.training.run_log import make_grid
+
+
+def test_a_grid_has_as_many_columns_as_rows_or_one_more():
+    images = torch.stack([torch.full((3, 2, 4), value) for value in (0.1, 0.2, 0.3, 0.4, 0.5)])
+    grid = make_grid(images, border=1)
+    assert grid.shape == (3, 2 * 3 + 1, 3 * 5 + 1)
+    assert (grid[:, 1:3, 1:5] == 0.1).all()
+    assert (grid[:, 4:6, 6:10] == 0.5).all()
+    assert (grid[:, 4:, 11:] == -1.0).all()
+    assert (grid[:, 0] == -1.0).all()
