@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import command_line  # first: it sets what torch reads when it loads
 import hydra
-import torch
-from command_line import errors_in_one_line, quote_paths
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 from tqdm import tqdm
 
-from stylecinegan import Cinemagraph, io, visualization
+from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.loop_quality import LoopQuality
 from stylecinegan.inputs import choose_device, choose_precision, resize_photo
@@ -28,7 +27,7 @@ PATH_KEYS = ("photo", "video", "mask", "motion", "model.directory")
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="generate")
-@errors_in_one_line
+@command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Reads the photo, animates it and writes the video."""
     video = Path(cfg.video or (Path(cfg.photo or f"seed{cfg.seed}.jpg").stem + ".mp4"))
@@ -39,7 +38,7 @@ def main(cfg: DictConfig) -> None:
         model = instantiate(cfg.model, precision=precision).to(device)
     with step("read the photo"):
         photo = read_photo(cfg, model).to(device)
-        mask = io.read_mask(cfg.mask, size=tuple(photo.shape[2:])).to(device)
+        mask = io.read_mask(cfg.mask, size=(photo.shape[2], photo.shape[3])).to(device)
         if cfg.motion in DIRECTIONS:
             motion = directed_motion(cfg.motion, mask)
         else:
@@ -61,7 +60,7 @@ def main(cfg: DictConfig) -> None:
     logger.info("the video is in %s", video)
 
 
-def read_photo(cfg: DictConfig, model: torch.nn.Module) -> Tensor:
+def read_photo(cfg: DictConfig, model: StyleCineGAN) -> Tensor:
     """Reads the photo, or samples a landscape if only a seed is given."""
     if cfg.photo is None and cfg.seed is None:
         raise InputError("photo=FILE (or seed=NUMBER for a sampled landscape) is needed, got none")
@@ -95,5 +94,5 @@ def step(name: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = quote_paths(sys.argv[1:], PATH_KEYS)
+    sys.argv[1:] = command_line.quote_paths(sys.argv[1:], PATH_KEYS)
     main()

@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command_line  # first: it sets what torch reads when it loads
 import hydra
 import numpy as np
 import torch
-from command_line import errors_in_one_line, quote_paths
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -27,7 +27,7 @@ PATH_KEYS = ("data.dir", "data.held_out", "data.select")
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-@errors_in_one_line
+@command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Runs the experiment on this process's share of the machines."""
     device = distributed.local_device(cfg.device)
@@ -93,5 +93,5 @@ def describe(cfg: DictConfig, run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = quote_paths(sys.argv[1:], PATH_KEYS)
+    sys.argv[1:] = command_line.quote_paths(sys.argv[1:], PATH_KEYS)
     main()

@@ -84,7 +84,8 @@ def load(path: str | Path, expected: type[Module]) -> Module:
         raise InputError(f"{path} is not a readable safetensors file: {error}") from error
     if metadata.get("class") != expected.__name__:
         raise InputError(
-            f"{path} must hold a {expected.__name__}, found {metadata.get('class', 'no class name')}"
+            f"{path} must hold a {expected.__name__}, "
+            f"found {metadata.get('class', 'no class name')}"
         )
     module = expected(**json.loads(metadata["arguments"]))
     load_strictly(module, state, path)
@@ -149,9 +150,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str | 
             )
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise InputError(f"{source}: {name} holds values that are not finite")
-    module.load_state_dict(
-        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    )
+    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
 
 
 def _check_file(path: Path) -> None:
@@ -220,5 +219,7 @@ def _rename(name: str, prefixes: Mapping[str, str]) -> str:
         exact = not foreign.endswith(".")
         if name == foreign or (not exact and name.startswith(foreign)):
             rest = name[len(foreign) :]
-            return ours + {"noise.weight": "noise_strength", "activate.bias": "bias"}.get(rest, rest)
+            return ours + {"noise.weight": "noise_strength", "activate.bias": "bias"}.get(
+                rest, rest
+            )
     return name

@@ -177,7 +177,9 @@ class StyleCineGAN(nn.Module):
     @torch.no_grad()
     def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
         """Samples a landscape, ``[1, 3, R, R]`` in [-1, 1]; ``seed`` fixes it."""
-        return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(-1, 1)
+        return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(
+            -1, 1
+        )
 
     @torch.no_grad()
     def invert(self, image: Tensor) -> Inversion:

@@ -82,12 +82,14 @@ class _Canary:
 def test_a_pickle_that_names_code_is_refused_and_never_runs(tmp_path):
     canary = tmp_path / "canary"
     torch.save({"g_ema": _Canary(canary)}, tmp_path / "g.pt")
-    with pytest.raises(InputError, match="cannot|not a checkpoint that can be read safely"):
+    with pytest.raises(InputError, match="not a checkpoint that can be read safely"):
         checkpoints.load_generator(tmp_path / "g.pt")
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><html>quota exceeded</html>", b"\x80\x02"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<!DOCTYPE html><html>quota exceeded</html>", b"\x80\x02"]
+)
 @pytest.mark.parametrize("name", ["g.pt", "g.safetensors"])
 def test_files_that_are_no_checkpoint_are_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)

@@ -72,9 +72,7 @@ def _ridge(width: int, peaks: int, random: torch.Generator) -> Tensor:
     line = torch.zeros(1, 1, 1, width)
     for octave in range(4):
         knots = torch.rand(1, 1, 1, peaks * 2**octave + 1, generator=random) * 2.0 - 1.0
-        line += 0.5**octave * F.interpolate(
-            knots, (1, width), mode="bilinear", align_corners=True
-        )
+        line += 0.5**octave * F.interpolate(knots, (1, width), mode="bilinear", align_corners=True)
     return line / 1.5
 
 

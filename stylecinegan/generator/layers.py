@@ -36,7 +36,9 @@ class EqualizedLinear(nn.Module):
     ) -> None:
         super().__init__()
         self.learning_rate_multiplier = learning_rate_multiplier
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / learning_rate_multiplier)
+        self.weight = nn.Parameter(
+            torch.randn(out_features, in_features) / learning_rate_multiplier
+        )
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / learning_rate_multiplier))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ class ModulatedConv(nn.Module):
 
 
 def blur(x: Tensor, *, gain: float = 1.0) -> Tensor:
-    """Low-pass filter with (1, 3, 3, 1) in both directions: ``[B, C, H, W]`` to ``[..., H - 1, W - 1]``."""
+    """Filters ``[B, C, H, W]`` with (1, 3, 3, 1) along both sides, which get one pixel shorter."""
     channels = x.shape[1]
     taps = torch.tensor(RESAMPLING_FILTER, dtype=x.dtype, device=x.device)
     taps = taps * (math.sqrt(gain) / taps.sum())

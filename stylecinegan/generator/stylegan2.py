@@ -151,9 +151,7 @@ class Generator(nn.Module):
     @torch.no_grad()
     def estimate_w_mean(self, num_samples: int = 10000, seed: int = 0) -> Tensor:
         """Mean of w over samples of z, ``[style_dim]``; stored as ``w_mean``."""
-        z = torch.randn(
-            num_samples, self.style_dim, generator=torch.Generator().manual_seed(seed)
-        )
+        z = torch.randn(num_samples, self.style_dim, generator=torch.Generator().manual_seed(seed))
         self.w_mean.copy_(self.mapping(z.to(self.w_mean.device)).mean(dim=0))
         return self.w_mean
 
@@ -209,7 +207,7 @@ class Generator(nn.Module):
 
     def rgb_bias(self, layer: int) -> Tensor:
         """Bias of a to-RGB layer, ``[1, 3, 1, 1]``."""
-        return self.to_rgbs[str(layer)].bias
+        return self.to_rgbs[str(layer)].get_parameter("bias")
 
     def render(self, features: Mapping[int, Tensor], w_plus: Tensor) -> Tensor:
         """Sums the to-RGB layers of the given features up to a picture.
@@ -245,8 +243,7 @@ class Generator(nn.Module):
     def _check(self, w_plus: Tensor, start: tuple[int, Tensor] | None) -> None:
         if w_plus.ndim != 3 or w_plus.shape[1:] != (self.num_styles, self.style_dim):
             raise InputError(
-                f"w_plus must be [B, {self.num_styles}, {self.style_dim}], "
-                f"got {list(w_plus.shape)}"
+                f"w_plus must be [B, {self.num_styles}, {self.style_dim}], got {list(w_plus.shape)}"
             )
         if start is None:
             return

@@ -43,7 +43,9 @@ def directed_motion(direction: str, mask: Tensor) -> Tensor:
         InputError: If the word is not known.
     """
     if direction not in DIRECTIONS:
-        raise InputError(f"motion must be a file or one of {', '.join(DIRECTIONS)}, got {direction}")
+        raise InputError(
+            f"motion must be a file or one of {', '.join(DIRECTIONS)}, got {direction}"
+        )
     x, y = DIRECTIONS[direction]
     length = math.hypot(x, y)
     speed = _perspective(mask)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +149,9 @@ class EncoderTask:
         if codes is not None and features is not None:
             terms["code"] = (w_plus[-num_synthetic:] - codes).square().mean()
             terms["feature"] = (feature[-num_synthetic:] - features).square().mean()
-        total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()]).sum()
+        total = torch.stack(
+            [self.weights[name] * term.float() for name, term in terms.items()]
+        ).sum()
         return total, {**terms, "rmse": (inverted - image).square().mean().sqrt() * 127.5}
 
     @torch.no_grad()
@@ -186,7 +189,8 @@ class EncoderTask:
     def sample(self, batch: Terms) -> Terms:
         """Pictures over their inversions, ``{"inversion": [2 B, 3, S, S]}``."""
         networks = self._averaged_networks()
-        generator, encoder = networks["generator"], networks["encoder"]
+        generator = cast(Generator, networks["generator"])
+        encoder = networks["encoder"]
         w_plus, feature = encoder(batch["image"])
         inverted = generator.render(generator.features(w_plus, (FEATURE_LAYER, feature)), w_plus)
         return {"inversion": torch.cat([batch["image"], inverted.clamp(-1.0, 1.0)])}
@@ -197,11 +201,7 @@ class EncoderTask:
 
 
 def _unfreeze_top(generator: Generator) -> list[nn.Parameter]:
-    modules = [
-        module
-        for layer, module in generator.convs.items()
-        if int(layer) > FEATURE_LAYER
-    ]
+    modules = [module for layer, module in generator.convs.items() if int(layer) > FEATURE_LAYER]
     modules += [m for layer, m in generator.to_rgbs.items() if int(layer) >= FEATURE_LAYER]
     parameters = [
         parameter

@@ -1,6 +1,7 @@
 """RGB levels: what is warped instead of deep features, and how they are made fit for it."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ _EPSILON = 1e-6
 
 
 def enlarge(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear enlargement of ``[B, C, H, W]`` that continues the border instead of darkening it."""
+    """Enlarges ``[B, C, H, W]`` bilinearly; the border goes on instead of getting dark."""
     return F.interpolate(image, tuple(size), mode="bilinear", align_corners=False)
 
 
@@ -31,18 +32,18 @@ def sum_pyramid(levels: Sequence[Tensor]) -> Tensor:
 
 
 def differences(images: Sequence[Tensor]) -> list[Tensor]:
-    """Levels, coarse to fine, whose sums after each level (:func:`sum_pyramid`) are the pictures."""
+    """Levels whose sums (:func:`sum_pyramid`) after each level are the pictures, coarse to fine."""
     levels = [images[0]]
-    for coarse, fine in zip(images, images[1:], strict=False):
+    for coarse, fine in pairwise(images):
         levels.append(fine - enlarge(coarse, fine.shape[2:]))
     return levels
 
 
 def band_pass(image: Tensor, num_levels: int) -> list[Tensor]:
-    """Laplacian pyramid of ``[B, 3, H, W]``, coarse to fine: all levels but the first are zero-mean.
+    """Laplacian pyramid of a picture, coarse to fine: all levels but the first have zero mean.
 
     Args:
-        image: The picture; sides are halved (rounded up) from level to level.
+        image: ``[B, 3, H, W]``; sides are halved (rounded up) from level to level.
         num_levels: At most this many; the coarsest level keeps at least 8 pixels a side.
     """
     images = [image]
@@ -86,7 +87,8 @@ def fill_static(image: Tensor, core: Tensor) -> Tensor:
         value, weight = pushed[-1]
         size = [-(-side // 2) for side in weight.shape[2:]]
         pushed.append((shrink(value, size), shrink(weight, size)))
-    filled = torch.zeros_like(pushed[-1][0])
+    value, weight = pushed.pop()
+    filled = value / weight.clamp(min=_EPSILON)
     for value, weight in reversed(pushed):
         known = value / weight.clamp(min=_EPSILON)
         # A cell that is half covered is trusted fully: its average is of moving content alone.

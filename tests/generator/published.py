@@ -83,9 +83,7 @@ def modulated_conv(state, prefix, x, w, demodulate, upsampling=False):
     for picture, s in zip(x, style, strict=True):
         modulated = weight * s.view(1, -1, 1, 1) / math.sqrt(weight[0].numel())
         if demodulate:
-            modulated = modulated / torch.sqrt(
-                modulated.pow(2).sum((1, 2, 3), keepdim=True) + 1e-8
-            )
+            modulated = modulated / torch.sqrt(modulated.pow(2).sum((1, 2, 3), keepdim=True) + 1e-8)
         if upsampling:
             y = F.conv_transpose2d(picture[None], modulated.transpose(0, 1), stride=2)
             y = filter_2d(y, kernel_2d(4.0), (1, 1))

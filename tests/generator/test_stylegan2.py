@@ -59,7 +59,9 @@ def test_resuming_from_a_feature_gives_the_rest_of_the_pass():
 def test_the_convolutional_top_works_at_any_size_and_aspect():
     generator = tiny(128)
     w_plus = generator.sample_w_plus(0)
-    features = generator.features(w_plus, start=(10, torch.randn(1, generator.channels[64], 24, 40)))
+    features = generator.features(
+        w_plus, start=(10, torch.randn(1, generator.channels[64], 24, 40))
+    )
     assert generator.render(features, w_plus).shape == (1, 3, 48, 80)
 
 

@@ -1,0 +1,198 @@
+"""From per-pixel probabilities to a mask that follows the picture's edges.
+
+The paper defers this to its supplement. The released code is here as well, as
+:func:`refine_as_released`; it knows nothing of the picture, fills large holes and animates
+everything where it finds little.
+"""
+
+import logging
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.mask.guided_filter import guided_filter
+
+logger = logging.getLogger(__name__)
+
+SMALL_SHARE = 0.1
+"""Share of the picture below which a mask is suspected to have missed something."""
+
+THIN_SIDE = 512
+"""Thin things are looked for in the photo shrunk to this longer side."""
+
+
+def refine(
+    probability: Tensor,
+    photo: Tensor,
+    *,
+    radius: float = 0.012,
+    epsilon: float = 2e-3,
+    edge_width: float = 0.006,
+    speck_area: float = 0.002,
+    hole_area: float = 0.0005,
+    thin_width: float = 0.012,
+    thin_contrast: float = 0.2,
+    grow: float = 0.0,
+) -> Tensor:
+    """Makes a mask with soft edges on the picture's edges.
+
+    Every length is a share of the photo's longer side and every area one of the photo's, so that
+    a photo gets the same mask at any size.
+
+    Args:
+        probability: Probability that a pixel moves, ``[1, 1, h, w]`` in [0, 1], of any size.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        radius: How far an edge of the probability is pulled to an edge of the photo.
+        epsilon: Variance of the photo, in [0, 1]² units, below which a place counts as flat.
+        edge_width: Width of the soft edge.
+        speck_area: Moving islands below this area come to rest.
+        hole_area: Static holes below this area move: larger ones are boats, rocks and the sun's
+            neighbours, smaller ones are noise.
+        thin_width: Width up to which something dark or bright that grows from a static place into
+            the sky (mast, branch) is static as well; 0 looks for none.
+        thin_contrast: How much of [0, 1] it has to differ from what is behind it.
+        grow: Moves the edge outwards, inwards where negative.
+
+    Returns:
+        S, ``[1, 1, H, W]`` in [0, 1].
+
+    Raises:
+        InputError: If the shapes are no mask and photo.
+    """
+    _check(probability, photo)
+    longer = max(photo.shape[2:])
+    mask = guided_filter(
+        probability, (photo.float() + 1.0) / 2.0, radius=radius, epsilon=epsilon
+    ).clamp_(0.0, 1.0)
+    moves = mask[0, 0].cpu().numpy() > 0.5
+    if thin_width > 0:
+        moves &= ~_thin_things(photo, ~moves, thin_width, thin_contrast)
+    moves = remove_small(moves, speck_area)
+    moves = ~remove_small(~moves, hole_area)
+    return soften(moves, width=edge_width * longer, grow=grow * longer).to(photo.device)
+
+
+def refine_as_released(mask: Tensor, *, animate_all_if_small: bool = True) -> Tensor:
+    """Refines a hard mask as the authors' released code does.
+
+    Args:
+        mask: Vote of the ensemble, ``[1, 1, H, W]``, 0 or 1; 512x512 in the release.
+        animate_all_if_small: All ones where the mask covers under 10 % of the picture.
+
+    Returns:
+        ``[1, 1, H, W]``, 0 or 1.
+    """
+    moves = (mask[0, 0] > 0.5).to(torch.uint8).cpu().numpy()
+    moves = cv2.dilate(moves, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4, 4)), iterations=1)
+    moves = cv2.erode(moves, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)), iterations=2)
+    filled = ~remove_small(moves == 0, SMALL_SHARE)
+    filled = remove_small(filled, SMALL_SHARE)
+    if animate_all_if_small and filled.mean() < SMALL_SHARE:
+        filled[:] = True
+    return torch.from_numpy(filled.astype(np.float32))[None, None].to(mask.device)
+
+
+def check_cover(mask: Tensor, *, animate_all_if_small: bool = False) -> Tensor:
+    """Looks at how much a mask covers.
+
+    Differs from the released code, which animates the whole picture where the mask covers under
+    10 % of it, and surprises with it: a narrow river is a good mask.
+
+    Args:
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
+        animate_all_if_small: Does as the release.
+
+    Returns:
+        The mask, or all ones.
+
+    Raises:
+        InputError: If nothing moves.
+    """
+    share = (mask > 0.5).float().mean().item()
+    if share >= SMALL_SHARE:
+        return mask
+    if animate_all_if_small:
+        return torch.ones_like(mask)
+    if share == 0.0:
+        raise InputError(
+            "found neither sky nor water in the photo that could move: paint a mask, "
+            "white where it shall move, and give it as mask=FILE"
+        )
+    logger.warning(
+        "the mask covers only %.1f %% of the photo; if more should move, add to it by hand",
+        100.0 * share,
+    )
+    return mask
+
+
+def remove_small(region: np.ndarray, area: float) -> np.ndarray:
+    """Removes the connected parts of a region that are smaller than a share of the picture.
+
+    Args:
+        region: Boolean, ``[H, W]``.
+        area: Share of the picture in [0, 1].
+
+    Returns:
+        Boolean, ``[H, W]``.
+    """
+    _, parts, statistics, _ = cv2.connectedComponentsWithStats(
+        region.astype(np.uint8), connectivity=4
+    )
+    keeps = statistics[:, cv2.CC_STAT_AREA] >= area * region.size
+    keeps[0] = False  # the background
+    return keeps[parts]
+
+
+def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
+    """Turns a hard mask into one whose edge is a ramp.
+
+    Args:
+        moves: Boolean, ``[H, W]``.
+        width: Width of the ramp in pixels, centred on the edge.
+        grow: Pixels by which the edge moves outwards.
+
+    Returns:
+        ``[1, 1, H, W]`` in [0, 1].
+    """
+    inside = moves.astype(np.uint8)
+    # A pixel's distance is to the centre of the nearest pixel across, the edge is half before it.
+    distance = np.zeros(moves.shape, np.float32)
+    if 0 < inside.mean() < 1:
+        distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+        distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
+        distance -= 0.5 * np.sign(distance)
+        ramp = (distance + grow) / max(width, 1e-6) + 0.5
+    else:
+        ramp = inside.astype(np.float32)
+    return torch.from_numpy(np.clip(ramp, 0.0, 1.0).astype(np.float32))[None, None]
+
+
+def _thin_things(
+    photo: Tensor, static: np.ndarray, thin_width: float, thin_contrast: float
+) -> np.ndarray:
+    """Finds what is thin, stands out and is joined to a static place, boolean ``[H, W]``."""
+    height, width = static.shape
+    scale = min(1.0, THIN_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    grey = ((photo[0].float().mean(dim=0) + 1.0) / 2.0).cpu().numpy()
+    grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    rest = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
+    side = 2 * max(1, round(thin_width * max(size) / 2)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    dark = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel) - grey
+    stands_out = dark > thin_contrast
+    # Only what grows out of a static place: dark waves and the rims of clouds do not.
+    _, parts = cv2.connectedComponents((stands_out | rest).astype(np.uint8), connectivity=8)
+    joined = np.isin(parts, np.unique(parts[rest])) & stands_out & ~rest
+    found = cv2.resize(joined.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return found > 0
+
+
+def _check(probability: Tensor, photo: Tensor) -> None:
+    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    if probability.ndim != 4 or probability.shape[:2] != (1, 1):
+        raise InputError(f"a probability must be [1, 1, h, w], got {list(probability.shape)}")

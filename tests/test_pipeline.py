@@ -1,0 +1,191 @@
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stylecinegan import StyleCineGAN, Warping
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.loop_quality import LoopQuality
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.motion.controls import DIRECTIONS, directed_motion, normalize_speed
+
+
+def tiny_model(resolution=256, **settings):
+    torch.manual_seed(0)
+    generator = Generator(resolution, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
+    encoder = FeatureStyleEncoder(
+        generator.num_styles, 8, generator.channels[64], (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1
+    )
+    return StyleCineGAN(generator, encoder, **settings).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def scene():
+    drawn = draw_landscape(90, 150, seed=2)
+    return drawn.image, drawn.mask, directed_motion("right", drawn.mask)
+
+
+@pytest.mark.parametrize(
+    "warping",
+    [
+        Warping(),
+        Warping.of_the_paper(),
+        Warping.of_the_paper(use_folding=False),
+        Warping.of_the_paper(warp_layers=(11, 14), first_rgb_layer=12),
+        Warping.of_the_paper(direction="backward"),
+        Warping.of_the_paper(warp_layers=()),
+    ],
+    ids=["generate", "paper", "unfolded", "release", "backward", "image"],
+)
+def test_static_places_equal_the_photo_and_the_rest_moves(model, scene, warping):
+    photo, mask, motion = scene
+    cinemagraph = model.animate(
+        photo, 5, mask=mask, motion=motion, speed=10.0, warping=warping
+    )
+    frames = list(cinemagraph.frames)
+    assert len(frames) == 5
+    static = (mask == 0).expand_as(photo)
+    for frame in frames:
+        assert frame.shape == photo.shape
+        assert torch.equal(frame[static], photo[static])
+    assert (frames[2] - frames[0])[~static].abs().mean() > 0.003
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_loop_closes_and_shows_no_frame_twice(model, seed):
+    drawn = draw_landscape(96, 128, seed)
+    motion = directed_motion("left", drawn.mask)
+    quality = LoopQuality(drawn.mask)
+    frames = model.animate(drawn.image, 30, mask=drawn.mask, motion=motion).frames
+    kept = [quality.add(frame) for frame in frames]
+    assert quality.result()["closing_step_ratio"] <= 1.05
+    for a, b in itertools.combinations(kept, 2):
+        assert not torch.equal(a, b)
+
+
+def test_the_released_period_shows_frame_0_twice(model, scene):
+    photo, mask, motion = scene
+    warping = Warping.of_the_paper(period=5)
+    frames = list(model.animate(photo, 6, mask=mask, motion=motion, warping=warping).frames)
+    torch.testing.assert_close(frames[5], frames[0], rtol=0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 257), (300, 75), (64, 256)])
+def test_any_size_and_aspect_is_kept(model, size):
+    drawn = draw_landscape(*size, seed=3)
+    cinemagraph = model.animate(
+        drawn.image, 2, mask=drawn.mask, motion=torch.ones(1, 2, 20, 30), speed=2.0
+    )
+    assert next(cinemagraph.frames).shape[2:] == size
+    assert cinemagraph.inversion.image.shape[2:] == size
+
+
+def test_mask_and_motion_may_have_another_size_than_the_photo(model, scene):
+    photo, mask, motion = scene
+    small_mask = F.interpolate(mask, (40, 60), mode="area")
+    wide_motion = F.interpolate(motion, (80, 400), mode="bilinear")
+    cinemagraph = model.animate(photo, 2, mask=small_mask, motion=wide_motion)
+    assert cinemagraph.mask.shape[2:] == photo.shape[2:]
+    assert len(list(cinemagraph.frames)) == 2
+
+
+def test_content_flows_in_from_outside(model):
+    photo = draw_landscape(64, 96, seed=4).image
+    everything = torch.ones(1, 1, 64, 96)
+    motion = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 64, 96)
+    warping = Warping(use_contrast_preservation=False)
+    frames = list(
+        model.animate(
+            photo, 8, mask=everything, motion=motion, speed=None, warping=warping
+        ).frames
+    )
+    # At frame 1, 7/8 comes from 4 pixels to the left: mirrored there, never black.
+    left = frames[1][..., :4].mean(dim=(2, 3))
+    assert (left - photo[..., :8].mean(dim=(2, 3))).abs().max() < 0.1
+
+
+def test_frames_can_be_read_twice(model, scene):
+    photo, mask, motion = scene
+    cinemagraph = model.animate(photo, 3, mask=mask, motion=motion)
+    for first, again in zip(cinemagraph.frames, cinemagraph.frames, strict=True):
+        assert torch.equal(first, again)
+
+
+def test_a_large_photo_is_inverted_at_a_smaller_size(scene):
+    photo, mask, motion = scene
+    model = tiny_model(inversion_side=64)
+    cinemagraph = model.animate(photo, 2, mask=mask, motion=motion)
+    assert max(cinemagraph.inversion.image.shape[2:]) == 64
+    assert [frame.shape for frame in cinemagraph.frames] == [photo.shape] * 2
+
+
+def test_a_generator_of_1024_sees_the_photo_at_a_quarter():
+    model = tiny_model(1024)
+    inversion = model.invert(torch.zeros(1, 3, 128, 192))
+    assert inversion.features[10].shape[2:] == (8, 12)
+    assert sorted(inversion.features) == list(range(10, 19))
+    assert inversion.image.shape == (1, 3, 128, 192)
+
+
+def test_a_seed_samples_a_landscape(model):
+    assert torch.equal(model.sample(3), model.sample(3))
+    assert model.sample(3).shape == (1, 3, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_frames": 1}, "num_frames must be at least 2"),
+        ({"mask": torch.zeros(1, 1, 8, 8)}, "mask is empty"),
+        ({"mask": torch.ones(1, 3, 8, 8)}, r"must be \[1, 1, H, W\], got \[1, 3, 8, 8\]"),
+        ({"motion": torch.full((1, 2, 8, 8), float("nan"))}, "not finite"),
+        ({"motion": torch.ones(1, 3, 8, 8)}, r"must be \[1, 2, H, W\], got \[1, 3, 8, 8\]"),
+        ({"image": torch.zeros(3, 8, 8)}, r"must be \[1, 3, H, W\], got \[3, 8, 8\]"),
+        ({"warping": Warping(warp_layers=(11, 14))}, r"only even layers .* got \[11\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(model, scene, changes, message):
+    photo, mask, motion = scene
+    arguments = {"image": photo, "num_frames": 3, "mask": mask, "motion": motion, **changes}
+    with pytest.raises(InputError, match=message):
+        model.animate(**arguments)
+
+
+@pytest.mark.parametrize("direction", sorted(DIRECTIONS))
+def test_directions_point_where_their_words_say(direction):
+    motion = directed_motion(direction, torch.ones(1, 1, 32, 32))
+    x, y = motion[0, :, 0, 0].tolist()
+    assert (x > 0) == ("right" in direction)
+    assert (x < 0) == ("left" in direction)
+    assert (y > 0) == ("down" in direction)
+    assert (y < 0) == ("up" in direction)
+
+
+def test_motion_is_slower_towards_the_horizon():
+    mask = torch.ones(1, 1, 60, 20)
+    mask[:, :, 25:35] = 0.0
+    speed = directed_motion("left", mask)[0, 0, :, 0].abs()
+    assert (speed[:24] - speed[1:25]).min() > 0  # sky: slower further down
+    assert (speed[36:] - speed[35:-1]).min() > 0  # water: faster further down
+    assert speed.max() == 1.0
+    assert speed[24] == pytest.approx(0.3)
+
+
+def test_an_unknown_direction_lists_the_known_ones():
+    with pytest.raises(InputError, match=r"right, down-right, .* got sideways"):
+        directed_motion("sideways", torch.ones(1, 1, 4, 4))
+
+
+def test_speed_is_that_of_the_fastest_pixel_at_512():
+    motion = torch.zeros(1, 2, 256, 128)
+    motion[0, :, 5, 5] = torch.tensor([3.0, 4.0])
+    assert normalize_speed(motion, 1.0).norm(dim=1).max() == pytest.approx(0.5)
+    assert normalize_speed(motion * 0, 1.0).abs().max() == 0
