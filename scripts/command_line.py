@@ -4,18 +4,44 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-# Threads that spin while they wait lose 20 times their speed when another job takes a core.
+# Threads that spin while they wait lose 20 times their speed when another job takes a core. Torch
+# reads this when it loads, so it stands before the imports.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from hydra import compose, initialize_config_dir  # noqa: E402
+from hydra.errors import HydraException, InstantiationException  # noqa: E402
+from omegaconf import DictConfig  # noqa: E402
 
-from stylecinegan.errors import InputError
-from stylecinegan.ops import ExtensionError
-from stylecinegan.training.update import TrainingError
+from stylecinegan.errors import InputError  # noqa: E402
+from stylecinegan.ops import ExtensionError  # noqa: E402
+from stylecinegan.training.update import TrainingError  # noqa: E402
+
+CONFIGS_DIR = Path(__file__).resolve().parents[1] / "configs"
 
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
+
+
+def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) -> None:
+    """Runs a script: quotes its paths, and says in one line what its configuration lacks.
+
+    Args:
+        main: A function decorated by ``hydra.main``.
+        config_name: Its root in ``configs/``.
+        path_keys: Keys whose values are paths.
+    """
+    sys.argv[1:] = quote_paths(sys.argv[1:], path_keys)
+    flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    if not flags:  # help, sweeps and the like are Hydra's own
+        try:
+            with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
+                compose(config_name, overrides=sys.argv[1:])
+        except HydraException as error:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise
+            sys.exit("error: " + " ".join(str(error).split()))
+    main()
 
 
 def quote_paths(arguments: Sequence[str], keys: Sequence[str]) -> list[str]:

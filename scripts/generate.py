@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,12 @@ from tqdm import tqdm
 from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.loop_quality import LoopQuality
-from stylecinegan.inputs import choose_device, choose_precision, resize_photo
+from stylecinegan.inputs import (
+    check_number,
+    choose_device,
+    choose_precision,
+    resize_photo,
+)
 from stylecinegan.motion.controls import DIRECTIONS, directed_motion
 
 logger = logging.getLogger(__name__)
@@ -30,25 +34,24 @@ PATH_KEYS = ("photo", "video", "mask", "motion", "model.directory")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Reads the photo, animates it and writes the video."""
+    check_settings(cfg)
     video = Path(cfg.video or (Path(cfg.photo or f"seed{cfg.seed}.jpg").stem + ".mp4"))
     io.check_writable(video)
     device = choose_device(cfg.device)
+    precision = choose_precision(cfg.precision, device)
+    photo = None if cfg.photo is None else resize_photo(io.read_image(cfg.photo), cfg.size)
     with step("load the model"):
-        precision = choose_precision(cfg.precision, device)
-        model = instantiate(cfg.model, precision=precision).to(device)
-    with step("read the photo"):
-        photo = read_photo(cfg, model).to(device)
-        mask = io.read_mask(cfg.mask, size=(photo.shape[2], photo.shape[3])).to(device)
-        if cfg.motion in DIRECTIONS:
-            motion = directed_motion(cfg.motion, mask)
-        else:
-            motion = io.read_motion(cfg.motion).to(device)
+        model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
+    if photo is None:
+        photo = resize_photo(model.sample(cfg.seed), cfg.size)
+    photo = photo.to(device)
     with step("invert the photo and prepare the loop"):
+        mask = io.read_mask(cfg.mask, size=(photo.shape[2], photo.shape[3])).to(device)
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
             mask=mask,
-            motion=motion,
+            motion=read_motion(cfg.motion, mask),
             speed=cfg.speed,
             warping=instantiate(cfg.warping),
         )
@@ -60,12 +63,23 @@ def main(cfg: DictConfig) -> None:
     logger.info("the video is in %s", video)
 
 
-def read_photo(cfg: DictConfig, model: StyleCineGAN) -> Tensor:
-    """Reads the photo, or samples a landscape if only a seed is given."""
+def check_settings(cfg: DictConfig) -> None:
+    """Refuses what cannot be animated before anything takes time."""
     if cfg.photo is None and cfg.seed is None:
         raise InputError("photo=FILE (or seed=NUMBER for a sampled landscape) is needed, got none")
-    photo = io.read_image(cfg.photo) if cfg.photo is not None else model.sample(cfg.seed)
-    return resize_photo(photo, cfg.size)
+    if cfg.seed is not None:
+        check_number("seed", cfg.seed, least=0, is_whole=True)
+    check_number("num_frames", cfg.num_frames, least=2, is_whole=True)
+    check_number("fps", cfg.fps, least=1)
+    if cfg.speed is not None:
+        check_number("speed", cfg.speed, least=0)
+
+
+def read_motion(motion: str, mask: Tensor) -> Tensor:
+    """Reads a motion file, or makes the motion that a word asks for."""
+    if motion in DIRECTIONS:
+        return directed_motion(motion, mask)
+    return io.read_motion(motion).to(mask.device)
 
 
 def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:
@@ -94,5 +108,4 @@ def step(name: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = command_line.quote_paths(sys.argv[1:], PATH_KEYS)
-    main()
+    command_line.run(main, "generate", PATH_KEYS)

@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import command_line  # first: it sets what torch reads when it loads
@@ -93,5 +92,4 @@ def describe(cfg: DictConfig, run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = command_line.quote_paths(sys.argv[1:], PATH_KEYS)
-    main()
+    command_line.run(main, "train", PATH_KEYS)

@@ -7,6 +7,19 @@ from torch import Tensor
 from stylecinegan.errors import InputError
 
 
+def check_number(name: str, value: object, *, least: float, is_whole: bool = False) -> None:
+    """Checks a number that the user gave.
+
+    Raises:
+        InputError: If it is no (whole) number or less than ``least``.
+    """
+    kinds = (int,) if is_whole else (int, float)
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not value >= least:  # also refuses NaN
+        kind = "a whole number" if is_whole else "a number"
+        raise InputError(f"{name} must be {kind} of at least {least:g}, got {value}")
+
+
 def choose_device(name: str) -> torch.device:
     """The device of a name; ``"auto"`` is the GPU if there is one.
 

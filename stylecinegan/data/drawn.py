@@ -37,15 +37,15 @@ def draw_landscape(height: int, width: int, seed: int = 0) -> DrawnLandscape:
 
     clouds = _fractal_noise(height, width, (3.0, 1.0), random)
     sky = _mix((rows * 2.0).clamp(max=1.0), (0.25, 0.45, 0.78), (0.93, 0.80, 0.66))
-    sky = torch.lerp(sky, torch.full_like(sky, 0.97), (clouds * 1.6 + 0.1).clamp(0.0, 0.95))
+    sky = torch.lerp(sky, torch.full_like(sky, 0.97), (clouds * 1.6 + 0.3).clamp(0.0, 0.95))
 
     rock = _fractal_noise(height, width, (1.0, 1.0), random)
     depth = ((rows - ridge) / 0.25).clamp(0.0, 1.0)
     land = _mix(depth, (0.36, 0.38, 0.46), (0.16, 0.22, 0.14)) * (1.0 + 0.5 * rock)
 
-    waves = _fractal_noise(height, width, (12.0, 1.0), random)
+    waves = _fractal_noise(height, width, (8.0, 0.5), random)
     nearness = ((rows - shore) / (1.0 - shore)).clamp(0.0, 1.0)
-    water = _mix(nearness, (0.70, 0.66, 0.62), (0.10, 0.26, 0.36)) + 0.30 * nearness.sqrt() * waves
+    water = _mix(nearness, (0.70, 0.66, 0.62), (0.10, 0.26, 0.36)) + 0.35 * nearness.sqrt() * waves
 
     is_land = _edge((rows - ridge) * height)
     is_water = _edge((rows - torch.maximum(shore, ridge)) * height)

@@ -24,9 +24,10 @@ class ResidualUnit(nn.Module):
         self.prelu = nn.PReLU(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, stride, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
+        self.stride = stride
         self.downsample = (
             nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                nn.Conv2d(in_channels, out_channels, 1, bias=False),
                 nn.BatchNorm2d(out_channels),
             )
             if stride != 1 or in_channels != out_channels
@@ -36,7 +37,11 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, C_in, H, W]`` to ``[B, C_out, H / stride, W / stride]``."""
         y = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
-        return y + (x if self.downsample is None else self.downsample(x))
+        if self.downsample is None:
+            return y + x
+        # A 1x1 convolution of stride 2, written as one of stride 1: the backward pass of the former
+        # writes out of bounds in oneDNN for channels-last maps (seen in torch 2.15 on a CPU).
+        return y + self.downsample(x[:, :, :: self.stride, :: self.stride])
 
 
 class FeatureStyleEncoder(nn.Module):

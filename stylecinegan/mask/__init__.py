@@ -1,0 +1,14 @@
+"""Mask prediction: deep features become S, which separates what moves from what stays (Sec. 3.2)."""
+
+from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
+from stylecinegan.mask.prediction import MaskPrediction, predict_mask
+from stylecinegan.mask.refinement import check_cover, refine
+
+__all__ = [
+    "MaskEnsemble",
+    "MaskPrediction",
+    "PixelClassifier",
+    "check_cover",
+    "predict_mask",
+    "refine",
+]

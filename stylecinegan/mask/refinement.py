@@ -7,12 +7,12 @@ everything where it finds little.
 
 import logging
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.io import load_opencv
 from stylecinegan.mask.guided_filter import guided_filter
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def refine_as_released(mask: Tensor, *, animate_all_if_small: bool = True) -> Te
     Returns:
         ``[1, 1, H, W]``, 0 or 1.
     """
+    cv2 = load_opencv()
     moves = (mask[0, 0] > 0.5).to(torch.uint8).cpu().numpy()
     moves = cv2.dilate(moves, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4, 4)), iterations=1)
     moves = cv2.erode(moves, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)), iterations=2)
@@ -138,6 +139,7 @@ def remove_small(region: np.ndarray, area: float) -> np.ndarray:
     Returns:
         Boolean, ``[H, W]``.
     """
+    cv2 = load_opencv()
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(
         region.astype(np.uint8), connectivity=4
     )
@@ -157,6 +159,7 @@ def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
     Returns:
         ``[1, 1, H, W]`` in [0, 1].
     """
+    cv2 = load_opencv()
     inside = moves.astype(np.uint8)
     # A pixel's distance is to the centre of the nearest pixel across, the edge is half before it.
     distance = np.zeros(moves.shape, np.float32)
@@ -174,6 +177,7 @@ def _thin_things(
     photo: Tensor, static: np.ndarray, thin_width: float, thin_contrast: float
 ) -> np.ndarray:
     """Finds what is thin, stands out and is joined to a static place, boolean ``[H, W]``."""
+    cv2 = load_opencv()
     height, width = static.shape
     scale = min(1.0, THIN_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

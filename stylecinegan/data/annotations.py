@@ -1,0 +1,204 @@
+"""Photos with a label for every pixel."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
+from stylecinegan.data.sampler import picture_of
+from stylecinegan.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+NUM_CLASSES = 3
+"""0 static, 1 sky, 2 water."""
+
+
+class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
+    """Random crops of annotated photos with their labels, as an infinite sequence.
+
+    Every choice for sample ``c`` is drawn from (seed, c), as in
+    :class:`~stylecinegan.data.landscapes.Landscapes`.
+
+    Args:
+        dir: Folder or zip file of the photos.
+        labels_dir: Folder or zip file of the labels, ``.png`` under the photos' names, of the
+            photos' sizes. Photos without a label are left out.
+        crop: Side of the square crops, in pixels.
+        scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
+        flip: Whether half of the crops are mirrored.
+        held_out: Text file of the photos that belong to the test split, one name a line.
+        split: Whether to use all photos but the held-out ones, or only those.
+        num_labels: Use only so many pairs, chosen by the seed; by default all.
+        seed: Seed of all choices.
+
+    Raises:
+        InputError: If no pair is left, or an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        dir: str | Path,
+        labels_dir: str | Path,
+        *,
+        crop: int = 256,
+        scale_range: tuple[float, float] = (1.0, 1.0),
+        flip: bool = True,
+        held_out: str | Path | None = None,
+        split: Literal["train", "test"] = "train",
+        num_labels: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        low, high = (float(end) for end in scale_range)
+        if not 1.0 <= low <= high:
+            raise InputError(
+                f"scale_range must be two numbers from 1 on, low first, got {low}, {high}"
+            )
+        self.crop = crop
+        self.scale_range = (low, high)
+        self.flip = flip
+        self.seed = seed
+        self.photos = PictureFolder(dir)
+        self.labels = PictureFolder(labels_dir)
+        self.pairs = _pair(self.photos, self.labels, held_out, split)
+        if num_labels is not None:
+            self.pairs = _choose(self.pairs, num_labels, seed)
+        self._broken: set[str] = set()
+
+    def __len__(self) -> int:
+        """Returns the number of pairs; the sequence of samples has no end."""
+        return len(self.pairs)
+
+    def __getitem__(self, counter: int) -> dict[str, Tensor]:
+        """Makes a sample.
+
+        Args:
+            counter: Place in the run's sequence, from 0 on without end.
+
+        Returns:
+            ``image``: uint8, ``[3, crop, crop]``. ``label``: int64, ``[crop, crop]``, 0 static,
+            1 sky, 2 water. ``index``: int64, which pair it is.
+
+        Raises:
+            InputError: If a label is no label, or more than 1 % of the photos are broken.
+        """
+        while True:
+            index = picture_of(counter, len(self.pairs), self.seed)
+            try:
+                photo, label = self.read(index)
+                break
+            except BROKEN as error:
+                if isinstance(error, InputError):
+                    raise
+                logger.warning("left out a broken pair, %s: %s", self.pairs[index][0], error)
+                self._broken.add(self.pairs[index][0])
+                self.check_broken()
+                counter += 1
+        random = np.random.default_rng((self.seed, 0, counter))
+        box = self._place(photo, random)
+        size = (self.crop, self.crop)
+        pixels = np.asarray(photo.resize(size, Image.Resampling.LANCZOS, box))
+        classes = np.asarray(label.resize(size, Image.Resampling.NEAREST, box))
+        if self.flip and random.random() < 0.5:
+            pixels, classes = pixels[:, ::-1], classes[:, ::-1]
+        return {
+            "image": torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
+            "label": torch.from_numpy(classes.astype(np.int64)),
+            "index": torch.tensor(index),
+        }
+
+    def read(self, index: int) -> tuple[Image.Image, Image.Image]:
+        """Reads a pair: the RGB photo and its label, 8-bit class numbers, both whole.
+
+        Raises:
+            InputError: If the label does not fit the photo or holds other classes.
+        """
+        name, label_name = self.pairs[index]
+        photo = Image.fromarray(self.photos.read(name))
+        with self.labels.open(label_name) as picture:
+            classes = read_classes(picture, label_name)
+        if classes.shape != (photo.height, photo.width):
+            raise InputError(
+                f"label {label_name} must be {photo.width}x{photo.height} as its photo, "
+                f"got {classes.shape[1]}x{classes.shape[0]}"
+            )
+        return photo, Image.fromarray(classes)
+
+    def check_broken(self) -> None:
+        """Raises if too many photos were found broken.
+
+        Raises:
+            InputError: If they are more than 1 % of the set.
+        """
+        if len(self._broken) > 0.01 * len(self.pairs):
+            raise InputError(
+                f"wanted at most 1 % broken pictures in {self.photos.path}, found "
+                f"{len(self._broken)} of {len(self.pairs)}: {', '.join(sorted(self._broken)[:5])}"
+            )
+
+    def _place(
+        self, photo: Image.Image, random: np.random.Generator
+    ) -> tuple[float, float, float, float]:
+        low, high = self.scale_range
+        side = min(photo.size) / (low * (high / low) ** random.random())
+        left, top = (random.random() * (length - side) for length in photo.size)
+        right, bottom = min(left + side, photo.width), min(top + side, photo.height)
+        return (left, top, right, bottom)
+
+
+def read_classes(picture: Image.Image, name: str) -> np.ndarray:
+    """Reads a label picture: 8-bit palette indices or grey values 0, 1, 2.
+
+    Returns:
+        uint8, ``[H, W]``.
+
+    Raises:
+        InputError: If it is a picture of another kind or holds other values.
+    """
+    if picture.mode not in ("P", "L", "1"):
+        raise InputError(
+            f"label {name} must hold the class of each pixel (8-bit palette or grey: 0 static, "
+            f"1 sky, 2 water), got a picture of mode {picture.mode}"
+        )
+    classes = np.asarray(picture).astype(np.uint8)
+    if classes.max(initial=0) >= NUM_CLASSES:
+        raise InputError(
+            f"label {name} must hold 0 static, 1 sky and 2 water only, got {classes.max()}"
+        )
+    return classes
+
+
+def _pair(
+    photos: PictureFolder, labels: PictureFolder, held_out: str | Path | None, split: str
+) -> list[tuple[str, str]]:
+    if split not in ("train", "test"):
+        raise InputError(f"split must be train or test, got {split}")
+    if split == "test" and held_out is None:
+        raise InputError("split=test needs a held_out list, got none")
+    held = read_names(held_out) if held_out is not None else set()
+    label_of = {stem(name): name for name in labels.names if name.lower().endswith(".png")}
+    pairs = [
+        (name, label_of[stem(name)])
+        for name in photos.names
+        if stem(name) in label_of and (stem(name) in held) == (split == "test")
+    ]
+    if not pairs:
+        raise InputError(
+            f"wanted {split} photos in {photos.path} with labels of the same names in "
+            f"{labels.path}, found none among {len(photos.names)} photos and "
+            f"{len(label_of)} labels"
+        )
+    return pairs
+
+
+def _choose(pairs: list[tuple[str, str]], count: int, seed: int) -> list[tuple[str, str]]:
+    if not 1 <= count <= len(pairs):
+        raise InputError(f"num_labels must be in [1, {len(pairs)}], got {count}")
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:count]
+    return [pairs[index] for index in sorted(chosen)]

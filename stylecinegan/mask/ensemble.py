@@ -1,0 +1,151 @@
+"""Classifiers of single pixels by their deep features, as in DatasetGAN (Sec. 3.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan.mask.context import ContextKind, make_context
+from stylecinegan.mask.deep_features import DeepFeatures
+from stylecinegan.mask.hypercolumns import (
+    pixel_centres,
+    read_points,
+    sample_hypercolumns,
+)
+
+CLASSES = ("static", "sky", "water")
+"""Names of the classes 0, 1, 2."""
+
+PIXELS_AT_ONCE = 32768
+"""Pixels whose D* is in memory together: 190 MB at 1472 channels."""
+
+
+@dataclass(frozen=True)
+class PixelClasses:
+    """What an ensemble says of every pixel.
+
+    Attributes:
+        probabilities: Mean of the members' probabilities, ``[B, classes, H, W]``.
+        vote: Class with the most votes, ``[B, 1, H, W]``, int64; the probabilities break ties.
+        confidence: Share of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
+    """
+
+    probabilities: Tensor
+    vote: Tensor
+    confidence: Tensor
+
+
+class PixelClassifier(nn.Module):
+    """Multi-layer perceptron of one pixel.
+
+    Args:
+        num_channels: Length of D*, with its context.
+        num_classes: Classes.
+        hidden: Widths of the two hidden layers.
+    """
+
+    def __init__(
+        self, num_channels: int, num_classes: int = 3, hidden: Sequence[int] = (128, 32)
+    ) -> None:
+        super().__init__()
+        first, second = hidden
+        self.layers = nn.Sequential(
+            nn.Linear(num_channels, first),
+            nn.ReLU(),
+            nn.BatchNorm1d(first),
+            nn.Linear(first, second),
+            nn.ReLU(),
+            nn.BatchNorm1d(second),
+            nn.Linear(second, num_classes),
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Maps ``[P, num_channels]`` to the classes' logits, ``[P, num_classes]``."""
+        return self.layers(pixels)
+
+
+class MaskEnsemble(nn.Module):
+    """Several pixel classifiers that vote.
+
+    Args:
+        num_channels: Channels of D*.
+        num_classes: Classes: 0 static, 1 sky, 2 water.
+        num_members: Classifiers.
+        hidden: Widths of their hidden layers.
+        context: What is added to D*, see :func:`make_context`.
+        num_context_channels: Channels of the context maps.
+        context_width: Width of the context head.
+    """
+
+    def __init__(
+        self,
+        num_channels: int = 1472,
+        num_classes: int = 3,
+        num_members: int = 10,
+        hidden: Sequence[int] = (128, 32),
+        context: ContextKind = "none",
+        num_context_channels: int = 0,
+        context_width: int = 64,
+    ) -> None:
+        super().__init__()
+        self.arguments = {
+            "num_channels": num_channels,
+            "num_classes": num_classes,
+            "num_members": num_members,
+            "hidden": list(hidden),
+            "context": context,
+            "num_context_channels": num_context_channels,
+            "context_width": context_width,
+        }
+        self.num_classes = num_classes
+        self.context = make_context(context, num_context_channels, context_width)
+        length = num_channels + int(self.context.num_channels)  # pyright: ignore
+        self.members = nn.ModuleList(
+            PixelClassifier(length, num_classes, hidden) for _ in range(num_members)
+        )
+        # D* is standardised, as its layers differ in scale; the released classifiers take it raw.
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.zeros(length))
+        self.register_buffer("deviation", torch.ones(length))
+
+    def standardize(self, pixels: Tensor) -> Tensor:
+        """Brings D* with context, ``[P, C]``, to mean 0 and deviation 1."""
+        return (pixels - self.mean) / self.deviation
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Classifies pixels by D* with context, ``[P, C]``: ``[members, P, classes]``."""
+        pixels = self.standardize(pixels)
+        return torch.stack([member(pixels) for member in self.members])
+
+    @torch.no_grad()
+    def forward(self, deep: DeepFeatures, size: tuple[int, int]) -> PixelClasses:
+        """Classifies every pixel, some rows at a time.
+
+        Args:
+            deep: Features of the pictures.
+            size: (height, width) of the result, at most about that of the last layer.
+        """
+        height, width = size
+        batch = deep.context.shape[0]
+        around = self.context(deep.context.float())
+        rows = max(1, PIXELS_AT_ONCE // (width * batch))
+        probabilities, votes = [], []
+        for first in range(0, height, rows):
+            points = pixel_centres(height, width, first, min(first + rows, height))
+            points = points.expand(batch, -1, -1)
+            pixels = torch.cat(
+                [sample_hypercolumns(deep.features, points), read_points(around, points)], dim=2
+            )
+            logits = self.logits(pixels.flatten(0, 1))
+            probabilities.append(logits.softmax(dim=2).mean(dim=0).unflatten(0, (batch, -1)))
+            ballots = F.one_hot(logits.argmax(dim=2), self.num_classes).float()
+            votes.append(ballots.mean(dim=0).unflatten(0, (batch, -1)))
+        probability, shares = (
+            torch.cat(parts, dim=1).transpose(1, 2).unflatten(2, size)
+            for parts in (probabilities, votes)
+        )
+        vote = (shares + 1e-3 * probability).argmax(dim=1, keepdim=True)
+        return PixelClasses(probability, vote, shares.gather(1, vote))

@@ -1,0 +1,107 @@
+"""The mask of a photo, automatically (Sec. 3.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.mask.deep_features import compute_deep_features
+from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
+from stylecinegan.mask.refinement import refine
+
+Region = Literal["both", "sky", "water"]
+
+REGIONS: dict[str, tuple[int, ...]] = {"both": (1, 2), "sky": (1,), "water": (2,)}
+"""Classes that move, by the region that is asked for."""
+
+ENCODER_SIDE = 256
+"""Shorter side of the photo as the encoder sees it: that of its training pictures."""
+
+SIDE_MULTIPLE = 32
+
+
+@dataclass(frozen=True)
+class MaskPrediction:
+    """A predicted mask.
+
+    Attributes:
+        mask: S, ``[1, 1, H, W]`` in [0, 1], refined.
+        classes: What the ensemble says, at its working size.
+    """
+
+    mask: Tensor
+    classes: PixelClasses
+
+
+@torch.no_grad()
+def predict_mask(
+    ensemble: MaskEnsemble,
+    generator: Generator,
+    encoder: FeatureStyleEncoder,
+    photo: Tensor,
+    region: Region = "both",
+    *,
+    refinement: Mapping[str, Any] | None = None,
+) -> MaskPrediction:
+    """Predicts what moves in a photo.
+
+    The photo is inverted once more, shrunk to the size that the networks were trained at: what is
+    sky is a matter of the whole picture, which a small one shows them, and the refinement brings
+    the photo's own edges back.
+
+    Args:
+        ensemble: Classifiers of the generator's features.
+        generator: The generator.
+        encoder: Its encoder.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        region: What may move.
+        refinement: Keywords of :func:`~stylecinegan.mask.refinement.refine` that replace its
+            defaults.
+
+    Returns:
+        The mask, which may be zero everywhere (:func:`~stylecinegan.mask.refinement.check_cover`),
+        and the classes.
+
+    Raises:
+        InputError: If the region is unknown or the photo is no photo.
+    """
+    if region not in REGIONS:
+        raise InputError(f"region must be one of {', '.join(REGIONS)}, got {region}")
+    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    classes = classify_pixels(ensemble, generator, encoder, photo)
+    probability = classes.probabilities[:, list(REGIONS[region])].sum(dim=1, keepdim=True)
+    return MaskPrediction(refine(probability, photo, **(refinement or {})), classes)
+
+
+@torch.no_grad()
+def classify_pixels(
+    ensemble: MaskEnsemble, generator: Generator, encoder: FeatureStyleEncoder, photo: Tensor
+) -> PixelClasses:
+    """Classifies the pixels of a photo at the working size, its shorter side 256.
+
+    Args:
+        ensemble: Classifiers of the generator's features.
+        generator: The generator.
+        encoder: Its encoder.
+        photo: ``[B, 3, H, W]`` in [-1, 1].
+    """
+    scale = ENCODER_SIDE / min(photo.shape[2:])
+    # A long panorama is not worth more pixels than four squares.
+    scale = min(scale, 4 * ENCODER_SIDE / max(photo.shape[2:]))
+    height, width = (_round(side * scale) for side in photo.shape[2:])
+    shrunken = photo.float()
+    if (height, width) != tuple(photo.shape[2:]):
+        # The sides are rounded by stretching: by at most 6 %, and no border is invented.
+        shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
+    return ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
+
+
+def _round(side: float) -> int:
+    return max(SIDE_MULTIPLE, round(side / SIDE_MULTIPLE) * SIDE_MULTIPLE)

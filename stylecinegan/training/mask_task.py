@@ -1,0 +1,273 @@
+"""Training of the mask ensemble (Sec. 3.2)."""
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.generator import Generator
+from stylecinegan.mask.context import ContextHead, ContextKind
+from stylecinegan.mask.deep_features import num_context_channels
+from stylecinegan.mask.ensemble import MaskEnsemble
+from stylecinegan.mask.hypercolumns import read_points
+from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples
+from stylecinegan.training.pixel_sampling import Networks, sample_pixels
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+
+class MaskTask:
+    """Trains a :class:`MaskEnsemble` on inverted photos and their labels by cross-entropy.
+
+    Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all: 160 GB for
+    1024x1024) and puts both into a memory that the updates draw from. Each member starts from
+    weights of its own and sees a bootstrap of its own: a photo counts for it 0, 1, 2 … times, by a
+    Poisson draw that its index fixes. Some photos are only for validation; the best weights by
+    their loss are exported, and training ends early where they get no better.
+
+    A resumed run goes on with the same weights and optimiser, but fills its memory anew: a
+    gigabyte of features is not worth saving.
+
+    Args:
+        model: The networks.
+        initial: ``mask.safetensors`` to start from, trained on an earlier state of the networks;
+            its own arguments replace the next three.
+        num_members: Classifiers.
+        hidden: Widths of their hidden layers.
+        context: What is added to D*.
+        num_steps: Length of the learning rate's cosine schedule.
+        updates_per_step: Optimisation steps a batch of photos.
+        photos_per_update: Photos an update draws from the memory.
+        pixels_per_photo: Pixels sampled of a photo.
+        memory: Photos remembered; 1 MB each with the default model.
+        warm_up: Photos to remember before the first update.
+        learning_rate: Peak of AdamW's.
+        weight_decay: Of AdamW.
+        head_weight: Weight of the context head's own cross-entropy.
+        validation_every: One photo in so many is for validation.
+        patience: Steps without a better validation loss after which nothing is trained any more.
+        precision: Arithmetic of the inversion.
+    """
+
+    def __init__(
+        self,
+        model: Networks,
+        *,
+        initial: str | Path | None = None,
+        num_members: int = 10,
+        hidden: tuple[int, int] = (64, 32),
+        context: ContextKind = "head",
+        num_steps: int = 100,
+        updates_per_step: int = 8,
+        photos_per_update: int = 16,
+        pixels_per_photo: int = 160,
+        memory: int = 1500,
+        warm_up: int = 64,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        head_weight: float = 1.0,
+        validation_every: int = 16,
+        patience: int = 40,
+        precision: Precision = "fp32",
+        model_directory: str | None = None,
+    ) -> None:
+        del model_directory  # named in the configuration only, for the model to be built from
+        self.model = model
+        for network in (model.generator, model.encoder):
+            network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        if initial is not None:
+            self.ensemble = checkpoints.load(initial, MaskEnsemble)
+        else:
+            self.ensemble = MaskEnsemble(
+                num_channels=_num_channels(model.generator),
+                num_members=num_members,
+                hidden=hidden,
+                context=context,
+                num_context_channels=num_context_channels(model.encoder),
+            )
+        self.num_steps = num_steps
+        self.updates_per_step = updates_per_step
+        self.photos_per_update = photos_per_update
+        self.pixels_per_photo = pixels_per_photo
+        self.warm_up = warm_up
+        self.learning_rate = learning_rate
+        self.head_weight = head_weight
+        self.validation_every = validation_every
+        self.patience = patience
+        self.precision = precision
+        self.memory = FeatureMemory(memory)
+        self.validation = FeatureMemory(96)
+        self.step_number = 0
+        self.best_step = 0
+        self.best_loss = math.inf
+        self.best = _copy(self.ensemble)
+        self.optimizer = torch.optim.AdamW(
+            self.ensemble.parameters(), lr=learning_rate, weight_decay=weight_decay
+        )
+        self.update = Update(self.ensemble.parameters(), self.optimizer)
+
+    def to(self, device: torch.device) -> None:
+        """Moves the networks; the memory stays with the CPU."""
+        self.model.generator.to(device)
+        self.model.encoder.to(device)
+        self.ensemble.to(device)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the validation loss has stopped falling."""
+        return self.step_number - self.best_step > self.patience
+
+    def step(self, batch: Terms) -> Terms:
+        """Inverts ``{"image", "label", "index"}`` and takes some updates; returns the terms."""
+        self.step_number += 1
+        if self.is_finished:
+            return {"validation": torch.tensor(self.best_loss)}
+        self._remember(batch)
+        if len(self.memory) < min(self.warm_up, self.photos_per_update):
+            return {"photos": torch.tensor(float(len(self.memory)))}
+        if self.best_loss == math.inf and not self.ensemble.deviation.ne(1.0).any():
+            self._fit_scales()
+        self.ensemble.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * self._rate()
+        terms: Terms = {}
+        for _ in range(self.updates_per_step):
+            terms = self.update(self.loss, _as_batch(self.memory.draw(self.photos_per_update)))
+        if self.step_number % 5 == 0 or self.step_number == self.num_steps:
+            terms["validation"] = self._validate()
+        return terms
+
+    def _rate(self) -> float:
+        """Share of the peak learning rate: a short rise and half a cosine down to 2 %."""
+        progress = min(1.0, self.step_number / self.num_steps)
+        falling = 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress))
+        return min(1.0, 10.0 * progress + 0.05) * falling
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Sums the members' cross-entropies, by photo and member weighted, and the head's own."""
+        samples = PixelSamples(**batch)
+        around = self.ensemble.context(samples.context)
+        pixels = torch.cat([samples.pixels, read_points(around, samples.points)], dim=2)
+        logits = self.ensemble.logits(pixels.flatten(0, 1)).unflatten(1, pixels.shape[:2])
+        members = len(self.ensemble.members)
+        weights = bootstrap(samples.index, members) if self.ensemble.training else None
+        losses = (
+            F.cross_entropy(
+                logits.flatten(0, 2),
+                samples.labels.expand(members, -1, -1).flatten(),
+                reduction="none",
+            )
+            .unflatten(0, logits.shape[:3])
+            .mean(dim=2)
+        )
+        pixel = losses.mean() if weights is None else (losses * weights).mean()
+        terms = {"pixel": pixel}
+        if isinstance(self.ensemble.context, ContextHead):
+            guess = self.ensemble.context.classify(around).log_softmax(dim=1)
+            terms["head"] = -(samples.classes * guess).sum(dim=1).mean()
+            return pixel + self.head_weight * terms["head"], terms
+        return pixel, terms
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs, but for the memory."""
+        return {
+            "ensemble": self.ensemble.state_dict(),
+            "best": self.best,
+            "best_step": self.best_step,
+            "best_loss": self.best_loss,
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.ensemble.load_state_dict(state["ensemble"])
+        self.best = state["best"]
+        self.best_step, self.best_loss = state["best_step"], state["best_loss"]
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the best ensemble as ``mask.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        best = MaskEnsemble(**self.ensemble.arguments)  # pyright: ignore
+        best.load_state_dict(self.best)
+        notes = {"task": "mask", "step": str(self.best_step), "loss": f"{self.best_loss:.4f}"}
+        checkpoints.save(directory / "mask.safetensors", best, notes=notes)
+
+    @torch.no_grad()
+    def _remember(self, batch: Terms) -> None:
+        for chosen, memory in self._split(batch["index"]):
+            if chosen.any():
+                part = {name: tensor[chosen] for name, tensor in batch.items()}
+                memory.add(
+                    sample_pixels(
+                        self.model,
+                        part,
+                        self.pixels_per_photo,
+                        num_classes=self.ensemble.num_classes,
+                        precision=self.precision,
+                    )
+                )
+
+    def _split(self, index: Tensor) -> list[tuple[Tensor, FeatureMemory]]:
+        is_validation = index % self.validation_every == self.validation_every - 1
+        return [(~is_validation, self.memory), (is_validation, self.validation)]
+
+    @torch.no_grad()
+    def _fit_scales(self) -> None:
+        """Sets the statistics that D* is standardised with."""
+        samples = self.memory.draw(min(256, len(self.memory)))
+        context = self.ensemble.context
+        if not isinstance(context, ContextHead):
+            around = read_points(context(samples.context), samples.points)
+            pixels = torch.cat([samples.pixels, around], dim=2).flatten(0, 1)
+        else:
+            pixels = samples.pixels.flatten(0, 1)  # the head's channels are learned: left alone
+        length = pixels.shape[1]
+        self.ensemble.mean[:length] = pixels.mean(dim=0)
+        self.ensemble.deviation[:length] = pixels.std(dim=0).clamp(min=1e-3)
+
+    @torch.no_grad()
+    def _validate(self) -> Tensor:
+        self.ensemble.eval()
+        losses = []
+        memory = self.validation if len(self.validation) else self.memory
+        for first in range(0, min(len(memory), 96), 16):
+            places = list(range(first, min(first + 16, len(memory))))
+            loss, _ = self.loss(_as_batch(memory.take(places)))
+            losses.append(loss * len(places))
+        loss = torch.stack(losses).sum() / min(len(memory), 96)
+        # A growing validation set would compare unlike losses: it counts once it is full enough.
+        if loss.item() < self.best_loss or len(self.validation) < 4:
+            self.best_loss, self.best_step = loss.item(), self.step_number
+            self.best = _copy(self.ensemble)
+        return loss
+
+
+def bootstrap(index: Tensor, members: int) -> Tensor:
+    """How often each photo counts for each member, ``[members, B]``: Poisson draws of mean 1."""
+    # A hash, as a table of all photos and members would have to be carried along.
+    keys = (index.unsqueeze(0) + 1) * 7919 + (torch.arange(members).unsqueeze(1) + 1) * 104729
+    uniform = (torch.frac(torch.sin(keys.double()) * 43758.5453)).abs()
+    thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])
+    return (uniform.unsqueeze(2) > thresholds).sum(dim=2).float()
+
+
+def _as_batch(samples: PixelSamples) -> Terms:
+    names = ("context", "classes", "pixels", "points", "labels", "index")
+    return dict(zip(names, samples.tensors(), strict=True))
+
+
+def _copy(ensemble: nn.Module) -> Terms:
+    return {name: tensor.detach().cpu().clone() for name, tensor in ensemble.state_dict().items()}
+
+
+def _num_channels(generator: Generator) -> int:
+    """Channels of D*, from D^10 to the last layer: one for D^10's resolution, then two each."""
+    widths = [width for side, width in generator.channels.items() if side > 64]
+    return generator.channels[64] + 2 * sum(widths)

@@ -1,0 +1,97 @@
+"""Inversion of annotated photos and sampling of their pixels, for the mask's training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan import checkpoints
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.mask.deep_features import compute_deep_features
+from stylecinegan.mask.hypercolumns import sample_hypercolumns
+from stylecinegan.training.feature_memory import PixelSamples
+from stylecinegan.training.update import Precision
+
+WINDOW = 0.5
+"""Side of the window that pixels are sampled from, as a share of the photo's."""
+
+FEATURE_STRIDE = 4
+"""Pixels of the photo, as the encoder takes it, to one of D^10."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The frozen networks that photos are inverted with."""
+
+    generator: Generator
+    encoder: FeatureStyleEncoder
+
+
+def load_networks(directory: str | Path | None = None) -> Networks:
+    """Loads generator and encoder from a folder; by default the project's own.
+
+    Raises:
+        InputError: If a file is missing or damaged.
+    """
+    directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+    return Networks(
+        checkpoints.load(directory / "generator.safetensors", Generator),
+        checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),
+    )
+
+
+@torch.no_grad()
+def sample_pixels(
+    networks: Networks,
+    batch: dict[str, Tensor],
+    pixels_per_photo: int,
+    *,
+    num_classes: int = 3,
+    precision: Precision = "fp32",
+) -> PixelSamples:
+    """Inverts photos and samples pixels of a window, the same in all of them.
+
+    The layers after D^10 are computed for the window only: they cost more than the encoder, and
+    photos are worth more than pixels.
+
+    Args:
+        networks: Generator and encoder.
+        batch: ``image``, ``[B, 3, S, S]`` in [-1, 1]; ``label``, ``[B, S, S]``; ``index``, ``[B]``.
+        pixels_per_photo: Pixels to sample.
+        num_classes: Classes of the labels.
+        precision: Arithmetic of the inversion.
+
+    Returns:
+        The samples, on the CPU.
+    """
+    image, label = batch["image"], batch["label"].cpu()
+    count, _, width = label.shape  # crops are square
+    cells = image.shape[3] // FEATURE_STRIDE
+    side = int(cells * WINDOW)
+    top, left = torch.randint(cells - side + 1, (2,)).tolist()
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    with torch.autocast(image.device.type, dtype, precision != "fp32"):
+        deep = compute_deep_features(
+            networks.generator, networks.encoder, image, window=(top, left, side)
+        )
+    # A cell of D^10 away from the window's edges: the convolutions saw nothing beyond them.
+    first = torch.tensor([left + 1, top + 1]) * FEATURE_STRIDE
+    extent = (side - 2) * FEATURE_STRIDE
+    pixels = first + torch.randint(extent, (count, pixels_per_photo, 2))
+    column, row = pixels.unbind(dim=2)
+    points = (pixels + 0.5) * (2.0 / width) - 1.0
+    corner = torch.tensor([left, top]) * FEATURE_STRIDE
+    inside = (pixels + 0.5 - corner) * (2.0 / (side * FEATURE_STRIDE)) - 1.0
+    classes = F.one_hot(label, num_classes).permute(0, 3, 1, 2).float()
+    rows, columns = deep.context.shape[2:]
+    return PixelSamples(
+        context=deep.context.half().cpu(),
+        classes=F.adaptive_avg_pool2d(classes, (rows, columns)).half(),
+        pixels=sample_hypercolumns(deep.features, inside).half().cpu(),
+        points=points,
+        labels=label[torch.arange(count).unsqueeze(1), row, column],
+        index=batch["index"].cpu(),
+    )

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import torch
+
+from stylecinegan import checkpoints
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training.encoder_task import EncoderTask
+from stylecinegan.training.losses import SqueezeNetFeatures, perceptual_distance
+
+
+def make_task(**settings):
+    torch.manual_seed(0)
+    generator = Generator(256, 16, 1, channel_base=2048, channel_max=16, first_rgb_layer=10)
+    encoder = FeatureStyleEncoder(14, 16, 16, (8, 16, 8, 8, 8), (1, 1, 1, 1), 16, 1)
+    defaults = {
+        "train_top": True,
+        "synthetic_share": 0.0,
+        "pyramid_weight": 0.3,
+        "num_warmup": 1,
+        "num_steps": 1000,
+    }
+    return EncoderTask(generator, encoder, **{**defaults, **settings})
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return {"image": torch.cat([draw_landscape(32, 32, seed).image for seed in range(4)])}
+
+
+def frozen(task):
+    return {k: v.clone() for k, v in task.generator.state_dict().items()}
+
+
+def test_one_batch_is_overfitted(batch):
+    task = make_task()
+    errors = [float(task.step(batch)["rmse"]) for _ in range(150)]
+    assert errors[-1] < 0.3 * errors[0]
+    assert errors[-1] < 25
+
+
+def test_a_frozen_generator_keeps_every_weight(batch):
+    task = make_task(train_top=False, synthetic_share=0.5)
+    before = frozen(task)
+    terms = task.step({"image": torch.nn.functional.interpolate(batch["image"], (256, 256))[:2]})
+    assert {"code", "feature", "pixel", "regularization"} <= set(terms)
+    for name, tensor in task.generator.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_training_the_top_leaves_the_bottom_and_the_noise_alone(batch):
+    task = make_task()
+    before = frozen(task)
+    task.step(batch)
+    changed = {k for k, v in task.generator.state_dict().items() if not torch.equal(v, before[k])}
+    assert all(k.split(".")[0] in ("convs", "to_rgbs") for k in changed)
+    layers = {int(k.split(".")[1]) for k in changed}
+    assert layers == {10, 11, 12, 13, 14}
+    assert not any(k.startswith("convs.10.") or "noise" in k for k in changed)
+
+
+def test_a_resumed_task_goes_on_exactly(batch):
+    whole, first, second = make_task(), make_task(), make_task()
+    for _ in range(4):
+        whole.step(batch)
+    for _ in range(2):
+        first.step(batch)
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        second.step(batch)
+    for a, b in zip(whole.networks.parameters(), second.networks.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_exported_networks_load_and_invert_as_the_averaged_ones(tmp_path, batch):
+    task = make_task()
+    task.step(batch)
+    task.export(tmp_path)
+    encoder = checkpoints.load(tmp_path / "encoder.safetensors", FeatureStyleEncoder)
+    generator = checkpoints.load(tmp_path / "generator.safetensors", Generator)
+    with torch.no_grad():
+        w_plus, feature = encoder(batch["image"])
+        actual = generator.render(generator.features(w_plus, (10, feature)), w_plus)
+    expected = task.sample(batch)["inversion"][4:]
+    # Kernels are stored in half precision.
+    torch.testing.assert_close(actual.clamp(-1, 1), expected, rtol=0.0, atol=0.02)
+
+
+@pytest.fixture(scope="module")
+def squeezenet(tmp_path_factory):
+    """Random weights in the layout of the published file."""
+    random = np.random.default_rng(0)
+    shapes = {"conv1": (96, 3, 7, 7)}
+    inner = 96
+    for number, (squeeze, expand) in enumerate(
+        [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)], 2
+    ):
+        shapes[f"fire{number}.squeeze1x1"] = (squeeze, inner, 1, 1)
+        shapes[f"fire{number}.expand1x1"] = (expand, squeeze, 1, 1)
+        shapes[f"fire{number}.expand3x3"] = (expand, squeeze, 3, 3)
+        inner = 2 * expand
+    weights = {}
+    for name, shape in shapes.items():
+        scale = (2.0 / np.prod(shape[1:])) ** 0.5
+        weights[f"{name}.weight"] = (scale * random.standard_normal(shape)).astype(np.float32)
+        weights[f"{name}.bias"] = np.zeros(shape[0], np.float32)
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.npz"
+    np.savez(path, **weights)
+    return path
+
+
+def test_features_have_the_strides_and_channels_of_squeezenet(squeezenet):
+    features = SqueezeNetFeatures(squeezenet, ("conv1", "fire3", "fire5", "fire9"))
+    maps = features(torch.zeros(1, 3, 64, 64))
+    assert [tuple(f.shape[1:]) for f in maps] == [
+        (96, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4),
+    ]  # fmt: skip
+
+
+def test_perceptual_distance_is_zero_only_for_equal_pictures(squeezenet, batch):
+    features = SqueezeNetFeatures(squeezenet)
+    image = batch["image"]
+    assert float(perceptual_distance(features, image, image)) == 0.0
+    other = image.flip(0).requires_grad_()
+    distance = perceptual_distance(features, other, image)
+    distance.backward()
+    assert float(distance.detach()) > 0.01
+    assert other.grad is not None
+    assert float(other.grad.abs().sum()) > 0
+
+
+def test_a_missing_or_foreign_feature_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="found no such file"):
+        SqueezeNetFeatures(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(InputError, match=r"no weights of SqueezeNet 1\.0"):
+        SqueezeNetFeatures(tmp_path / "other.npz")
