@@ -10,13 +10,13 @@ from pathlib import Path
 # reads this when it loads, so it stands before the imports.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from hydra import compose, initialize_config_dir  # noqa: E402
-from hydra.errors import HydraException, InstantiationException  # noqa: E402
-from omegaconf import DictConfig  # noqa: E402
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig
 
-from stylecinegan.errors import InputError  # noqa: E402
-from stylecinegan.ops import ExtensionError  # noqa: E402
-from stylecinegan.training.update import TrainingError  # noqa: E402
+from stylecinegan.errors import InputError
+from stylecinegan.ops import ExtensionError
+from stylecinegan.training.update import TrainingError
 
 CONFIGS_DIR = Path(__file__).resolve().parents[1] / "configs"
 

@@ -46,7 +46,7 @@ def main(cfg: DictConfig) -> None:
         photo = resize_photo(model.sample(cfg.seed), cfg.size)
     photo = photo.to(device)
     with step("invert the photo and prepare the loop"):
-        mask = io.read_mask(cfg.mask, size=(photo.shape[2], photo.shape[3])).to(device)
+        mask = make_mask(cfg.mask, photo, model)
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
@@ -73,6 +73,15 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("fps", cfg.fps, least=1)
     if cfg.speed is not None:
         check_number("speed", cfg.speed, least=0)
+
+
+def make_mask(mask: str, photo: Tensor, model: StyleCineGAN) -> Tensor:
+    """Predicts the mask, or reads it from a file."""
+    if mask == "auto":
+        return model.predict_mask(photo)
+    if mask in ("sky", "water"):
+        return model.predict_mask(photo, mask)
+    return io.read_mask(mask, size=(photo.shape[2], photo.shape[3])).to(photo.device)
 
 
 def read_motion(motion: str, mask: Tensor) -> Tensor:

@@ -16,15 +16,9 @@ from torch import Tensor, nn
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import last_layer, layer_resolution
-from stylecinegan.inversion import FeatureStyleEncoder
 
 CHECKPOINTS_DIR = Path(__file__).resolve().parents[1] / "checkpoints"
 """The folder of the default model in a checkout."""
-
-MODULES: dict[str, type[nn.Module]] = {
-    "Generator": Generator,
-    "FeatureStyleEncoder": FeatureStyleEncoder,
-}
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -37,7 +31,7 @@ def save(path: str | Path, module: nn.Module, *, notes: Mapping[str, str] | None
 
     Args:
         path: Target, ``….safetensors``.
-        module: A module of :data:`MODULES`; its ``arguments`` rebuild it.
+        module: A module whose ``arguments`` rebuild it.
         notes: Further metadata, e.g. the training step.
     """
     path = Path(path)

@@ -13,9 +13,9 @@ def check_number(name: str, value: object, *, least: float, is_whole: bool = Fal
     Raises:
         InputError: If it is no (whole) number or less than ``least``.
     """
-    kinds = (int,) if is_whole else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not value >= least:  # also refuses NaN
+    is_number = isinstance(value, int if is_whole else int | float)
+    # The comparison also refuses NaN, and a bool is no number here.
+    if not is_number or isinstance(value, bool) or not float(value) >= least:
         kind = "a whole number" if is_whole else "a number"
         raise InputError(f"{name} must be {kind} of at least {least:g}, got {value}")
 

@@ -13,6 +13,8 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
+from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import normalize_speed
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import (
@@ -128,6 +130,7 @@ class StyleCineGAN(nn.Module):
     Args:
         generator: A StyleGAN2 generator.
         encoder: Its encoder.
+        mask_ensemble: Classifiers of the generator's features, if masks are to be predicted.
         inversion_side: A photo whose longer side exceeds this is shrunk before it is inverted;
             its detail is added at full size. Bounds memory and time.
         precision: Arithmetic of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
@@ -137,6 +140,7 @@ class StyleCineGAN(nn.Module):
         self,
         generator: Generator,
         encoder: FeatureStyleEncoder,
+        mask_ensemble: MaskEnsemble | None = None,
         *,
         inversion_side: int = 1024,
         precision: str = "fp32",
@@ -144,6 +148,7 @@ class StyleCineGAN(nn.Module):
         super().__init__()
         self.generator = generator
         self.encoder = encoder
+        self.mask_ensemble = mask_ensemble
         self.inversion_side = inversion_side
         self.precision = precision
 
@@ -155,7 +160,10 @@ class StyleCineGAN(nn.Module):
         inversion_side: int = 1024,
         precision: str = "fp32",
     ) -> "StyleCineGAN":
-        """Loads a model from a folder with ``generator.safetensors`` and ``encoder.safetensors``.
+        """Loads a model from a folder.
+
+        It must hold ``generator.safetensors`` and ``encoder.safetensors``; without a
+        ``mask.safetensors`` the model predicts no masks.
 
         Args:
             directory: The folder; by default the model that comes with the project.
@@ -166,9 +174,11 @@ class StyleCineGAN(nn.Module):
             InputError: If a file is missing or damaged.
         """
         directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+        mask_file = directory / "mask.safetensors"
         model = cls(
             checkpoints.load(directory / "generator.safetensors", Generator),
             checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),
+            checkpoints.load(mask_file, MaskEnsemble) if mask_file.exists() else None,
             inversion_side=inversion_side,
             precision=precision,
         )
@@ -212,13 +222,36 @@ class StyleCineGAN(nn.Module):
         return Inversion(w_plus, features, image[:, :, :height, :width].clamp(-1.0, 1.0))
 
     @torch.no_grad()
+    def predict_mask(self, image: Tensor, region: Region = "both") -> Tensor:
+        """Predicts what moves in a photo (Sec. 3.2).
+
+        Args:
+            image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+            region: ``"both"``, ``"sky"`` or ``"water"``.
+
+        Returns:
+            S, ``[1, 1, H, W]`` in [0, 1].
+
+        Raises:
+            InputError: If nothing that moves is found, or the model has no classifiers.
+        """
+        _check_image(image)
+        if self.mask_ensemble is None:
+            raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
+        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+            mask = predict_mask(
+                self.mask_ensemble, self.generator, self.encoder, image, region
+            ).mask
+        return check_cover(mask)
+
+    @torch.no_grad()
     def animate(
         self,
         image: Tensor,
         num_frames: int = 120,
         *,
-        mask: Tensor,
         motion: Tensor,
+        mask: Tensor | None = None,
         speed: float | None = 1.0,
         warping: Warping | None = None,
         inversion: Inversion | None = None,
@@ -228,8 +261,8 @@ class StyleCineGAN(nn.Module):
         Args:
             image: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             num_frames: N, the length of the loop, at least 2.
-            mask: S, ``[1, 1, h, w]`` in [0, 1], 1 moves; any size.
             motion: M, ``[1, 2, h, w]``, (x, y) in pixels per frame of that map; any size.
+            mask: S, ``[1, 1, h, w]`` in [0, 1], 1 moves; any size. By default it is predicted.
             speed: The fastest pixel's way per frame, in pixels of a picture whose longer side is
                 512; ``None`` takes the motion as it is.
             warping: How frames are rendered.
@@ -245,7 +278,7 @@ class StyleCineGAN(nn.Module):
         if num_frames < 2:
             raise InputError(f"num_frames must be at least 2 to make a loop, got {num_frames}")
         settings = warping or Warping()
-        mask = _fit_mask(mask, image)
+        mask = _fit_mask(self.predict_mask(image) if mask is None else mask, image)
         motion = _fit_motion(motion, mask, speed)
         inversion = inversion or self.invert(image)
         extended_mask = _extend(mask)

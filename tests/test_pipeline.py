@@ -47,9 +47,7 @@ def scene():
 )
 def test_static_places_equal_the_photo_and_the_rest_moves(model, scene, warping):
     photo, mask, motion = scene
-    cinemagraph = model.animate(
-        photo, 5, mask=mask, motion=motion, speed=10.0, warping=warping
-    )
+    cinemagraph = model.animate(photo, 5, mask=mask, motion=motion, speed=10.0, warping=warping)
     frames = list(cinemagraph.frames)
     assert len(frames) == 5
     static = (mask == 0).expand_as(photo)
@@ -103,9 +101,7 @@ def test_content_flows_in_from_outside(model):
     motion = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 64, 96)
     warping = Warping(use_contrast_preservation=False)
     frames = list(
-        model.animate(
-            photo, 8, mask=everything, motion=motion, speed=None, warping=warping
-        ).frames
+        model.animate(photo, 8, mask=everything, motion=motion, speed=None, warping=warping).frames
     )
     # At frame 1, 7/8 comes from 4 pixels to the left: mirrored there, never black.
     left = frames[1][..., :4].mean(dim=(2, 3))

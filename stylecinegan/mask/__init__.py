@@ -1,4 +1,4 @@
-"""Mask prediction: deep features become S, which separates what moves from what stays (Sec. 3.2)."""
+"""Mask prediction: deep features become S, 1 where something moves (Sec. 3.2)."""
 
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
 from stylecinegan.mask.prediction import MaskPrediction, predict_mask

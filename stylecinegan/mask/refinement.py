@@ -28,7 +28,7 @@ def refine(
     probability: Tensor,
     photo: Tensor,
     *,
-    radius: float = 0.012,
+    radius: float = 0.03,
     epsilon: float = 2e-3,
     edge_width: float = 0.006,
     speck_area: float = 0.002,

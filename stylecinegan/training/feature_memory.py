@@ -1,6 +1,6 @@
 """Features of inverted photos, kept so that many steps can learn from one inversion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -28,7 +28,11 @@ class PixelSamples:
 
     def tensors(self) -> tuple[Tensor, ...]:
         """The fields in order."""
-        return (self.context, self.classes, self.pixels, self.points, self.labels, self.index)
+        return tuple(self.as_batch().values())
+
+    def as_batch(self) -> dict[str, Tensor]:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class FeatureMemory:
@@ -49,9 +53,9 @@ class FeatureMemory:
 
     def add(self, samples: PixelSamples) -> None:
         """Takes the photos of a batch."""
-        for fields in zip(*samples.tensors(), strict=True):
+        for values in zip(*samples.tensors(), strict=True):
             # Clones, since a view would keep its whole batch alive.
-            one = PixelSamples(*(field.clone() for field in fields))
+            one = PixelSamples(*(value.clone() for value in values))
             if len(self._samples) < self.capacity:
                 self._samples.append(one)
             else:
@@ -65,7 +69,16 @@ class FeatureMemory:
     def take(self, places: list[int]) -> PixelSamples:
         """Collects the photos at some places of the ring."""
         chosen = [self._samples[place].tensors() for place in places]
-        fields = [torch.stack(parts) for parts in zip(*chosen, strict=True)]
+        values = [torch.stack(parts) for parts in zip(*chosen, strict=True)]
         return PixelSamples(
-            *(field.float() if field.is_floating_point() else field for field in fields)
+            *(value.float() if value.is_floating_point() else value for value in values)
         )
+
+
+def bootstrap(index: Tensor, members: int) -> Tensor:
+    """How often each photo counts for each member, ``[members, B]``: Poisson draws of mean 1."""
+    # A hash, as a table of all photos and members would have to be carried along.
+    keys = (index.unsqueeze(0) + 1) * 7919 + (torch.arange(members).unsqueeze(1) + 1) * 104729
+    uniform = (torch.frac(torch.sin(keys.double()) * 43758.5453)).abs()
+    thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])
+    return (uniform.unsqueeze(2) > thresholds).sum(dim=2).float()

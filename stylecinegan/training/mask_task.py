@@ -13,7 +13,7 @@ from stylecinegan.mask.context import ContextHead, ContextKind
 from stylecinegan.mask.deep_features import num_context_channels
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.hypercolumns import read_points
-from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples
+from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples, bootstrap
 from stylecinegan.training.pixel_sampling import Networks, sample_pixels
 from stylecinegan.training.update import Precision, Update
 
@@ -48,7 +48,8 @@ class MaskTask:
         learning_rate: Peak of AdamW's.
         weight_decay: Of AdamW.
         head_weight: Weight of the context head's own cross-entropy.
-        validation_every: One photo in so many is for validation.
+        validation_every: One photo in so many is for validation …
+        num_validation: … until there are so many.
         patience: Steps without a better validation loss after which nothing is trained any more.
         precision: Arithmetic of the inversion.
     """
@@ -71,7 +72,8 @@ class MaskTask:
         weight_decay: float = 1e-2,
         head_weight: float = 1.0,
         validation_every: int = 16,
-        patience: int = 40,
+        num_validation: int = 48,
+        patience: int = 60,
         precision: Precision = "fp32",
         model_directory: str | None = None,
     ) -> None:
@@ -98,9 +100,9 @@ class MaskTask:
         self.head_weight = head_weight
         self.validation_every = validation_every
         self.patience = patience
-        self.precision = precision
+        self.precision: Precision = precision
         self.memory = FeatureMemory(memory)
-        self.validation = FeatureMemory(96)
+        self.validation = FeatureMemory(num_validation)
         self.step_number = 0
         self.best_step = 0
         self.best_loss = math.inf
@@ -136,7 +138,7 @@ class MaskTask:
             group["lr"] = self.learning_rate * self._rate()
         terms: Terms = {}
         for _ in range(self.updates_per_step):
-            terms = self.update(self.loss, _as_batch(self.memory.draw(self.photos_per_update)))
+            terms = self.update(self.loss, self.memory.draw(self.photos_per_update).as_batch())
         if self.step_number % 5 == 0 or self.step_number == self.num_steps:
             terms["validation"] = self._validate()
         return terms
@@ -202,7 +204,8 @@ class MaskTask:
     @torch.no_grad()
     def _remember(self, batch: Terms) -> None:
         for chosen, memory in self._split(batch["index"]):
-            if chosen.any():
+            is_complete = memory is self.validation and len(memory) == memory.capacity
+            if chosen.any() and not is_complete:
                 part = {name: tensor[chosen] for name, tensor in batch.items()}
                 memory.add(
                     sample_pixels(
@@ -237,30 +240,17 @@ class MaskTask:
         self.ensemble.eval()
         losses = []
         memory = self.validation if len(self.validation) else self.memory
-        for first in range(0, min(len(memory), 96), 16):
+        for first in range(0, len(memory), 16):
             places = list(range(first, min(first + 16, len(memory))))
-            loss, _ = self.loss(_as_batch(memory.take(places)))
+            loss, _ = self.loss(memory.take(places).as_batch())
             losses.append(loss * len(places))
-        loss = torch.stack(losses).sum() / min(len(memory), 96)
-        # A growing validation set would compare unlike losses: it counts once it is full enough.
-        if loss.item() < self.best_loss or len(self.validation) < 4:
+        loss = torch.stack(losses).sum() / len(memory)
+        # Losses over different photos do not compare: until the set is complete the latest counts.
+        is_complete = len(self.validation) == self.validation.capacity
+        if loss.item() < self.best_loss or not is_complete:
             self.best_loss, self.best_step = loss.item(), self.step_number
             self.best = _copy(self.ensemble)
         return loss
-
-
-def bootstrap(index: Tensor, members: int) -> Tensor:
-    """How often each photo counts for each member, ``[members, B]``: Poisson draws of mean 1."""
-    # A hash, as a table of all photos and members would have to be carried along.
-    keys = (index.unsqueeze(0) + 1) * 7919 + (torch.arange(members).unsqueeze(1) + 1) * 104729
-    uniform = (torch.frac(torch.sin(keys.double()) * 43758.5453)).abs()
-    thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])
-    return (uniform.unsqueeze(2) > thresholds).sum(dim=2).float()
-
-
-def _as_batch(samples: PixelSamples) -> Terms:
-    names = ("context", "classes", "pixels", "points", "labels", "index")
-    return dict(zip(names, samples.tensors(), strict=True))
 
 
 def _copy(ensemble: nn.Module) -> Terms:

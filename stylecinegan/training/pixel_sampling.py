@@ -55,7 +55,8 @@ def sample_pixels(
     """Inverts photos and samples pixels of a window, the same in all of them.
 
     The layers after D^10 are computed for the window only: they cost more than the encoder, and
-    photos are worth more than pixels.
+    photos are worth more than pixels. With a generator that adds noise the window is the whole
+    photo, since the stored noise belongs to places in it.
 
     Args:
         networks: Generator and encoder.
@@ -70,7 +71,7 @@ def sample_pixels(
     image, label = batch["image"], batch["label"].cpu()
     count, _, width = label.shape  # crops are square
     cells = image.shape[3] // FEATURE_STRIDE
-    side = int(cells * WINDOW)
+    side = cells if _uses_noise(networks.generator) else int(cells * WINDOW)
     top, left = torch.randint(cells - side + 1, (2,)).tolist()
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     with torch.autocast(image.device.type, dtype, precision != "fp32"):
@@ -95,3 +96,10 @@ def sample_pixels(
         labels=label[torch.arange(count).unsqueeze(1), row, column],
         index=batch["index"].cpu(),
     )
+
+
+def _uses_noise(generator: Generator) -> bool:
+    strengths = [
+        value for name, value in generator.state_dict().items() if name.endswith("noise_strength")
+    ]
+    return any(bool(strength.any()) for strength in strengths)

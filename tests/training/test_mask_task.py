@@ -9,8 +9,8 @@ from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.hypercolumns import sample_hypercolumns
 from stylecinegan.mask.prediction import classify_pixels
-from stylecinegan.training.feature_memory import FeatureMemory
-from stylecinegan.training.mask_task import MaskTask, bootstrap
+from stylecinegan.training.feature_memory import FeatureMemory, bootstrap
+from stylecinegan.training.mask_task import MaskTask
 from stylecinegan.training.pixel_sampling import Networks, sample_pixels
 
 

@@ -15,7 +15,9 @@ def constant(x, y, height=8, width=10):
 
 
 def swirl(height=24, width=32):
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
+    )
     return torch.stack([-y, x]).unsqueeze(0)
 
 

@@ -36,9 +36,7 @@ def frames(layer, mask, num_frames=24, speed=1.0):
     motion = torch.tensor([speed, 0.0]).view(1, 2, 1, 1) * mask
     border = (0, 32)
     pairs = integrate_motion(reflect(motion, border), num_frames)
-    return [
-        layer.render(FrameWarp(*pair, t / num_frames, border)) for t, pair in enumerate(pairs)
-    ]
+    return [layer.render(FrameWarp(*pair, t / num_frames, border)) for t, pair in enumerate(pairs)]
 
 
 def test_detail_transfer_makes_frame_0_the_photo(scene):

@@ -1,0 +1,60 @@
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs/experiment").glob("*.yaml"))
+
+
+def load(name, *overrides):
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, overrides=list(overrides))
+
+
+def check_targets(node):
+    """Every ``_target_`` exists and takes exactly the arguments beside it."""
+    if isinstance(node, DictConfig):
+        values = {key: node._get_node(key) for key in node}
+        if "_target_" in node:
+            target = get_object(node["_target_"])
+            arguments = {k: v for k, v in values.items() if not str(k).startswith("_")}
+            inspect.signature(target).bind(**arguments)
+        for value in values.values():
+            check_targets(value)
+    elif isinstance(node, ListConfig):
+        for index in range(len(node)):
+            check_targets(node._get_node(index))
+
+
+def test_generate_composes_with_every_model():
+    for path in (ROOT / "configs/model").glob("*.yaml"):
+        cfg = load("generate", f"model={path.stem}", "photo=a.jpg")
+        OmegaConf.set_struct(cfg, False)
+        cfg.model.precision = "fp32"  # the script adds it
+        check_targets(cfg)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_binds(experiment):
+    cfg = load("train", f"experiment={experiment}", "data.dir=photos")
+    check_targets(cfg)
+    OmegaConf.to_container(cfg, resolve=True)
+    assert not OmegaConf.missing_keys(cfg)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_says_first_what_it_makes(experiment):
+    lines = (ROOT / f"configs/experiment/{experiment}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# ")
+
+
+def test_the_package_knows_no_configuration():
+    for path in (ROOT / "stylecinegan").rglob("*.py"):
+        text = path.read_text()
+        assert "omegaconf" not in text, path
+        assert "import hydra" not in text, path

@@ -1,0 +1,144 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylecinegan import checkpoints, io
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts/generate.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small model, a photo, a mask and motions."""
+    folder = tmp_path_factory.mktemp("generate")
+    torch.manual_seed(0)
+    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
+    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
+    (folder / "model").mkdir()
+    checkpoints.save(folder / "model/generator.safetensors", generator)
+    checkpoints.save(folder / "model/encoder.safetensors", encoder)
+    drawn = draw_landscape(66, 98, seed=1)
+    io.write_image(folder / "photo.png", drawn.image)
+    io.write_mask(folder / "mask.png", drawn.mask)
+    io.write_mask(folder / "empty.png", drawn.mask * 0)
+    np.save(folder / "motion.npy", np.ones((1, 2, 40, 40), np.float32))
+    np.save(folder / "nan.npy", np.full((2, 40, 40), np.nan, np.float32))
+    np.save(folder / "three.npy", np.ones((3, 40, 41), np.float32))
+    (folder / "text.jpg").write_text("not a picture")
+    (folder / "empty.jpg").touch()
+    whole = folder / "whole.jpg"
+    io.write_image(whole, drawn.image)
+    (folder / "truncated.jpg").write_bytes(whole.read_bytes()[:1200])
+    return folder
+
+
+def generate(folder, *overrides, **environment):
+    defaults = {"photo": "photo.png", "mask": "mask.png", "num_frames": "4", "device": "cpu"}
+    given = dict(override.split("=", 1) for override in overrides)
+    arguments = [f"{key}={value}" for key, value in {**defaults, **given}.items()]
+    if not any(argument.startswith("model") for argument in arguments):
+        arguments.append("model.directory=model")
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
+    done = generate(
+        folder, "motion=motion.npy", "video=out/lac été (1).mp4", "save_intermediate=true"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the video is in out/lac été (1).mp4" in done.stdout
+    for step in ("load the model", "render and encode the frames"):
+        assert step in done.stdout
+    frames = list(io.read_video(folder / "out/lac été (1).mp4"))
+    assert [tuple(frame.shape) for frame in frames] == [(1, 3, 66, 98)] * 4
+    names = sorted(path.name for path in (folder / "out").iterdir())
+    assert names == [
+        "lac été (1).mp4",
+        "lac été (1)_inversion.png",
+        "lac été (1)_loop.json",
+        "lac été (1)_mask.png",
+        "lac été (1)_motion.npy",
+        "lac été (1)_motion.png",
+    ]
+    figures = json.loads((folder / "out/lac été (1)_loop.json").read_text())
+    assert figures["closing_step_ratio"] <= 1.05
+
+
+def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
+    done = generate(folder, "video=frames/", "motion=left")
+    assert done.returncode == 0, done.stderr
+    frames = sorted((folder / "frames").iterdir())
+    assert len(frames) == 4
+    photo = io.read_image(folder / "photo.png")
+    static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)
+    for path in frames:
+        assert torch.equal(io.read_image(path)[static], photo[static])
+
+
+def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
+    (tmp_path / "a").mkdir()
+    done = generate(folder, f"video={tmp_path}/a/x.gif", "size=64")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.gif"]
+    assert not (folder / "outputs").exists()
+    assert not (folder / ".hydra").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("photo=missing.jpg", "missing.jpg"),
+        ("photo=model", "folder|directory"),
+        ("photo=text.jpg", "text.jpg"),
+        ("photo=truncated.jpg", "truncated"),
+        ("photo=empty.jpg", "empty"),
+        ("motion=nan.npy", "nan.npy"),
+        ("motion=three.npy", r"\[3, 40, 41\]|\(3, 40, 41\)"),
+        ("motion=sideways", "sideways"),
+        ("mask=empty.png", "mask is empty"),
+        ("num_frames=1", "at least 2, got 1"),
+        ("num_frames=many", "got many"),
+        ("fps=0", "at least 1, got 0"),
+        ("video=/proc/none/x.mp4", "/proc/none"),
+        ("video=x.avi", "avi"),
+        ("number_of_frames=3", "number_of_frames"),
+        ("model.directory=nowhere", "nowhere/generator.safetensors, found no such file"),
+        ("device=cuda:99", "cuda:99"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_and_touches_nothing(folder, override, message, tmp_path):
+    (tmp_path / "kept.mp4").write_bytes(b"precious")
+    video = [] if override.startswith("video") else [f"video={tmp_path}/kept.mp4"]
+    done = generate(folder, override, *video)
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert re.search(message, lines[0]), lines[0]
+    assert (tmp_path / "kept.mp4").read_bytes() == b"precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_traceback_is_there_for_who_asks(folder):
+    done = generate(folder, "photo=missing.jpg", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
