@@ -1,6 +1,6 @@
 """From a photo to a cinemagraph: the paper's Fig. 2 as code."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,22 +16,10 @@ from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
 from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import normalize_speed
-from stylecinegan.ops import Backend
-from stylecinegan.warping.displacement import (
-    Sampling,
-    integrate_motion,
-    reflect,
-    resize_displacement,
-)
+from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
-from stylecinegan.warping.frame_warp import Direction, FrameWarp
+from stylecinegan.warping.loop import Warping, extend, frame_warps
 from stylecinegan.warping.moving_layer import MovingLayer
-
-SIDE_MULTIPLE = 32
-"""Photos are extended to sides divisible by this: six levels, each half the one before."""
-
-INTEGRATION_SIDE = 512
-"""Motion is integrated on a map whose longer side is at most this, as in the released code."""
 
 
 @dataclass(frozen=True)
@@ -72,56 +60,6 @@ class Cinemagraph:
     def frames(self) -> Iterator[Tensor]:
         """A fresh pass over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
         return self._render()
-
-
-@dataclass(frozen=True)
-class Warping:
-    """How frames are rendered; the defaults are what ``generate.py`` does.
-
-    Attributes:
-        warp_layers: Layers that are warped; by default the even ones from 10 on (the paper's).
-        first_rgb_layer: First layer that contributes to the picture.
-        direction: Forward or backward warping.
-        use_folding: Applies to-RGB before the warp; same result, faster.
-        use_detail_transfer: See :class:`MovingLayer`; needs even warp layers, as do the next two.
-        use_moving_content_only: See :class:`MovingLayer`.
-        use_contrast_preservation: See :class:`MovingLayer`.
-        use_hole_filling: Fills pixels that nothing reached.
-        sampling: How the motion is read between pixels.
-        period: N where it is not the number of frames; the released code uses one less.
-        backend: Implementation of the splat.
-    """
-
-    warp_layers: Sequence[int] | None = None
-    first_rgb_layer: int = FEATURE_LAYER
-    direction: Direction = "forward"
-    use_folding: bool = True
-    use_detail_transfer: bool = True
-    use_moving_content_only: bool = True
-    use_contrast_preservation: bool = True
-    use_hole_filling: bool = True
-    sampling: Sampling = "bilinear"
-    period: int | None = None
-    backend: Backend = "auto"
-
-    @classmethod
-    def of_the_paper(cls, **changes: object) -> "Warping":
-        """The paper's own rendering, without what this project adds; for its tables."""
-        settings: dict = {
-            "use_detail_transfer": False,
-            "use_moving_content_only": False,
-            "use_contrast_preservation": False,
-        }
-        return cls(**{**settings, **changes})
-
-    @property
-    def uses_moving_layer(self) -> bool:
-        """Whether anything that this project adds is asked for."""
-        return (
-            self.use_detail_transfer
-            or self.use_moving_content_only
-            or self.use_contrast_preservation
-        )
 
 
 class StyleCineGAN(nn.Module):
@@ -209,7 +147,7 @@ class StyleCineGAN(nn.Module):
             size = [max(1, round(side * shrunk)) for side in image.shape[2:]]
             image = F.interpolate(image, size, mode="area")
         height, width = image.shape[2:]
-        extended = _extend(image)
+        extended = extend(image)
         # The encoder sees the photo at the scale of 256-pixel pictures, whatever the generator's.
         factor = self.generator.resolution // 256
         if factor > 1:
@@ -281,8 +219,8 @@ class StyleCineGAN(nn.Module):
         mask = _fit_mask(self.predict_mask(image) if mask is None else mask, image)
         motion = _fit_motion(motion, mask, speed)
         inversion = inversion or self.invert(image)
-        extended_mask = _extend(mask)
-        photo = _extend(image)
+        extended_mask = extend(mask)
+        photo = extend(image)
         if settings.uses_moving_layer:
             renderer: MovingLayer | WarpedGenerator = MovingLayer(
                 self._rgb_levels(inversion, settings),
@@ -325,70 +263,11 @@ class StyleCineGAN(nn.Module):
         }
 
 
-def frame_warps(
-    motion: Tensor, size: Sequence[int], num_frames: int, settings: Warping
-) -> Iterator[FrameWarp]:
-    """Yields the displacements of every frame (Eqs. 1 and 3).
-
-    Args:
-        motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-        size: Height and width of the extended photo, divisible by 32.
-        num_frames: Frames of the loop.
-        settings: Sampling, direction, period and the like.
-    """
-    height, width = size
-    motion = _extend(motion)
-    halvings = 0
-    while max(height, width) >> halvings > INTEGRATION_SIDE and halvings < 5:
-        halvings += 1
-    motion = resize_displacement(motion, (height >> halvings, width >> halvings))
-    border = _inflow_border(motion, num_frames, SIDE_MULTIPLE >> halvings)
-    motion = reflect(motion, border)
-    if settings.direction == "backward":
-        motion = -motion  # a pixel's content comes from where it was, t frames ago
-    period = settings.period or num_frames
-    pairs = integrate_motion(motion, num_frames, period=period, sampling=settings.sampling)
-    for frame, (from_start, from_end) in enumerate(pairs):
-        yield FrameWarp(
-            from_start,
-            from_end,
-            frame / period,
-            border,
-            settings.direction,
-            settings.use_hole_filling,
-            settings.backend,
-        )
-
-
-def _inflow_border(motion: Tensor, num_frames: int, multiple: int) -> tuple[int, int]:
-    """How far outside the picture content may start that comes to be seen, (rows, columns).
-
-    Nothing crosses an edge of the picture at which nothing moves.
-    """
-    x, y = motion[0].abs()
-    crosses_rows = max(y[0].max().item(), y[-1].max().item()) > 1e-3
-    crosses_columns = max(x[:, 0].max().item(), x[:, -1].max().item()) > 1e-3
-
-    def reach(speed: Tensor) -> int:
-        return -(-int(speed.max().item() * num_frames + 1) // multiple) * multiple
-
-    return (reach(y) if crosses_rows else 0, reach(x) if crosses_columns else 0)
-
-
 def _compose(frame: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
     """Eq. 4: what moves from the generator, what stays from the photo."""
     if frame.shape != photo.shape:
         frame = F.interpolate(frame, photo.shape[2:], mode="bilinear")
     return torch.where(mask > 0, torch.lerp(photo, frame, mask), photo)
-
-
-def _extend(image: Tensor) -> Tensor:
-    """Reflects a map beyond its lower and right edge to sides divisible by 32."""
-    rows, columns = (-side % SIDE_MULTIPLE for side in image.shape[2:])
-    if not rows and not columns:
-        return image
-    extended = reflect(image, (rows, columns))
-    return extended[:, :, rows:, columns:].contiguous()
 
 
 def _check_image(image: Tensor) -> None:
