@@ -22,7 +22,14 @@ from stylecinegan.data.batches import Batches
 from stylecinegan.training import distributed
 from stylecinegan.training.loop import train
 
-PATH_KEYS = ("data.dir", "data.held_out", "data.select")
+PATH_KEYS = (
+    "data.dir",
+    "data.labels_dir",
+    "data.held_out",
+    "data.select",
+    "task.model_directory",
+    "task.initial",
+)
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
