@@ -85,15 +85,6 @@ def gather(value: Any) -> list[Any]:
     return values
 
 
-def from_main(value: Any) -> Any:
-    """Returns the object that the main process holds, on every process."""
-    if world_size() == 1:
-        return value
-    holder = [value]
-    dist.broadcast_object_list(holder, src=0)
-    return holder[0]
-
-
 def wait_for_all() -> None:
     """Waits until every process has come here."""
     if world_size() > 1:

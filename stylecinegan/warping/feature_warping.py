@@ -65,27 +65,26 @@ class WarpedGenerator:
         self.features = features
         self.w_plus = w_plus
         self.warp_layers = sorted(set(warp_layers))
+        shown = {layer: features[layer] for layer in self.rgb_layers}
+        self._picture = None if self.warp_layers else generator.render(shown, w_plus)
         folds = [i for i in self.rgb_layers if use_folding and i in self.warp_layers]
         self._folded = {
             layer: generator.to_rgb(layer, features[layer], w_plus, use_bias=False)
             for layer in folds
         }
-        # Layers whose warped feature is asked for, by a to-RGB layer or by a later convolution.
-        self._trunk: set[int] = set()
+        self._trunk = self._find_trunk() if self.warp_layers else set()
+
+    def _find_trunk(self) -> set[int]:
+        """Layers whose warped feature is asked for, by to-RGB or by a later convolution."""
+        trunk = set()
         for layer in self.rgb_layers:
             if layer in self._folded:
                 continue
+            trunk.add(layer)
             while layer not in self.warp_layers:
-                self._trunk.add(layer)
                 layer -= 1
-                if not self.warp_layers:
-                    break
-            self._trunk.add(layer)
-        self._picture = None
-        if not self.warp_layers:
-            self._trunk.clear()
-            shown = {layer: features[layer] for layer in self.rgb_layers}
-            self._picture = generator.render(shown, w_plus)
+                trunk.add(layer)
+        return trunk
 
     def render(self, warp: FrameWarp) -> Tensor:
         """Renders one frame, ``[1, 3, H, W]``, about [-1, 1], not clamped."""
