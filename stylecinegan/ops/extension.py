@@ -131,15 +131,17 @@ def build(device: str, cache_dir: Path | None = None) -> Path:
         # Renamed when complete: another process sees no library or a whole one.
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             unfinished = Path(temporary) / library.name
-            _run([*command, "-o", str(unfinished)])
+            _run([*command, "-o", str(unfinished)], temporary)
             unfinished.replace(library)
     except OSError as error:
         raise ExtensionError(f"the operators cannot be compiled into {folder}: {error}") from error
     return library
 
 
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], temporary: str) -> None:
+    # nvcc's intermediate files of two builds at once have met in a common folder.
+    environment = {**os.environ, "TMPDIR": temporary}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode != 0:
         output = (result.stderr or result.stdout).strip()
         lines = [line for line in output.splitlines() if "error" in line] or output.splitlines()
