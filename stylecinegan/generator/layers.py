@@ -81,9 +81,10 @@ class ModulatedConv(nn.Module):
         style = self.modulation(w.float())
         if x.dtype == torch.float16:
             # Demodulation removes any factor of the style; a large one would overflow before it.
-            style = style / style.abs().amax(dim=1, keepdim=True).clamp(min=1e-8)
+            largest = style.abs().amax(dim=1, keepdim=True).clamp(min=1e-8)
+            style = style / largest
             if not self.use_demodulation:
-                scale = scale * self.modulation(w.float()).abs().amax(dim=1, keepdim=True)
+                scale = scale * largest
         weight = self.weight.float()
         gain: Tensor | float = scale
         if self.use_demodulation:
