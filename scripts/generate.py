@@ -23,11 +23,17 @@ from stylecinegan.inputs import (
     choose_precision,
     resize_photo,
 )
+from stylecinegan.mask import check_cover
+from stylecinegan.mask.corrections import correct_mask
+from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import DIRECTIONS, directed_motion
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("photo", "video", "mask", "motion", "model.directory")
+PATH_KEYS = ("photo", "video", "mask", "mask_add", "mask_remove", "motion", "model.directory")
+
+REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water"}
+"""What a word asks the prediction of the mask for."""
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="generate")
@@ -46,7 +52,7 @@ def main(cfg: DictConfig) -> None:
         photo = resize_photo(model.sample(cfg.seed), cfg.size)
     photo = photo.to(device)
     with step("invert the photo and prepare the loop"):
-        mask = make_mask(cfg.mask, photo, model)
+        mask = make_mask(cfg, photo, model)
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
@@ -73,15 +79,26 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("fps", cfg.fps, least=1)
     if cfg.speed is not None:
         check_number("speed", cfg.speed, least=0)
+    if cfg.mask_small not in ("keep", "everything"):
+        raise InputError(f"mask_small must be keep or everything, got {cfg.mask_small}")
 
 
-def make_mask(mask: str, photo: Tensor, model: StyleCineGAN) -> Tensor:
-    """Predicts the mask, or reads it from a file."""
-    if mask == "auto":
-        return model.predict_mask(photo)
-    if mask in ("sky", "water"):
-        return model.predict_mask(photo, mask)
-    return io.read_mask(mask, size=(photo.shape[2], photo.shape[3])).to(photo.device)
+def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> Tensor:
+    """Predicts the mask, or reads it from a file, and corrects it by what was painted."""
+    size = (photo.shape[2], photo.shape[3])
+    add, remove = (
+        None if path is None else io.read_mask(path, size)
+        for path in (cfg.mask_add, cfg.mask_remove)
+    )
+    if cfg.mask in REGION_OF:
+        mask = model.segment(photo, REGION_OF[cfg.mask]).mask
+        animates_all = cfg.mask_small == "everything"
+        # Who corrects a prediction has seen it: it may be small, or empty for now.
+        if animates_all or (add is None and remove is None):
+            mask = check_cover(mask, animate_all_if_small=animates_all)
+    else:
+        mask = io.read_mask(cfg.mask, size).to(photo.device)
+    return correct_mask(mask, add=add, remove=remove)
 
 
 def read_motion(motion: str, mask: Tensor) -> Tensor:

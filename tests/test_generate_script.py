@@ -13,6 +13,7 @@ from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
+from tests.mask.decided import write_model
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts/generate.py"
@@ -32,6 +33,8 @@ def folder(tmp_path_factory):
     io.write_image(folder / "photo.png", drawn.image)
     io.write_mask(folder / "mask.png", drawn.mask)
     io.write_mask(folder / "empty.png", drawn.mask * 0)
+    io.write_mask(folder / "full.png", torch.ones(1, 1, 20, 30))
+    write_model(folder / "static_model", 0)
     np.save(folder / "motion.npy", np.ones((1, 2, 40, 40), np.float32))
     np.save(folder / "nan.npy", np.full((2, 40, 40), np.nan, np.float32))
     np.save(folder / "three.npy", np.ones((3, 40, 41), np.float32))
@@ -94,6 +97,42 @@ def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
         assert torch.equal(io.read_image(path)[static], photo[static])
 
 
+def predicted(folder, *overrides):
+    """The mask that a video was made with, by a model that finds nothing that moves."""
+    overrides = ("mask=auto", "model.directory=static_model", "num_frames=2", *overrides)
+    done = generate(folder, *overrides, "video=mask/x.gif", "save_intermediate=true")
+    return done, folder / "mask/x_mask.png"
+
+
+def test_a_photo_in_which_nothing_moves_is_an_error_with_advice(folder):
+    done, _ = predicted(folder)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: found neither sky nor water .* mask=FILE\n", done.stderr)
+
+
+def test_a_prediction_is_corrected_by_hand(folder):
+    # Of another size than the photo's 98x66, with a soft edge: 1/2 in the last quarter.
+    add = torch.zeros(1, 1, 132, 196)
+    add[..., 98:147], add[..., 147:] = 1.0, 0.5
+    remove = torch.zeros(1, 1, 33, 49)
+    remove[..., :11, :] = 1.0
+    io.write_mask(folder / "more (1).png", add)
+    io.write_mask(folder / "less.png", remove)
+    done, path = predicted(folder, "mask_add=more (1).png", "mask_remove=less.png")
+    assert done.returncode == 0, done.stderr
+    mask = io.read_mask(path)[0, 0]
+    assert mask[:21].eq(0).all()
+    assert mask[23:, :49].eq(0).all()
+    assert mask[23:, 49:73].eq(1).all()
+    torch.testing.assert_close(mask[23:, 74:], torch.full((43, 24), 0.5), rtol=0, atol=1 / 255)
+
+
+def test_everything_moves_as_in_the_release_where_that_is_asked_for(folder):
+    done, path = predicted(folder, "mask_small=everything")
+    assert done.returncode == 0, done.stderr
+    assert io.read_mask(path).eq(1).all()
+
+
 def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
     (tmp_path / "a").mkdir()
     done = generate(folder, f"video={tmp_path}/a/x.gif", "size=64")
@@ -115,6 +154,8 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("motion=three.npy", r"\[3, 40, 41\]|\(3, 40, 41\)"),
         ("motion=sideways", "sideways"),
         ("mask=empty.png", "mask is empty"),
+        ("mask_remove=full.png", "mask is empty"),
+        ("mask_small=maybe", "keep or everything, got maybe"),
         ("num_frames=1", "at least 2, got 1"),
         ("num_frames=many", "got many"),
         ("fps=0", "at least 1, got 0"),

@@ -10,14 +10,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stylecinegan.data.label_files import Label, find_labels
 from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-NUM_CLASSES = 3
-"""0 static, 1 sky, 2 water."""
 
 
 class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
@@ -28,8 +26,9 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
 
     Args:
         dir: Folder or zip file of the photos.
-        labels_dir: Folder or zip file of the labels, ``.png`` under the photos' names, of the
-            photos' sizes. Photos without a label are left out.
+        labels_dir: Folder or zip file of the labels under the photos' names: ``.png`` of the
+            photos' sizes, or ``.json`` of LabelMe, which may also lie beside the photos. Photos
+            without a label are left out.
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
         flip: Whether half of the crops are mirrored.
@@ -65,8 +64,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         self.flip = flip
         self.seed = seed
         self.photos = PictureFolder(dir)
-        self.labels = PictureFolder(labels_dir)
-        self.pairs = _pair(self.photos, self.labels, held_out, split)
+        self.pairs = _pair(self.photos, labels_dir, held_out, split)
         if num_labels is not None:
             self.pairs = _choose(self.pairs, num_labels, seed)
         self._broken: set[str] = set()
@@ -119,15 +117,9 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         Raises:
             InputError: If the label does not fit the photo or holds other classes.
         """
-        name, label_name = self.pairs[index]
+        name, label = self.pairs[index]
         photo = Image.fromarray(self.photos.read(name))
-        with self.labels.open(label_name) as picture:
-            classes = read_classes(picture, label_name)
-        if classes.shape != (photo.height, photo.width):
-            raise InputError(
-                f"label {label_name} must be {photo.width}x{photo.height} as its photo, "
-                f"got {classes.shape[1]}x{classes.shape[0]}"
-            )
+        classes = label.read((photo.height, photo.width))
         return photo, Image.fromarray(classes)
 
     def check_broken(self) -> None:
@@ -152,52 +144,29 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         return (left, top, right, bottom)
 
 
-def read_classes(picture: Image.Image, name: str) -> np.ndarray:
-    """Reads a label picture: 8-bit palette indices or grey values 0, 1, 2.
-
-    Returns:
-        uint8, ``[H, W]``.
-
-    Raises:
-        InputError: If it is a picture of another kind or holds other values.
-    """
-    if picture.mode not in ("P", "L", "1"):
-        raise InputError(
-            f"label {name} must hold the class of each pixel (8-bit palette or grey: 0 static, "
-            f"1 sky, 2 water), got a picture of mode {picture.mode}"
-        )
-    classes = np.asarray(picture).astype(np.uint8)
-    if classes.max(initial=0) >= NUM_CLASSES:
-        raise InputError(
-            f"label {name} must hold 0 static, 1 sky and 2 water only, got {classes.max()}"
-        )
-    return classes
-
-
 def _pair(
-    photos: PictureFolder, labels: PictureFolder, held_out: str | Path | None, split: str
-) -> list[tuple[str, str]]:
+    photos: PictureFolder, labels_dir: str | Path, held_out: str | Path | None, split: str
+) -> list[tuple[str, Label]]:
     if split not in ("train", "test"):
         raise InputError(f"split must be train or test, got {split}")
     if split == "test" and held_out is None:
         raise InputError("split=test needs a held_out list, got none")
     held = read_names(held_out) if held_out is not None else set()
-    label_of = {stem(name): name for name in labels.names if name.lower().endswith(".png")}
+    labels = find_labels(photos, labels_dir)
     pairs = [
-        (name, label_of[stem(name)])
+        (name, labels[stem(name)][0])
         for name in photos.names
-        if stem(name) in label_of and (stem(name) in held) == (split == "test")
+        if stem(name) in labels and (stem(name) in held) == (split == "test")
     ]
     if not pairs:
         raise InputError(
             f"wanted {split} photos in {photos.path} with labels of the same names in "
-            f"{labels.path}, found none among {len(photos.names)} photos and "
-            f"{len(label_of)} labels"
+            f"{labels_dir}, found none among {len(photos.names)} photos and {len(labels)} labels"
         )
     return pairs
 
 
-def _choose(pairs: list[tuple[str, str]], count: int, seed: int) -> list[tuple[str, str]]:
+def _choose(pairs: list[tuple[str, Label]], count: int, seed: int) -> list[tuple[str, Label]]:
     if not 1 <= count <= len(pairs):
         raise InputError(f"num_labels must be in [1, {len(pairs)}], got {count}")
     chosen = np.random.default_rng(seed).permutation(len(pairs))[:count]

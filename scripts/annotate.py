@@ -1,0 +1,138 @@
+"""Writes pictures to be labelled by hand: python scripts/annotate.py photos=FOLDER folder=OUT
+
+Sampled ones: python scripts/annotate.py seeds=0-31 folder=OUT
+Checks the labels: python scripts/annotate.py check=OUT
+"""  # noqa: D415
+
+import logging
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.data import annotation_folder
+from stylecinegan.data.label_pictures import write_label
+from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number, choose_device
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("photos", "folder", "check", "model.directory")
+
+Sources = dict[str, Callable[[], Tensor]]
+"""Pictures by name, read when they are called."""
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="annotate")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Writes a folder to be labelled, or checks one."""
+    given = [key for key in ("photos", "seeds", "check") if cfg[key] is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise InputError(f"one of photos=FOLDER, seeds=0-31, check=FOLDER is needed, got {found}")
+    if cfg.check is not None:
+        check(Path(cfg.check))
+    elif cfg.folder is None:
+        raise InputError("folder=FOLDER is needed to write photos and labels to, got none")
+    else:
+        write(cfg, Path(cfg.folder))
+
+
+def check(folder: Path) -> None:
+    """Says which files are wrong and why, and what the others hold."""
+    result = annotation_folder.check_folder(folder)
+    for problem in result.problems:
+        logger.error(problem)
+    logger.info(result.summary())
+    if result.problems:
+        raise InputError(f"wanted labels to train on, problems found: {len(result.problems)}")
+    logger.info(
+        "train on them: python scripts/train.py experiment=mask data.dir=%s data.labels_dir=%s",
+        result.photos_dir,
+        result.labels_dir,
+    )
+
+
+def write(cfg: DictConfig, folder: Path) -> None:
+    """Writes the photos and labels that are not there yet."""
+    model: StyleCineGAN = instantiate(cfg.model).to(choose_device(cfg.device))
+    if cfg.seeds is None:
+        check_number("num", cfg.num, least=1, is_whole=True)
+        sources = list_photos(cfg.photos, cfg.num, folder)
+    else:
+        sources = list_samples(cfg.seeds, model)
+    annotation_folder.write_guide(folder)
+    num_written = 0
+    for name, read in tqdm(sources.items(), unit="picture"):
+        photo_file = annotation_folder.photo_file(folder, name)
+        label_file = annotation_folder.label_file(folder, name)
+        if not photo_file.exists():
+            io.write_image(photo_file, read())
+        if not label_file.exists():
+            # Of the file: whatever lies there under this name, its label fits it.
+            photo = io.read_image(photo_file)
+            static = np.zeros(photo.shape[2:], np.uint8)
+            write_label(label_file, predict_classes(model, photo) if cfg.prefill else static)
+            num_written += 1
+    logger.info(
+        "%s: %d templates written, %d kept", folder, num_written, len(sources) - num_written
+    )
+
+
+def list_photos(path: str, num: int, folder: Path) -> Sources:
+    """Chooses photos, always the same ones; a larger choice holds the smaller one."""
+    if folder.resolve().is_relative_to(Path(path).resolve()):
+        raise InputError(f"folder must lie outside of {path}, got {folder}")
+    photos = PictureFolder(path)
+    order = np.random.default_rng(0).permutation(len(photos.names))
+    sources: Sources = {}
+    for name in sorted(photos.names[index] for index in order[:num]):
+        if stem(name) in sources:
+            raise InputError(f"photos must have names of their own, got two of {stem(name)}")
+        sources[stem(name)] = partial(read_photo, photos, name)
+    return sources
+
+
+def read_photo(photos: PictureFolder, name: str) -> Tensor:
+    """Reads a photo, ``[1, 3, H, W]`` in [-1, 1]."""
+    try:
+        return io.from_uint8(photos.read(name).copy())  # Pillow's own is read-only
+    except BROKEN as error:
+        raise InputError(f"cannot read {photos.path / name}: {error}") from error
+
+
+def list_samples(seeds: object, model: StyleCineGAN) -> Sources:
+    """Names the landscapes of a range of seeds."""
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(seeds))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise InputError(f"seeds must be a number or a range such as 0-31, got {seeds}")
+    return {f"seed{seed:05d}": partial(model.sample, seed) for seed in range(first, last + 1)}
+
+
+def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:
+    """Predicts the class of every pixel, uint8, ``[H, W]``; the refined mask draws the edges."""
+    prediction = model.segment(photo.to(next(model.parameters()).device))
+    probabilities = F.interpolate(
+        prediction.classes.probabilities, photo.shape[2:], mode="bilinear"
+    )
+    moving = 1 + probabilities[:, 1:].argmax(dim=1)
+    classes = torch.where(prediction.mask[:, 0] > 0.5, moving, 0)
+    return classes[0].to(torch.uint8).cpu().numpy()
+
+
+if __name__ == "__main__":
+    command_line.run(main, "annotate", PATH_KEYS)

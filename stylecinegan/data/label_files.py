@@ -1,0 +1,126 @@
+"""Files that say the class of every pixel of a photo, and where they are."""
+
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylecinegan.data.label_pictures import describe_classes, read_classes
+from stylecinegan.data.labelme import read_drawing
+from stylecinegan.data.pictures import PICTURE_SUFFIXES, PictureFolder
+from stylecinegan.errors import InputError
+
+_DRAWING, _PICTURE = ".json", ".png"
+
+
+class LabelFolder(PictureFolder):
+    """The labels in a folder or zip file, at any depth: pictures, and JSON of LabelMe.
+
+    Args:
+        path: Folder or ``.zip``; it may hold no label.
+
+    Raises:
+        InputError: If there is neither.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir() and not zipfile.is_zipfile(self.path):
+            raise InputError(f"wanted a folder or zip file of labels, found none at {path}")
+        self.names = sorted(filter(_is_label, self._list()))
+        self._zip = None
+
+    def read_bytes(self, name: str) -> bytes:
+        """Reads a file as it is."""
+        if self.path.is_dir():
+            return (self.path / name).read_bytes()
+        return self._open_zip().read(name)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label file.
+
+    Attributes:
+        folder: Where it is.
+        name: Its name there.
+    """
+
+    folder: LabelFolder
+    name: str
+
+    @property
+    def suffix(self) -> str:
+        """Kind of the file, in lower case."""
+        return Path(self.name).suffix.lower()
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether it holds shapes drawn in LabelMe."""
+        return self.suffix == _DRAWING
+
+    def read(self, size: tuple[int, int]) -> np.ndarray:
+        """Reads the class of every pixel.
+
+        Args:
+            size: (height, width) of the photo.
+
+        Returns:
+            uint8, ``[H, W]``.
+
+        Raises:
+            InputError: If the file is of a wrong kind, does not fit the photo or holds something
+                that is no class. Damaged pictures raise what Pillow raises.
+        """
+        if self.suffix not in (_DRAWING, _PICTURE):
+            reason = " (JPEG mixes the colours)" if self.suffix in (".jpg", ".jpeg") else ""
+            raise InputError(f"label {self.name} must be a PNG, got {self.suffix}{reason}")
+        content = self.folder.read_bytes(self.name)
+        if not content:
+            raise InputError(f"label {self.name} must hold {describe_classes()}, got an empty file")
+        if self.is_drawing:
+            return read_drawing(content, self.name, size)
+        with Image.open(BytesIO(content)) as picture:
+            if (picture.height, picture.width) != size:
+                raise InputError(
+                    f"label {self.name} must be {size[1]}x{size[0]} as its photo, "
+                    f"got {picture.width}x{picture.height}"
+                )
+            return read_classes(picture, self.name)
+
+
+def find_labels(photos: PictureFolder, labels_dir: str | Path) -> dict[str, list[Label]]:
+    """Finds the labels of photos.
+
+    They are in a folder of their own; drawings may also lie beside the photos, where LabelMe puts
+    them by default. Where both folders are the same, its pictures are photos and no labels.
+
+    Args:
+        photos: The photos.
+        labels_dir: Folder or zip file of the labels.
+
+    Returns:
+        By the photo's stem its label files, the one that counts first: a drawing before a
+        picture, which may be a template that nobody touched.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    folder, beside = LabelFolder(labels_dir), LabelFolder(photos.path)
+    found = [label for name in beside.names if (label := Label(beside, name)).is_drawing]
+    if folder.path.resolve() != beside.path.resolve():
+        found = [Label(folder, name) for name in folder.names] + found
+    rank = {_DRAWING: 0, _PICTURE: 1}
+    labels: dict[str, list[Label]] = {}
+    for label in sorted(found, key=lambda label: rank.get(label.suffix, 2)):
+        labels.setdefault(Path(label.name).stem, []).append(label)
+    return labels
+
+
+def _is_label(name: str) -> bool:
+    parts = Path(name).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and Path(name).suffix.lower() in {*PICTURE_SUFFIXES, _DRAWING}

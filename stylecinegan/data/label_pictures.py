@@ -1,0 +1,110 @@
+"""Labels painted in a paint program: pictures that show the class of every pixel."""
+
+import numpy as np
+from PIL import Image
+
+from stylecinegan.errors import InputError
+from stylecinegan.io.paths import PathLike, replacing, reporting_write_errors
+from stylecinegan.mask.ensemble import CLASSES
+
+# Orange, light blue and blue of Okabe and Ito, which the colour-blind tell apart. None is grey, so
+# that colours saved as grey values are never taken for class numbers.
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 114, 178))
+"""RGB of the classes."""
+
+_NO_CLASS = 255
+
+
+def read_classes(picture: Image.Image, name: str) -> np.ndarray:
+    """Reads a label picture: class numbers as grey values or palette indices, or the colours.
+
+    A palette of which one of :data:`COLOURS` is in use is read by colour, because paint programs
+    reorder palettes; of any other the indices count.
+
+    Args:
+        picture: A PNG.
+        name: Name of the file, for messages.
+
+    Returns:
+        uint8, ``[H, W]``.
+
+    Raises:
+        InputError: If it is a picture of another kind or holds something else.
+    """
+    if picture.format == "JPEG":
+        raise InputError(
+            f"label {name} must be a PNG, got a JPEG under its name, which mixes the colours"
+        )
+    if picture.mode in ("RGB", "RGBA") or (picture.mode == "P" and _uses_colours(picture)):
+        return _read_colours(picture, name)
+    numbers = describe_classes()
+    if picture.mode not in ("P", "L", "1"):
+        raise InputError(
+            f"label {name} must hold the class of each pixel (8-bit palette or grey: {numbers}), "
+            f"got a picture of mode {picture.mode}"
+        )
+    classes = np.asarray(picture).astype(np.uint8)
+    if (wrong := classes >= len(CLASSES)).any():
+        x, y = _first(wrong)
+        raise InputError(
+            f"label {name} must hold {numbers} only, got {classes[y, x]} at pixel ({x}, {y}); "
+            f"wrong pixels: {wrong.sum()}"
+        )
+    return classes
+
+
+def write_label(path: PathLike, classes: np.ndarray) -> None:
+    """Writes a label whose palette holds the classes' colours.
+
+    Args:
+        path: ``.png``; parent folders are created.
+        classes: Class numbers, uint8, ``[H, W]``.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    picture = Image.fromarray(classes)
+    picture.putpalette([value for colour in COLOURS for value in colour])
+    with replacing(path, (".png",)) as temporary, reporting_write_errors(path):
+        picture.save(temporary)
+
+
+def describe_classes() -> str:
+    """Lists the classes with their numbers: "0 static, 1 sky and 2 water"."""
+    *others, last = (f"{number} {name}" for number, name in enumerate(CLASSES))
+    return f"{', '.join(others)} and {last}"
+
+
+def colour_code(colour: tuple[int, ...]) -> str:
+    """Writes RGB as paint programs show it: "#E69F00"."""
+    return "#{:02X}{:02X}{:02X}".format(*colour)
+
+
+def _uses_colours(picture: Image.Image) -> bool:
+    palette = picture.getpalette("RGB") or []
+    indices = np.unique(np.asarray(picture)).tolist()
+    return any(tuple(palette[3 * index : 3 * index + 3]) in COLOURS for index in indices)
+
+
+def _read_colours(picture: Image.Image, name: str) -> np.ndarray:
+    pixels = np.asarray(picture.convert("RGBA"))
+    classes = np.full(pixels.shape[:2], _NO_CLASS, np.uint8)
+    for number, colour in enumerate(COLOURS):
+        classes[(pixels == (*colour, 255)).all(axis=2)] = number
+    if (wrong := classes == _NO_CLASS).any():
+        x, y = _first(wrong)
+        *colour, opacity = pixels[y, x].tolist()
+        kind = "" if opacity == 255 else "transparent "
+        wanted = ", ".join(map(" ".join, zip(map(colour_code, COLOURS), CLASSES, strict=True)))
+        raise InputError(
+            f"label {name} must hold the colours {wanted} only, got a picture of mode "
+            f"{picture.mode} with {kind}{colour_code(tuple(colour))} at pixel ({x}, {y}); "
+            f"wrong pixels: {wrong.sum()} (paint with hard edges, without anti-aliasing)"
+        )
+    return classes
+
+
+def _first(wrong: np.ndarray) -> tuple[int, int]:
+    """Finds the first true pixel, row by row, (x, y)."""
+    y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    return int(x), int(y)
