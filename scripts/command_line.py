@@ -2,6 +2,7 @@
 
 import functools
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -62,6 +63,18 @@ def quote_paths(arguments: Sequence[str], keys: Sequence[str]) -> list[str]:
             argument = f'{key}="{escaped}"'
         quoted.append(argument)
     return quoted
+
+
+def commit() -> str | None:
+    """The commit that runs, ``-dirty`` with changes, or ``None`` outside a checkout."""
+    git = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return git.stdout.strip() if git.returncode == 0 else None
 
 
 def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:

@@ -7,7 +7,6 @@ torchrun --nproc-per-node=8 scripts/train.py experiment=generator data.dir=FOLDE
 import logging
 import os
 import random
-import subprocess
 from pathlib import Path
 
 import command_line  # first: it sets what torch reads when it loads
@@ -87,15 +86,9 @@ def describe(cfg: DictConfig, run_dir: Path) -> None:
     """Writes what is trained, and with which code, beside the states."""
     run_dir.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
-    git = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if git.returncode == 0:
-        (run_dir / "commit.txt").write_text(git.stdout)
+    commit = command_line.commit()
+    if commit is not None:
+        (run_dir / "commit.txt").write_text(commit + "\n")
 
 
 if __name__ == "__main__":

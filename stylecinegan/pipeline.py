@@ -13,8 +13,9 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
-from stylecinegan.mask.prediction import Region
+from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import normalize_speed
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
@@ -130,11 +131,12 @@ class StyleCineGAN(nn.Module):
         )
 
     @torch.no_grad()
-    def invert(self, image: Tensor) -> Inversion:
+    def invert(self, image: Tensor, *, num_steps: int = 0) -> Inversion:
         """Projects a photo to w+ and D^10 and runs the generator from there (Sec. 3.1).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+            num_steps: Optimisation steps that bring the encoder's result closer to the photo.
 
         Returns:
             The inversion; its features cover the photo extended to sides divisible by 32, its
@@ -147,25 +149,41 @@ class StyleCineGAN(nn.Module):
             size = [max(1, round(side * shrunk)) for side in image.shape[2:]]
             image = F.interpolate(image, size, mode="area")
         height, width = image.shape[2:]
-        extended = extend(image)
+        extended = shrunken = extend(image)
         # The encoder sees the photo at the scale of 256-pixel pictures, whatever the generator's.
         factor = self.generator.resolution // 256
         if factor > 1:
-            extended = F.interpolate(extended, scale_factor=1.0 / factor, mode="area")
+            shrunken = F.interpolate(extended, scale_factor=1.0 / factor, mode="area")
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
-            w_plus, feature = self.encoder(extended.contiguous(memory_format=torch.channels_last))
+            w_plus, feature = self.encoder(shrunken.contiguous(memory_format=torch.channels_last))
             w_plus = w_plus.float()
+            if num_steps:
+                w_plus, feature = refine_inversion(
+                    self.generator, extended, w_plus, feature, num_steps
+                )
             features = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
             image = self.generator.render(features, w_plus)
         return Inversion(w_plus, features, image[:, :, :height, :width].clamp(-1.0, 1.0))
 
     @torch.no_grad()
-    def predict_mask(self, image: Tensor, region: Region = "both") -> Tensor:
-        """Predicts what moves in a photo (Sec. 3.2).
+    def segment(self, image: Tensor, region: Region = "both") -> MaskPrediction:
+        """Predicts the classes of a photo's pixels and a mask, which may be empty (Sec. 3.2).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
-            region: ``"both"``, ``"sky"`` or ``"water"``.
+            region: ``"both"``, ``"sky"`` or ``"water"``: what the mask holds.
+
+        Raises:
+            InputError: If the model has no classifiers.
+        """
+        _check_image(image)
+        if self.mask_ensemble is None:
+            raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
+        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+            return predict_mask(self.mask_ensemble, self.generator, self.encoder, image, region)
+
+    def predict_mask(self, image: Tensor, region: Region = "both") -> Tensor:
+        """Predicts what moves in a photo (arguments as in :meth:`segment`).
 
         Returns:
             S, ``[1, 1, H, W]`` in [0, 1].
@@ -173,14 +191,7 @@ class StyleCineGAN(nn.Module):
         Raises:
             InputError: If nothing that moves is found, or the model has no classifiers.
         """
-        _check_image(image)
-        if self.mask_ensemble is None:
-            raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
-        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
-            mask = predict_mask(
-                self.mask_ensemble, self.generator, self.encoder, image, region
-            ).mask
-        return check_cover(mask)
+        return check_cover(self.segment(image, region).mask)
 
     @torch.no_grad()
     def animate(

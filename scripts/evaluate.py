@@ -1,0 +1,46 @@
+"""Measures one table: python scripts/evaluate.py table=5"""  # noqa: D415
+
+import logging
+from pathlib import Path
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.evaluation.report import write_table
+
+logger = logging.getLogger(__name__)
+
+QUOTED_KEYS = (
+    "table",  # Hydra takes 5 for a number otherwise
+    "model.directory",
+    "output_dir",
+    "table.photos.path",
+    "table.photos.listed",
+    "table.squeezenet",
+    "table.labelled.dir",
+    "table.labelled.labels_dir",
+    "table.labelled.held_out",
+    "table.drawn.path",
+)
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="evaluate")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Measures, writes the table and shows it."""
+    measure = instantiate(cfg.table)
+    model: StyleCineGAN = instantiate(cfg.model, precision=cfg.precision)
+    output_dir = Path(cfg.output_dir)
+    table = measure(model, output_dir)
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    name = HydraConfig.get().runtime.choices["table"]
+    context = {"name": name, "settings": settings, "commit": command_line.commit()}
+    logger.info("%s\nThe table is in %s", write_table(table, output_dir, context), output_dir)
+
+
+if __name__ == "__main__":
+    command_line.run(main, "evaluate", QUOTED_KEYS)

@@ -1,0 +1,138 @@
+"""The table of predicted masks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import StyleCineGAN, checkpoints, io, visualization
+from stylecinegan.data.annotations import AnnotatedLandscapes
+from stylecinegan.evaluation.mask_quality import Overlap, measure_masks
+from stylecinegan.evaluation.photos import Photos
+from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.io import from_uint8
+from stylecinegan.mask import MaskEnsemble
+
+NUM_SHOWN = 24
+GREEN = (-0.6, 0.9, -0.6)
+
+
+@torch.no_grad()
+def measure_mask(
+    model: StyleCineGAN,
+    output_dir: Path,
+    *,
+    labelled: AnnotatedLandscapes | None = None,
+    ensembles: Mapping[str, str | Path | None] | None = None,
+    drawn: Photos | None = None,
+) -> Table:
+    """Measures predicted masks against labels and against masks that somebody made.
+
+    IoU of sky and of water: classes before refinement. IoU of what moves and the boundary F-score
+    (3 pixels): the refined mask at 0.5, and before refinement.
+
+    Args:
+        model: Generator and encoder, and the default ensemble.
+        output_dir: Where ``masks.png`` (photo, wanted in green, predicted in red) is written.
+        labelled: Photos with labels that training did not see, measured at their own size.
+        ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own.
+        drawn: Photos beside which ``NAME_mask.png`` lies.
+
+    Returns:
+        The table, a row for each ensemble and one for the drawn masks.
+    """
+    rows: list[Row] = []
+    details: list[Row] = []
+    sheet: list[Tensor] = []
+    for name, file in (ensembles or {"default": None}).items():
+        measured = _with_ensemble(model, file)
+        sheet.clear()  # the last ensemble's masks are shown
+        if labelled is not None:
+            rows.append({"row": name, **_measure_labelled(measured, labelled, sheet)})
+        if drawn is not None:
+            overlap, entries = _measure_drawn(measured, drawn, sheet)
+            row = f"{name}, drawn masks"
+            rows.append({"row": row, "IoU moving": overlap})
+            details += [{"row": row, **entry} for entry in entries]
+    if sheet:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        io.write_image(
+            output_dir / "masks.png", visualization.contact_sheet(sheet, 6, cell=(256, 256))
+        )
+    return Table("Predicted masks", rows, details=details)
+
+
+def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN:
+    if file is None:
+        return model
+    ensemble = checkpoints.load(file, MaskEnsemble)
+    return StyleCineGAN(model.generator, model.encoder, ensemble, precision=model.precision).eval()
+
+
+def _measure_labelled(
+    model: StyleCineGAN, labelled: AnnotatedLandscapes, sheet: list[Tensor]
+) -> dict[str, float]:
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for index in tqdm(range(len(labelled)), unit="photo"):
+            yield _read(labelled, index)
+
+    def predict(photo: Tensor) -> tuple[Tensor, Tensor]:
+        classes, mask = _predict(model, photo)
+        if len(shown) < NUM_SHOWN:
+            shown.append((photo, mask))
+        return classes, mask
+
+    shown: list[tuple[Tensor, Tensor]] = []
+    figures = measure_masks(pairs(), predict)
+    for index, (photo, mask) in enumerate(shown):
+        wanted = (_read(labelled, index)[1] > 0).float()[None, None]
+        sheet += _overlays(photo, wanted, mask)
+    return {
+        "IoU sky": figures["iou_sky"],
+        "IoU water": figures["iou_water"],
+        "IoU moving": figures["iou_moving"],
+        "IoU moving, unrefined": figures["iou_moving_unrefined"],
+        "boundary F": figures["boundary"],
+        "boundary F, unrefined": figures["boundary_unrefined"],
+    }
+
+
+def _measure_drawn(
+    model: StyleCineGAN, photos: Photos, sheet: list[Tensor]
+) -> tuple[float, list[dict[str, str | float]]]:
+    """Measures against the masks beside the photos, all pixels of all pictures together."""
+    overlap = Overlap()
+    entries: list[dict[str, str | float]] = []
+    for name, photo in tqdm(photos, unit="photo"):
+        size = (photo.shape[2], photo.shape[3])
+        wanted = io.read_mask(photos.beside(name, "_mask.png"), size=size)
+        _, mask = _predict(model, photo)
+        overlap.add(mask > 0.5, wanted > 0.5)
+        alone = Overlap()
+        alone.add(mask > 0.5, wanted > 0.5)
+        entries.append({"photo": name, "IoU moving": alone.result()})
+        sheet += _overlays(photo, wanted, mask)
+    return overlap.result(), entries
+
+
+def _predict(model: StyleCineGAN, photo: Tensor) -> tuple[Tensor, Tensor]:
+    """Classes before refinement, ``[h, w]``, and the refined mask of what moves."""
+    prediction = model.segment(photo)
+    return prediction.classes.vote[0, 0], prediction.mask
+
+
+def _read(labelled: AnnotatedLandscapes, index: int) -> tuple[Tensor, Tensor]:
+    """Photo, ``[1, 3, H, W]``, and classes, ``[H, W]``."""
+    photo, label = labelled.read(index)
+    return from_uint8(np.array(photo)), torch.from_numpy(np.array(label)).long()
+
+
+def _overlays(photo: Tensor, wanted: Tensor, mask: Tensor) -> list[Tensor]:
+    return [
+        photo,
+        visualization.overlay_mask(photo, wanted, colour=GREEN),
+        visualization.overlay_mask(photo, mask),
+    ]

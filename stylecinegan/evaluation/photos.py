@@ -1,0 +1,63 @@
+"""The photos that a table is measured on."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylecinegan.data.pictures import PictureFolder, read_names, stem
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import resize_photo
+from stylecinegan.io import from_uint8
+
+
+class Photos:
+    """Photos of a folder in the order of their names, the same in every run.
+
+    Args:
+        path: Folder or zip file.
+        listed: Text file of the photos to use, one name a line; by default all.
+        number: Use only the first so many; by default all.
+        size: Longer side to shrink or enlarge to; by default the photo's own.
+        pattern: What the file names must match.
+
+    Raises:
+        InputError: If no photo is left or fewer than wanted.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        listed: str | Path | None = None,
+        number: int | None = None,
+        size: int | None = None,
+        pattern: str = "*",
+    ) -> None:
+        self.folder = PictureFolder(path)
+        self.size = size
+        wanted = None if listed is None else read_names(listed)
+        self.names = [
+            name
+            for name in self.folder.names
+            if fnmatch(Path(name).name, pattern) and (wanted is None or stem(name) in wanted)
+        ][:number]
+        if not self.names or (number is not None and len(self.names) < number):
+            raise InputError(f"wanted {number or 'some'} photos in {path}, found {len(self.names)}")
+
+    def __len__(self) -> int:
+        """Number of photos."""
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
+        """Yields names without suffix and photos, ``[1, 3, H, W]`` in [-1, 1]."""
+        for name in self.names:
+            pixels = torch.from_numpy(self.folder.read(name).copy())
+            yield stem(name), resize_photo(from_uint8(pixels), self.size)
+
+    def beside(self, name: str, suffix: str) -> Path:
+        """Path of the file that belongs to a photo: its name without suffix, then ``suffix``."""
+        places = {stem(photo): Path(photo).parent for photo in self.names}
+        return self.folder.path / places[name] / f"{name}{suffix}"

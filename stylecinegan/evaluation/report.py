@@ -1,0 +1,83 @@
+"""Measured tables on disk: JSON lines and Markdown."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylecinegan.io.paths import replacing
+
+Row = Mapping[str, str | float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A measured table.
+
+    Attributes:
+        title: What was measured, on what.
+        rows: The system's name under ``"row"``, then its numbers by column.
+        paper: The paper's numbers, by row and column, where it has any.
+        details: One entry a picture or clip, with whatever was measured on it.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    details: Sequence[Row] = ()
+
+
+def write_table(table: Table, directory: str | Path, context: Mapping[str, object]) -> str:
+    """Writes ``table.md``, ``rows.jsonl`` and, one line a picture, ``details.jsonl``.
+
+    Args:
+        table: The table.
+        directory: Folder to write to; what an earlier run wrote is replaced.
+        context: What else moved the numbers: settings, commit.
+
+    Returns:
+        The Markdown text.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    text = to_markdown(table)
+    _write(directory / "table.md", text)
+    rows = [json.dumps({**row, "table": table.title, **context}) for row in table.rows]
+    _write(directory / "rows.jsonl", "".join(f"{line}\n" for line in rows))
+    if table.details:
+        details = [json.dumps(entry) for entry in table.details]
+        _write(directory / "details.jsonl", "".join(f"{line}\n" for line in details))
+    return text
+
+
+def to_markdown(table: Table) -> str:
+    """Lays a table out: ours, and with a slash the paper's number where there is one."""
+    columns = list(dict.fromkeys(name for row in table.rows for name in row if name != "row"))
+    lines = [
+        table.title,
+        "",
+        "| | " + " | ".join(columns) + " |",
+        "| --- |" + " --- |" * len(columns),
+    ]
+    for row in table.rows:
+        paper = table.paper.get(str(row["row"]), {})
+        cells = [_cell(row.get(name), paper.get(name)) for name in columns]
+        lines.append(f"| {row['row']} | " + " | ".join(cells) + " |")
+    if table.paper:
+        lines += ["", "ours / paper (difference)"]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(ours: str | float | None, paper: float | None) -> str:
+    if ours is None or isinstance(ours, str):
+        return ours or "-"
+    shown = "-" if math.isnan(ours) else f"{ours:.4g}"
+    if paper is None:
+        return shown
+    return f"{shown} / {paper:.4g} ({ours - paper:+.3g})"
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path, {path.suffix}) as temporary:
+        temporary.write_text(text, encoding="utf-8")

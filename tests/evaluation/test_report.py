@@ -1,0 +1,37 @@
+import json
+
+from stylecinegan.evaluation.report import Table, to_markdown, write_table
+
+TABLE = Table(
+    "Two rows",
+    [
+        {"row": "ours", "RMSE": 4.25, "MS-SSIM": 0.5},
+        {"row": "other", "RMSE": float("nan"), "note": "not measured"},
+    ],
+    paper={"ours": {"RMSE": 5.25}},
+    details=[{"photo": "a", "RMSE": 4.0}, {"photo": "b", "RMSE": 4.5}],
+)
+
+
+def test_markdown_shows_ours_beside_the_papers_and_a_dash_where_nothing_was_measured():
+    lines = to_markdown(TABLE).splitlines()
+    assert lines[2] == "| | RMSE | MS-SSIM | note |"
+    assert lines[4] == "| ours | 4.25 / 5.25 (-1) | 0.5 | - |"
+    assert lines[5] == "| other | - | - | not measured |"
+
+
+def test_a_row_on_disk_says_what_moved_its_numbers(tmp_path):
+    text = write_table(TABLE, tmp_path / "new" / "folder", {"commit": "abc"})
+    folder = tmp_path / "new" / "folder"
+    assert (folder / "table.md").read_text() == text
+    first = json.loads((folder / "rows.jsonl").read_text().splitlines()[0])
+    assert first["RMSE"] == 4.25
+    assert first["commit"] == "abc"
+    assert len((folder / "details.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_second_run_replaces_the_first(tmp_path):
+    write_table(TABLE, tmp_path, {})
+    write_table(Table("One row", [{"row": "x", "RMSE": 1.0}]), tmp_path, {})
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
+    assert "One row" in (tmp_path / "table.md").read_text()
