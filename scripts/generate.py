@@ -26,7 +26,7 @@ from stylecinegan.inputs import (
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.prediction import Region
-from stylecinegan.motion.controls import DIRECTIONS, directed_motion
+from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +45,23 @@ def main(cfg: DictConfig) -> None:
     io.check_writable(video)
     device = choose_device(cfg.device)
     precision = choose_precision(cfg.precision, device)
-    photo = None if cfg.photo is None else resize_photo(io.read_image(cfg.photo), cfg.size)
+    image = None if cfg.photo is None else io.read_image(cfg.photo)
     with step("load the model"):
         model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
-    if photo is None:
-        photo = resize_photo(model.sample(cfg.seed), cfg.size)
-    photo = photo.to(device)
+    if image is None:
+        image = model.sample(cfg.seed)
+    drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
+    photo = resize_photo(image, cfg.size).to(device)
     with step("invert the photo and prepare the loop"):
-        mask = make_mask(cfg, photo, model)
+        mask, classes = make_mask(cfg, photo, model)
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
             mask=mask,
-            motion=read_motion(cfg.motion, mask),
-            speed=cfg.speed,
+            motion=make_motion(cfg, mask, classes, drawn_size),
+            speed=None,  # the controls have set it
             warping=instantiate(cfg.warping),
+            inversion=model.invert(photo, num_steps=cfg.inversion.steps),
         )
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
@@ -79,33 +81,58 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("fps", cfg.fps, least=1)
     if cfg.speed is not None:
         check_number("speed", cfg.speed, least=0)
+    check_number("speed_sky", cfg.speed_sky, least=0)
+    check_number("speed_water", cfg.speed_water, least=0)
+    check_number("inversion.steps", cfg.inversion.steps, least=0, is_whole=True)
     if cfg.mask_small not in ("keep", "everything"):
         raise InputError(f"mask_small must be keep or everything, got {cfg.mask_small}")
 
 
-def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> Tensor:
-    """Predicts the mask, or reads it from a file, and corrects it by what was painted."""
+def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> tuple[Tensor, Tensor | None]:
+    """Predicts the mask, or reads it from a file, and corrects it by what was painted.
+
+    Returns:
+        The mask, and the class of every pixel if the model can tell.
+    """
     size = (photo.shape[2], photo.shape[3])
     add, remove = (
         None if path is None else io.read_mask(path, size)
         for path in (cfg.mask_add, cfg.mask_remove)
     )
-    if cfg.mask in REGION_OF:
-        mask = model.segment(photo, REGION_OF[cfg.mask]).mask
-        animates_all = cfg.mask_small == "everything"
-        # Who corrects a prediction has seen it: it may be small, or empty for now.
-        if animates_all or (add is None and remove is None):
-            mask = check_cover(mask, animate_all_if_small=animates_all)
+    is_predicted = cfg.mask in REGION_OF
+    mask = None if is_predicted else io.read_mask(cfg.mask, size).to(photo.device)
+    classes = None
+    if is_predicted or model.mask_ensemble is not None:
+        prediction = model.segment(photo, REGION_OF.get(cfg.mask, "both"))
+        classes = prediction.classes.vote
+        mask = prediction.mask if mask is None else mask
+    assert mask is not None
+    animates_all = cfg.mask_small == "everything"
+    # Who corrects a prediction has seen it: it may be small, or empty for now.
+    if is_predicted and (animates_all or (add is None and remove is None)):
+        mask = check_cover(mask, animate_all_if_small=animates_all)
+    return correct_mask(mask, add=add, remove=remove), classes
+
+
+def make_motion(
+    cfg: DictConfig, mask: Tensor, classes: Tensor | None, drawn_size: tuple[int, int]
+) -> Tensor:
+    """Reads a motion file, or makes the motion that a word asks for, and applies the controls."""
+    if cfg.motion in DIRECTIONS:
+        motion = directed_motion(cfg.motion, mask, classes)
     else:
-        mask = io.read_mask(cfg.mask, size).to(photo.device)
-    return correct_mask(mask, add=add, remove=remove)
-
-
-def read_motion(motion: str, mask: Tensor) -> Tensor:
-    """Reads a motion file, or makes the motion that a word asks for."""
-    if motion in DIRECTIONS:
-        return directed_motion(motion, mask)
-    return io.read_motion(motion).to(mask.device)
+        motion = io.read_motion(cfg.motion).to(mask.device)
+    return controlled_motion(
+        motion,
+        mask,
+        classes,
+        arrows=cfg.arrows,
+        text=cfg.text or "",
+        speed=cfg.speed,
+        speed_sky=cfg.speed_sky,
+        speed_water=cfg.speed_water,
+        photo_size=drawn_size,
+    )
 
 
 def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:

@@ -27,7 +27,9 @@ PATH_KEYS = (
     "data.held_out",
     "data.select",
     "task.model_directory",
+    "task.feature_weights",
     "task.initial",
+    "task.generator_file",
 )
 
 

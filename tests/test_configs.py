@@ -38,6 +38,22 @@ def test_generate_composes_with_every_model():
         check_targets(cfg)
 
 
+@pytest.mark.parametrize("table", sorted(p.stem for p in (ROOT / "configs/table").glob("*.yaml")))
+def test_every_table_composes(table):
+    cfg = load("evaluate", f'table="{table}"')
+    OmegaConf.set_struct(cfg, False)
+    cfg.model.precision = "fp32"  # the script adds it
+    assert cfg.table.pop("_partial_")  # it is called with the model and a folder
+    target = get_object(cfg.table.pop("_target_"))
+    inspect.signature(target).bind("model", "folder", **cfg.table)
+    check_targets(cfg)
+
+
+def test_the_other_scripts_configurations_compose():
+    check_targets(load("prepare_data", "task=motion", "source=a", "output=b"))
+    OmegaConf.to_container(load("annotate", "photos=a", "folder=b"), resolve=True)
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_binds(experiment):
     cfg = load("train", f"experiment={experiment}", "data.dir=photos")

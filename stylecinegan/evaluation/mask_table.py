@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
@@ -119,9 +120,11 @@ def _measure_drawn(
 
 
 def _predict(model: StyleCineGAN, photo: Tensor) -> tuple[Tensor, Tensor]:
-    """Classes before refinement, ``[h, w]``, and the refined mask of what moves."""
+    """Classes before refinement, ``[H, W]``, and the refined mask of what moves."""
     prediction = model.segment(photo)
-    return prediction.classes.vote[0, 0], prediction.mask
+    # The ensemble works at one size, whatever the photo's.
+    vote = F.interpolate(prediction.classes.vote.float(), photo.shape[2:], mode="nearest-exact")
+    return vote[0, 0].long(), prediction.mask
 
 
 def _read(labelled: AnnotatedLandscapes, index: int) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,20 @@ def compute_deep_features(
     Returns:
         The features; those by layer cover the window only.
     """
+    w_plus, feature, context = encode_context(encoder, image)
+    if window is not None:
+        top, left, side = window
+        feature = feature[:, :, top : top + side, left : left + side]
+    features = generator.features(w_plus.float(), start=(FEATURE_LAYER, feature))
+    return DeepFeatures(features, context)
+
+
+def encode_context(encoder: FeatureStyleEncoder, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Encodes pictures (arguments as in :func:`compute_deep_features`).
+
+    Returns:
+        ``w_plus``, D^10 and :attr:`DeepFeatures.context`.
+    """
     blocks: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -62,11 +76,7 @@ def compute_deep_features(
     context = torch.cat(
         [_resize(part.float(), (height, width)) for part in (feature, *blocks)], dim=1
     )
-    if window is not None:
-        top, left, side = window
-        feature = feature[:, :, top : top + side, left : left + side]
-    features = generator.features(w_plus.float(), start=(FEATURE_LAYER, feature))
-    return DeepFeatures(features, context)
+    return w_plus, feature, context
 
 
 def num_context_channels(encoder: FeatureStyleEncoder) -> int:

@@ -1,19 +1,21 @@
 """Training of the encoder (Sec. 3.1), alone or together with the generator's top."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
 from stylecinegan.generator import Generator
-from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.losses import perceptual_distance
+from stylecinegan.training.generator_setup import load_weights
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
@@ -29,12 +31,20 @@ class EncoderTask:
 
     Args:
         generator: The generator to invert.
-        encoder: The encoder to train.
-        perceptual: Feature network of the perceptual term; none leaves the term out.
+        encoder: The encoder to train, or what makes one of the keywords ``num_styles``,
+            ``style_dim`` and ``feature_channels``, which follow from the generator.
+        perceptual: Gives the distance of two batches of pictures, e.g.
+            :class:`~stylecinegan.training.losses.FeatureDistance`; none leaves the term out.
         train_top: Trains the layers after D^10 along.
         synthetic_share: Share of the batch that is sampled from the generator, whose codes and
             feature are known.
+        vary_size: Cuts the real pictures of every step to another size and aspect.
+        initial: Folder of ``generator.safetensors`` and ``encoder.safetensors`` to start from, of
+            the same arguments as the networks; by default they start as they are given.
+        freeze_statistics: Keeps the normalisation statistics of ``initial``. Those of a batch of
+            crops differ from the running ones, which bounds how exact a reconstruction can get.
         pixel_weight: Weight of the mean absolute error of the picture.
+        squared_weight: Weight of the mean squared error of the picture.
         pyramid_weight: Weight of the same error of the coarser partial sums of the to-RGB layers
             against the shrunk picture. Makes every level a band of the picture, which levels that
             are warped at their own resolution should be; useless with a frozen generator.
@@ -50,17 +60,22 @@ class EncoderTask:
         ema_half_life: Half-life of the averaged weights, in pictures.
         precision: Arithmetic of the networks.
         num_accumulate: Parts that a batch is split into.
+        generator_file: Named in the configuration only, where the generator is read from it.
     """
 
     def __init__(
         self,
         generator: Generator,
-        encoder: FeatureStyleEncoder,
+        encoder: FeatureStyleEncoder | Callable[..., FeatureStyleEncoder],
         *,
         perceptual: nn.Module | None = None,
         train_top: bool = False,
         synthetic_share: float = 0.5,
+        vary_size: bool = False,
+        initial: str | Path | None = None,
+        freeze_statistics: bool = False,
         pixel_weight: float = 1.0,
+        squared_weight: float = 0.0,
         pyramid_weight: float = 0.0,
         perceptual_weight: float = 0.1,
         feature_weight: float = 0.1,
@@ -73,13 +88,26 @@ class EncoderTask:
         ema_half_life: float = 2000.0,
         precision: Precision = "fp32",
         num_accumulate: int = 1,
+        generator_file: str | None = None,
     ) -> None:
+        del generator_file
+        if not isinstance(encoder, FeatureStyleEncoder):
+            encoder = encoder(
+                num_styles=generator.num_styles,
+                style_dim=generator.style_dim,
+                feature_channels=generator.channels[layer_resolution(FEATURE_LAYER)],
+            )
+        self.networks = nn.ModuleDict({"generator": generator, "encoder": encoder})
+        if initial is not None:
+            load_weights(Path(initial), self.networks)
         self.generator = generator.to(memory_format=torch.channels_last)
         self.encoder = encoder.to(memory_format=torch.channels_last).train()
         self.perceptual = perceptual
         self.synthetic_share = synthetic_share
+        self.vary_size = vary_size
         self.weights = {
             "pixel": pixel_weight,
+            "squared": squared_weight,
             "pyramid": pyramid_weight,
             "perceptual": perceptual_weight if perceptual is not None else 0.0,
             "feature": feature_weight,
@@ -99,11 +127,11 @@ class EncoderTask:
             if isinstance(module, nn.BatchNorm2d):
                 # Crops of few pictures: slow statistics, or the evaluated network would differ.
                 module.momentum = 0.02
+                module.train(not freeze_statistics)
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
         self.update = Update(
             trained, self.optimizer, precision=precision, num_accumulate=num_accumulate
         )
-        self.networks = nn.ModuleDict({"generator": generator, "encoder": encoder})
         self.averaged = ExponentialMovingAverage(self.networks, half_life=ema_half_life)
 
     def to(self, device: torch.device) -> None:
@@ -129,30 +157,55 @@ class EncoderTask:
         """Sums the weighted terms over real and sampled pictures."""
         image = batch["image"]
         num_synthetic = round(self.synthetic_share * image.shape[0])
-        codes = features = None
+        real = image[num_synthetic:]
+        terms: Terms = {}
+        if len(real):
+            terms = self._compare(self._cut(real) if self.vary_size else real)[0]
         if num_synthetic:
             sampled, codes, features = self._sample(num_synthetic, image.device)
-            # Sampled pictures have the generator's size, real crops are made to fit.
-            image = torch.cat([_resize(image[num_synthetic:], sampled.shape[2:]), sampled])
-        w_plus, feature = self.encoder(image)
-        layers = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
-        images = self.generator.partial_images(layers, w_plus)
-        inverted = images[-1]
-        terms = {"pixel": (inverted - image).abs().mean()}
-        if self.weights["pyramid"]:
-            errors = [(i - _resize(image, i.shape[2:])).abs().mean() for i in images[:-1]]
-            terms["pyramid"] = torch.stack(errors).mean()
-        deviation = w_plus - self.encoder.w_mean
-        terms["regularization"] = deviation.square().mean()
-        if self.perceptual is not None and self.weights["perceptual"]:
-            terms["perceptual"] = perceptual_distance(self.perceptual, inverted, image)
-        if codes is not None and features is not None:
-            terms["code"] = (w_plus[-num_synthetic:] - codes).square().mean()
-            terms["feature"] = (feature[-num_synthetic:] - features).square().mean()
+            synthetic, w_plus, feature = self._compare(sampled)
+            share = num_synthetic / len(image)
+            terms = {k: torch.lerp(terms.get(k, v), v, share) for k, v in synthetic.items()}
+            terms["code"] = (w_plus - codes).square().mean()
+            terms["feature"] = (feature - features).square().mean()
         total = torch.stack(
             [self.weights[name] * term.float() for name, term in terms.items()]
         ).sum()
-        return total, {**terms, "rmse": (inverted - image).square().mean().sqrt() * 127.5}
+        return total, {**terms, "rmse": terms["squared"].sqrt() * 127.5}
+
+    def _compare(self, image: Tensor) -> tuple[Terms, Tensor, Tensor]:
+        """Inverts pictures; returns the terms, w+ and D^10."""
+        w_plus, feature = self.encoder(self._shrink(image))
+        layers = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
+        images = self.generator.partial_images(layers, w_plus)
+        difference = images[-1] - image
+        terms = {
+            "pixel": difference.abs().mean(),
+            "squared": difference.square().mean(),
+            "regularization": (w_plus - self.encoder.w_mean).square().mean(),
+        }
+        if self.weights["pyramid"]:
+            errors = [(i - _resize(image, i.shape[2:])).abs().mean() for i in images[:-1]]
+            terms["pyramid"] = torch.stack(errors).mean()
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(images[-1], image)
+        return terms, w_plus, feature
+
+    def _shrink(self, image: Tensor) -> Tensor:
+        """The encoder sees pictures at the scale of 256-pixel ones, whatever the generator's."""
+        factor = self.generator.resolution // 256
+        return F.avg_pool2d(image, factor) if factor > 1 else image
+
+    def _cut(self, image: Tensor) -> Tensor:
+        """Cuts a batch to a size and aspect of this step, so that no size is learned by heart."""
+        unit = 32 * max(1, self.generator.resolution // 256)
+        tops_and_sides = []
+        for length in image.shape[2:]:
+            most = length // unit
+            side = unit * int(torch.randint((most + 1) // 2, most + 1, ()))
+            tops_and_sides.append((int(torch.randint(length - side + 1, ())), side))
+        (top, height), (left, width) = tops_and_sides
+        return image[:, :, top : top + height, left : left + width]
 
     @torch.no_grad()
     def _sample(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -190,10 +243,10 @@ class EncoderTask:
         """Pictures over their inversions, ``{"inversion": [2 B, 3, S, S]}``."""
         networks = self._averaged_networks()
         generator = cast(Generator, networks["generator"])
-        encoder = networks["encoder"]
-        w_plus, feature = encoder(batch["image"])
+        image = batch["image"]
+        w_plus, feature = networks["encoder"](self._shrink(image))
         inverted = generator.render(generator.features(w_plus, (FEATURE_LAYER, feature)), w_plus)
-        return {"inversion": torch.cat([batch["image"], inverted.clamp(-1.0, 1.0)])}
+        return {"inversion": torch.cat([image, inverted.clamp(-1.0, 1.0)])}
 
     def _averaged_networks(self) -> dict[str, nn.Module]:
         networks = self.averaged.module.eval()
@@ -218,4 +271,4 @@ def _unfreeze_top(generator: Generator) -> list[nn.Parameter]:
 def _resize(image: Tensor, size: torch.Size) -> Tensor:
     if image.shape[2:] == size:
         return image
-    return nn.functional.interpolate(image, tuple(size), mode="bilinear", antialias=True)
+    return F.interpolate(image, tuple(size), mode="bilinear", antialias=True)

@@ -1,7 +1,9 @@
 """Loss terms of the training tasks."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
+
+AdversarialKind = Literal["logistic", "hinge"]
 
 SQUEEZENET_MEAN_BGR = (104.0, 117.0, 123.0)
 SQUEEZENET_STAGES = ("conv1", "fire3", "fire5", "fire7", "fire9")
@@ -92,3 +96,75 @@ def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -
         for f, target in zip(features(actual), targets, strict=True)
     ]
     return torch.stack(distances).mean()
+
+
+def generator_loss(fake: Sequence[Tensor], kind: AdversarialKind) -> Tensor:
+    """What the generator minimises: logits of its pictures, by head of the discriminator.
+
+    Args:
+        fake: Logits, any shape, larger is more real; the heads count alike.
+        kind: ``"logistic"``, the non-saturating loss of StyleGAN2, or ``"hinge"``.
+    """
+    losses = [F.softplus(-x) if kind == "logistic" else -x for x in fake]
+    return torch.stack([loss.float().mean() for loss in losses]).mean()
+
+
+def discriminator_loss(
+    real: Sequence[Tensor], fake: Sequence[Tensor], kind: AdversarialKind
+) -> Tensor:
+    """What the discriminator minimises (arguments as of :func:`generator_loss`)."""
+    function = F.softplus if kind == "logistic" else _hinge
+    losses = [
+        function(-x).float().mean() + function(y).float().mean()
+        for x, y in zip(real, fake, strict=True)
+    ]
+    return torch.stack(losses).mean()
+
+
+def _hinge(x: Tensor) -> Tensor:
+    return F.relu(1.0 + x)
+
+
+def gradient_penalty(logits: Sequence[Tensor], image: Tensor) -> Tensor:
+    """Mean squared length of the logits' gradient by the picture (R1, Mescheder et al. 2018).
+
+    Args:
+        logits: Computed from ``image``, one tensor a head, first dimension B.
+        image: ``[B, 3, H, W]``, requires a gradient.
+    """
+    total = torch.stack([x.sum() for x in logits]).sum()
+    (gradient,) = torch.autograd.grad(total, image, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def path_lengths(image: Tensor, w_plus: Tensor) -> Tensor:
+    """How far pictures move with their codes, in a random direction (StyleGAN2, Sec. 3.2).
+
+    Args:
+        image: ``[B, 3, H, W]``, computed from ``w_plus``.
+        w_plus: ``[B, num_styles, style_dim]``, requires a gradient.
+
+    Returns:
+        ``[B]``, differentiable.
+    """
+    noise = torch.randn_like(image) / math.sqrt(image.shape[2] * image.shape[3])
+    (gradient,) = torch.autograd.grad((image * noise).sum(), w_plus, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+
+
+def energy_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Distance of two distributions by samples of them (Székely and Rizzo 2013).
+
+    2 E|x - y| - E|x - x'| - E|y - y'|: zero only for equal distributions, and without bias for
+    any number of samples from two on, which is why a batch is enough.
+
+    Args:
+        first: ``[M, D]``.
+        second: ``[N, D]``.
+    """
+    return 2.0 * torch.cdist(first, second).mean() - _spread(first) - _spread(second)
+
+
+def _spread(x: Tensor) -> Tensor:
+    """Mean distance of two different samples, 0 where there is but one."""
+    return torch.cdist(x, x).sum() / (len(x) * max(len(x) - 1, 1))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
+from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.mask.context import ContextHead, ContextKind
 from stylecinegan.mask.deep_features import num_context_channels
@@ -35,14 +36,17 @@ class MaskTask:
     Args:
         model: The networks.
         initial: ``mask.safetensors`` to start from, trained on an earlier state of the networks;
-            its own arguments replace the next three.
+            its own arguments replace the next four.
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
         context: What is added to D*.
+        context_width: Width of the context head.
         num_steps: Length of the learning rate's cosine schedule.
         updates_per_step: Optimisation steps a batch of photos.
         photos_per_update: Photos an update draws from the memory.
-        pixels_per_photo: Pixels sampled of a photo.
+        pixels_per_photo: Pixels sampled of a photo. With 0 only the context head learns, from the
+            classes of all places of its maps: 20 photos in the time of one with pixels, and it is
+            the head that needs many.
         memory: Photos remembered; 1 MB each with the default model.
         warm_up: Photos to remember before the first update.
         learning_rate: Peak of AdamW's.
@@ -62,6 +66,7 @@ class MaskTask:
         num_members: int = 10,
         hidden: tuple[int, int] = (64, 32),
         context: ContextKind = "head",
+        context_width: int = 64,
         num_steps: int = 100,
         updates_per_step: int = 8,
         photos_per_update: int = 16,
@@ -81,6 +86,8 @@ class MaskTask:
         self.model = model
         for network in (model.generator, model.encoder):
             network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        if not pixels_per_photo and context != "head":
+            raise InputError(f"pixels_per_photo=0 trains a context head, got context={context}")
         if initial is not None:
             self.ensemble = checkpoints.load(initial, MaskEnsemble)
         else:
@@ -90,6 +97,7 @@ class MaskTask:
                 hidden=hidden,
                 context=context,
                 num_context_channels=num_context_channels(model.encoder),
+                context_width=context_width,
             )
         self.num_steps = num_steps
         self.updates_per_step = updates_per_step
@@ -107,10 +115,12 @@ class MaskTask:
         self.best_step = 0
         self.best_loss = math.inf
         self.best = _copy(self.ensemble)
-        self.optimizer = torch.optim.AdamW(
-            self.ensemble.parameters(), lr=learning_rate, weight_decay=weight_decay
+        trained = self.ensemble if pixels_per_photo else self.ensemble.context
+        parameters = list(trained.parameters())
+        self.optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+        self.update = Update(
+            parameters, self.optimizer, precision="fp32" if pixels_per_photo else precision
         )
-        self.update = Update(self.ensemble.parameters(), self.optimizer)
 
     def to(self, device: torch.device) -> None:
         """Moves the networks; the memory stays with the CPU."""
@@ -121,7 +131,8 @@ class MaskTask:
     @property
     def is_finished(self) -> bool:
         """Whether the validation loss has stopped falling."""
-        return self.step_number - self.best_step > self.patience
+        since_best = self.step_number - self.best_step
+        return math.isfinite(self.best_loss) and since_best > self.patience
 
     def step(self, batch: Terms) -> Terms:
         """Inverts ``{"image", "label", "index"}`` and takes some updates; returns the terms."""
@@ -129,9 +140,10 @@ class MaskTask:
         if self.is_finished:
             return {"validation": torch.tensor(self.best_loss)}
         self._remember(batch)
-        if len(self.memory) < min(self.warm_up, self.photos_per_update):
+        if len(self.memory) < self.warm_up:
             return {"photos": torch.tensor(float(len(self.memory)))}
-        if self.best_loss == math.inf and not self.ensemble.deviation.ne(1.0).any():
+        is_new = self.best_loss == math.inf and not self.ensemble.deviation.ne(1.0).any()
+        if is_new and self.pixels_per_photo:
             self._fit_scales()
         self.ensemble.train()
         for group in self.optimizer.param_groups:
@@ -153,6 +165,9 @@ class MaskTask:
         """Sums the members' cross-entropies, by photo and member weighted, and the head's own."""
         samples = PixelSamples(**batch)
         around = self.ensemble.context(samples.context)
+        if not self.pixels_per_photo:
+            head = self._head_loss(around, samples)
+            return head, {"head": head}
         pixels = torch.cat([samples.pixels, read_points(around, samples.points)], dim=2)
         logits = self.ensemble.logits(pixels.flatten(0, 1)).unflatten(1, pixels.shape[:2])
         members = len(self.ensemble.members)
@@ -169,10 +184,14 @@ class MaskTask:
         pixel = losses.mean() if weights is None else (losses * weights).mean()
         terms = {"pixel": pixel}
         if isinstance(self.ensemble.context, ContextHead):
-            guess = self.ensemble.context.classify(around).log_softmax(dim=1)
-            terms["head"] = -(samples.classes * guess).sum(dim=1).mean()
+            terms["head"] = self._head_loss(around, samples)
             return pixel + self.head_weight * terms["head"], terms
         return pixel, terms
+
+    def _head_loss(self, around: Tensor, samples: PixelSamples) -> Tensor:
+        assert isinstance(self.ensemble.context, ContextHead)
+        guess = self.ensemble.context.classify(around).float().log_softmax(dim=1)
+        return -(samples.classes * guess).sum(dim=1).mean()
 
     def state_dict(self) -> dict:
         """Everything that a resumed run needs, but for the memory."""

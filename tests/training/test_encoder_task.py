@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,45 @@ def test_a_frozen_generator_keeps_every_weight(batch):
     assert {"code", "feature", "pixel", "regularization"} <= set(terms)
     for name, tensor in task.generator.state_dict().items():
         assert torch.equal(tensor, before[name]), name
+
+
+@pytest.mark.parametrize("resolution", [256, 512])
+def test_an_encoder_is_made_to_fit_a_generator_of_any_size(resolution):
+    generator = Generator(resolution, 8, 1, channel_base=2048, channel_max=8)
+    make = functools.partial(
+        FeatureStyleEncoder, widths=(4, 4, 4, 4, 4), depths=(1, 1, 1, 1), content_width=4, pool=1
+    )
+    task = EncoderTask(generator, make, synthetic_share=0.5, vary_size=True, num_warmup=1)
+    image = torch.rand(2, 3, resolution, resolution) * 2 - 1
+    terms = task.step({"image": image})
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert task.sample({"image": image})["inversion"].shape == (4, 3, resolution, resolution)
+
+
+def test_real_pictures_are_cut_to_sizes_that_the_networks_take():
+    task = make_task(vary_size=True)
+    image = torch.arange(96.0 * 160).view(1, 1, 96, 160).expand(1, 3, -1, -1)
+    cuts = [task._cut(image) for _ in range(60)]
+    assert {cut.shape[2] for cut in cuts} == {64, 96}
+    assert {cut.shape[3] for cut in cuts} == {96, 128, 160}
+    tops = {int(cut[0, 0, 0, 0]) // 160 for cut in cuts if cut.shape[2] == 64}
+    assert len(tops) > 5  # from anywhere
+
+
+def test_training_goes_on_from_exported_weights_with_fixed_statistics(batch, tmp_path):
+    first = make_task()
+    for _ in range(3):
+        first.step(batch)
+    first.export(tmp_path)
+    second = make_task(initial=tmp_path, freeze_statistics=True, squared_weight=10.0)
+    statistics = {k: v.clone() for k, v in second.encoder.named_buffers()}
+    start = float(second.step(batch)["rmse"])
+    for name, buffer in second.encoder.named_buffers():
+        assert torch.equal(buffer, statistics[name]), name
+    # What was exported is what it starts from: the same error as the averaged weights'.
+    inverted = first.sample(batch)["inversion"][4:]
+    expected = float((inverted - batch["image"]).square().mean().sqrt()) * 127.5
+    assert start == pytest.approx(expected, rel=0.05)
 
 
 def test_training_the_top_leaves_the_bottom_and_the_noise_alone(batch):

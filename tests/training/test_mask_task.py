@@ -3,6 +3,7 @@ import torch
 
 from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.deep_features import compute_deep_features
@@ -27,6 +28,7 @@ def small_task(**arguments):
         "hidden": (16, 8),
         "updates_per_step": 10,
         "photos_per_update": 4,
+        "warm_up": 4,
         "pixels_per_photo": 64,
         "learning_rate": 1e-2,
         "num_steps": 6,
@@ -77,10 +79,31 @@ def test_a_resumed_run_has_weights_and_optimiser_of_the_interrupted_one():
     other.step(drawn_batch())  # fills its memory anew
 
 
+def test_the_context_head_alone_learns_where_sky_and_water_are():
+    task = small_task(pixels_per_photo=0, learning_rate=3e-3)
+    members = {k: v.clone() for k, v in task.ensemble.members.state_dict().items()}
+    losses = [float(task.step(drawn_batch())["head"]) for _ in range(8)]
+    assert losses[-1] < 0.5 * losses[0]
+    for name, tensor in task.ensemble.members.state_dict().items():
+        assert torch.equal(tensor, members[name]), name
+
+
+def test_pixels_are_what_an_ensemble_without_a_head_learns_from():
+    with pytest.raises(InputError, match="context=none"):
+        small_task(pixels_per_photo=0, context="none")
+
+
+def test_nothing_is_trained_before_the_memory_holds_enough():
+    task = small_task(warm_up=9)
+    terms = [task.step(drawn_batch()) for _ in range(3)]
+    assert [set(step) for step in terms[:2]] == [{"photos"}] * 2
+    assert "pixel" in terms[2]
+
+
 def test_training_ends_when_the_validation_loss_does_not_fall():
     task = small_task(patience=2)
     task.step(drawn_batch())
-    task.best_step = -3
+    task.best_step, task.best_loss = -3, 0.0
     before = task.state_dict()["ensemble"]["members.0.layers.0.weight"].clone()
     assert task.is_finished
     task.step(drawn_batch())

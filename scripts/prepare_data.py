@@ -1,0 +1,68 @@
+"""Makes training data: python scripts/prepare_data.py task=motion source=VIDEOS output=FOLDER
+
+To resume, run the same command again.
+"""  # noqa: D415
+
+import logging
+from multiprocessing.pool import ThreadPool
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+from omegaconf import DictConfig
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from stylecinegan.data.motion_pairs import check_settings
+from stylecinegan.data.motion_sources import Source, find_sources, prepare
+from stylecinegan.inputs import check_number
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("source", "output")
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="prepare_data")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Estimates the motion of every clip and writes the pairs."""
+    check_number("side", cfg.side, least=64, is_whole=True)
+    check_number("num_frames", cfg.num_frames, least=4, is_whole=True)
+    check_number("num_workers", cfg.num_workers, least=1, is_whole=True)
+    settings = {name: cfg[name] for name in ("side", "num_frames", "camera")}
+    sources = find_sources(cfg.source, **settings)
+    check_settings(cfg.output, settings)
+    num_clips = sum(len(source.names) for source in sources)
+    num_written = num_refused = 0
+
+    def work(source: Source) -> list[tuple[str, str | None]]:
+        results = []
+        for result in prepare(source, cfg.output):
+            results.append(result)
+            progress.update()
+        return results
+
+    with (
+        tqdm(total=num_clips, unit="clip") as progress,
+        logging_redirect_tqdm(),
+        ThreadPool(cfg.num_workers) as pool,  # OpenCV and FFmpeg compute outside Python's lock
+    ):
+        for results in pool.imap_unordered(work, sources):
+            for name, refusal in results:
+                if refusal is None:
+                    num_written += 1
+                else:
+                    num_refused += 1
+                    logger.warning("left out %s: %s", name, refusal)
+    num_finished = num_clips - num_written - num_refused
+    logger.info(
+        "%d clips: %d written to %s, %d left out, %d finished before",
+        num_clips,
+        num_written,
+        cfg.output,
+        num_refused,
+        num_finished,
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main, "prepare_data", PATH_KEYS)

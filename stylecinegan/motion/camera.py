@@ -1,0 +1,141 @@
+"""Is the camera of a clip at rest? Told from what is rigid in view; small shakes are taken out."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from stylecinegan.errors import InputError
+from stylecinegan.io import load_opencv
+
+REST_TOLERANCE = 0.75
+"""Pixels by which a place at rest may seem to move: the noise of tracking."""
+
+LARGEST_SHAKE = 0.03
+"""Excursion of a camera that can still be held still, as a share of the picture's longer side."""
+
+NUM_CORNERS = 600
+FEWEST_TRACKS = 8
+
+LEAST_AT_REST = 0.04
+"""Share of the followed corners that has to rest for the camera to be at rest."""
+
+LEAST_SHAKING = 0.2
+"""Share that has to move as one for a shake to be taken out."""
+
+IDENTITY = np.eye(2, 3)
+
+
+def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Checks that the camera rests and takes small shakes out.
+
+    Corners are followed through the clip. If some rest, so does the camera. Otherwise they are
+    grouped by their common motion (a similarity); if a group sways and comes back, the camera
+    shakes, and every frame is laid on the first by that group. If every group leaves its place,
+    the camera pans, or clouds or water fill the picture: only the user can tell these apart.
+
+    Args:
+        frames: Grey, ``[H, W]``, uint8, at least two of one size.
+
+    Returns:
+        The frames, and the share of them that shows each pixel, ``[H, W]`` in [0, 1].
+
+    Raises:
+        InputError: If nothing at rest is in view.
+    """
+    tracks = track_corners(frames)
+    num_tracks = tracks.shape[1]
+    away = np.linalg.norm(tracks - tracks[:1], axis=-1).max(axis=0, initial=0.0)
+    # A small group is enough: clouds may have nearly all the corners.
+    if (away <= REST_TOLERANCE).sum() >= max(FEWEST_TRACKS, LEAST_AT_REST * num_tracks):
+        return list(frames), np.ones(frames[0].shape, np.float32)
+    largest = LARGEST_SHAKE * max(frames[0].shape)
+    for group in _groups(tracks, max(FEWEST_TRACKS, int(LEAST_SHAKING * num_tracks))):
+        path = _path(tracks[:, group], frames[0].shape)
+        if np.linalg.norm(path - path[0], axis=-1).max() <= largest and _comes_back(path):
+            return _stabilize(frames, tracks[:, group])
+    raise InputError(
+        "wanted a camera at rest, found nothing in view that stays in its place: the camera "
+        "moves, or clouds or water fill the picture (then camera=static takes it as it is)"
+    )
+
+
+def track_corners(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Follows corners of the first frame through all of them.
+
+    Returns:
+        ``[T, K, 2]``, (x, y) of the corners that were never lost, K may be 0.
+    """
+    cv2 = load_opencv()
+    height, width = frames[0].shape
+    distance = max(3.0, max(height, width) / 60)
+    corners = cv2.goodFeaturesToTrack(frames[0], NUM_CORNERS, 0.003, distance)
+    if corners is None:
+        return np.zeros((len(frames), 0, 2), np.float32)
+    path = [corners.reshape(-1, 1, 2)]
+    kept = np.ones(len(corners), bool)
+    window = {"winSize": (15, 15), "maxLevel": 3}
+    for previous, frame in pairwise(frames):
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(previous, frame, path[-1], None, **window)
+        back, found_back, _ = cv2.calcOpticalFlowPyrLK(frame, previous, moved, None, **window)
+        returned = np.linalg.norm(back - path[-1], axis=-1)[:, 0] < 0.5
+        kept &= (found[:, 0] > 0) & (found_back[:, 0] > 0) & returned
+        path.append(moved)
+    return np.concatenate(path, axis=1).transpose(1, 0, 2)[:, kept]
+
+
+def _groups(tracks: np.ndarray, fewest: int) -> Iterator[np.ndarray]:
+    """Groups tracks by the similarity that takes them from the first to the last frame."""
+    remaining = np.arange(tracks.shape[1])
+    while len(remaining) >= fewest:
+        _, inlier = _similarity(tracks[0, remaining], tracks[-1, remaining])
+        if inlier.sum() < fewest:
+            return
+        yield remaining[inlier]
+        remaining = remaining[~inlier]
+
+
+def _similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Robust similarity, ``[2, 3]``, and which pairs agree with it."""
+    cv2 = load_opencv()
+    cv2.setRNGSeed(0)  # RANSAC draws: the same clip gives the same answer
+    pair = np.ascontiguousarray(source), np.ascontiguousarray(target)
+    matrix, inlier = cv2.estimateAffinePartial2D(*pair, ransacReprojThreshold=1.0)
+    if matrix is None:
+        return IDENTITY, np.zeros(len(source), bool)
+    return matrix, inlier[:, 0] > 0
+
+
+def _path(tracks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Where the picture's corners go with a group of tracks, ``[T, 4, 2]``."""
+    height, width = shape
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float)
+    return np.stack([corners @ _similarity(tracks[0], points)[0].T for points in tracks])
+
+
+def _comes_back(path: np.ndarray) -> bool:
+    """Tells swaying from drifting: the straight part of a path against what it sways by."""
+    time = np.linspace(-0.5, 0.5, len(path))
+    flat = path.reshape(len(path), -1)
+    slope = time @ flat / (time @ time)
+    sway = np.abs(flat - flat.mean(axis=0) - time[:, None] * slope).max()
+    return bool(np.abs(slope).max() <= max(REST_TOLERANCE, sway))
+
+
+def _stabilize(
+    frames: Sequence[np.ndarray], tracks: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Lays every frame on the first."""
+    cv2 = load_opencv()
+    height, width = frames[0].shape
+    stable, shown = [], np.zeros((height, width), np.float32)
+    for frame, points in zip(frames, tracks, strict=True):
+        matrix, _ = _similarity(tracks[0], points)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        stable.append(
+            cv2.warpAffine(
+                frame, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            )
+        )
+        shown += cv2.warpAffine(np.ones_like(shown), matrix, (width, height), flags=flags)
+    return stable, np.clip(shown / len(frames), 0.0, 1.0)

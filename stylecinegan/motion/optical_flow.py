@@ -1,0 +1,184 @@
+"""Real video to Eulerian motion: the optical flow of neighbouring frames, averaged over time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.io import load_opencv, to_uint8
+from stylecinegan.motion.camera import hold_still
+
+Camera = Literal["checked", "static"]
+
+FEWEST_FRAMES = 4
+
+SMALL_FLOW = 0.05
+"""Pixels per frame below which the direction of a flow is noise."""
+
+NOISE_GRADIENT = 2.0
+"""Grey levels per pixel that compression alone makes."""
+
+SLOW_FLOW = 1.0
+"""Pixels that a flow should at least cover: DIS is exact to about a tenth of a pixel, so what moves
+more slowly is looked at over several frames."""
+
+LARGEST_GAP = 8
+
+REPEATED = 0.15
+"""Change of a frame, compared with the usual one, below which it repeats the one before."""
+
+
+@dataclass(frozen=True)
+class ClipMotion:
+    """What a clip teaches.
+
+    Attributes:
+        image: First frame, ``[1, 3, H, W]`` in [-1, 1].
+        motion: M, ``[1, 2, H, W]``, pixels per frame.
+        confidence: How well the clip determines it, ``[1, 1, H, W]`` in [0, 1].
+    """
+
+    image: Tensor
+    motion: Tensor
+    confidence: Tensor
+
+
+def estimate_motion(frames: Iterable[Tensor], *, camera: Camera = "checked") -> ClipMotion:
+    """Estimates the Eulerian motion of a clip.
+
+    Dense inverse search (DIS) gives the flow between neighbouring frames. Each pixel's mean over
+    time leaves out what its median says is an outlier and what the flow back contradicts.
+    Confidence is high where flows agree over time, lead forth and back, and the picture has
+    texture to tell them by; a textured place at rest is confidently at rest.
+
+    Args:
+        frames: Images ``[1, 3, H, W]`` in [-1, 1], of one size; one second or two.
+        camera: ``"checked"`` looks for something at rest, takes small shakes out and refuses other
+            clips; ``"static"`` takes the user's word.
+
+    Returns:
+        First frame, motion and confidence. A repeated frame is no frame: motion counts from one
+        distinct frame to the next.
+
+    Raises:
+        InputError: If there are under four distinct frames, or the camera moves.
+    """
+    if camera not in ("checked", "static"):
+        raise InputError(f"camera must be checked or static, got {camera}")
+    first, grey = _read(frames)
+    shown = np.ones(grey[0].shape, np.float32)
+    if camera == "checked":
+        grey, shown = hold_still(grey)
+    flow, agrees = dense_flow(grey, gap=_choose_gap(grey))
+    motion, confidence = average_over_time(flow, agrees)
+    confidence *= shown * _texture(grey)
+    return ClipMotion(
+        first, torch.from_numpy(motion)[None], torch.from_numpy(confidence)[None, None]
+    )
+
+
+def dense_flow(frames: Sequence[np.ndarray], gap: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the flow from each frame to the one ``gap`` later.
+
+    Args:
+        frames: Grey, ``[H, W]``, uint8.
+        gap: Frames between the two.
+
+    Returns:
+        Flow per frame, ``[T, 2, H, W]``, (x, y) in pixels, and where the flow back agrees,
+        boolean ``[T, H, W]``.
+    """
+    cv2 = load_opencv()
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    height, width = frames[0].shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    flows, agreements = [], []
+    for first, second in zip(frames[:-gap], frames[gap:], strict=True):
+        forth, back = search.calc(first, second, None), search.calc(second, first, None)
+        back = cv2.remap(
+            back, x + forth[..., 0], y + forth[..., 1], cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        error = np.linalg.norm(forth + back, axis=-1)
+        length = np.linalg.norm(forth, axis=-1) + np.linalg.norm(back, axis=-1)
+        agreements.append(error <= 0.3 + 0.1 * length)
+        flows.append(forth.transpose(2, 0, 1) / gap)
+    return np.stack(flows), np.stack(agreements)
+
+
+def average_over_time(flow: np.ndarray, agrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Averages flows into a motion, without outliers.
+
+    Args:
+        flow: ``[T, 2, H, W]``, pixels per frame.
+        agrees: Where each of them may be trusted, boolean ``[T, H, W]``.
+
+    Returns:
+        Motion ``[2, H, W]``, and confidence ``[H, W]`` in [0, 1]: the length of the mean over the
+        mean length, times the share of flows that are trusted.
+    """
+    cv2 = load_opencv()
+    median = np.median(flow, axis=0)
+    distance = np.linalg.norm(flow - median, axis=1)  # [T, H, W]
+    # 1.48 turns a median absolute deviation into the standard deviation of normal noise.
+    usual = 1.48 * np.median(distance, axis=0)
+    weight = (agrees & (distance <= 3.0 * usual + SMALL_FLOW)).astype(np.float32)
+    total = np.maximum(weight.sum(axis=0), 1.0)
+    mean = (flow * weight[:, None]).sum(axis=0) / total
+    length = (np.linalg.norm(flow, axis=1) * weight).sum(axis=0) / total
+    coherence = (np.linalg.norm(mean, axis=0) + SMALL_FLOW) / (length + SMALL_FLOW)
+    confidence = coherence * weight.mean(axis=0)
+    # Single pixels that differ from all around them are outliers too.
+    mean = np.stack([cv2.medianBlur(part.astype(np.float32), 5) for part in mean])
+    return mean, np.clip(confidence, 0.0, 1.0).astype(np.float32)
+
+
+def _read(frames: Iterable[Tensor]) -> tuple[Tensor, list[np.ndarray]]:
+    """Reads the first image and the distinct frames, grey, ``[H, W]``, uint8."""
+    cv2 = load_opencv()
+    first, grey = None, []
+    for image in frames:
+        first = image if first is None else first
+        if image.shape != first.shape:
+            raise InputError("wanted frames of one size, found several sizes in one clip")
+        grey.append(cv2.cvtColor(to_uint8(image).numpy(), cv2.COLOR_RGB2GRAY))
+    grey = _distinct(grey)
+    if first is None or len(grey) < FEWEST_FRAMES:
+        raise InputError(f"wanted at least {FEWEST_FRAMES} different frames, found {len(grey)}")
+    return first, grey
+
+
+def _distinct(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Drops frames that repeat the one before, as clips of another frame rate have them."""
+    cv2 = load_opencv()
+    changes = [cv2.absdiff(*pair).mean() for pair in pairwise(frames)]
+    usual = np.quantile(changes or [0.0], 0.75)
+    kept = frames[:1]
+    for frame in frames[1:]:
+        if cv2.absdiff(kept[-1], frame).mean() > REPEATED * usual:
+            kept.append(frame)
+    return kept
+
+
+def _choose_gap(frames: Sequence[np.ndarray]) -> int:
+    """Frames between the two of a pair, so that a slow clip's flow rises above the noise."""
+    pairs = np.linspace(0, len(frames) - 2, min(5, len(frames) - 1)).astype(int)
+    flow = np.mean([dense_flow(frames[start : start + 2])[0][0] for start in pairs], axis=0)
+    # A high quantile, since a waterfall may be a small part of the picture.
+    fast = float(np.quantile(np.linalg.norm(flow, axis=0), 0.98))
+    longest = min(LARGEST_GAP, len(frames) // 4)
+    return int(np.clip(np.ceil(SLOW_FLOW / max(fast, 1e-6)), 1, longest))
+
+
+def _texture(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """How much there is to follow at each pixel, ``[H, W]`` in [0, 1)."""
+    cv2 = load_opencv()
+    middle = frames[len(frames) // 2].astype(np.float32)
+    x, y = cv2.Sobel(middle, cv2.CV_32F, 1, 0), cv2.Sobel(middle, cv2.CV_32F, 0, 1)
+    energy = cv2.GaussianBlur((x * x + y * y) / 64.0, (0, 0), 5.0)
+    return energy / (energy + NOISE_GRADIENT**2)

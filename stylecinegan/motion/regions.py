@@ -1,0 +1,93 @@
+"""The parts of a mask that move by themselves: a sky, a river, a waterfall."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.io import load_opencv
+
+KINDS = {0: "unknown", 1: "sky", 2: "water"}
+
+LEAST_AREA = 0.002
+"""Share of the picture below which a part belongs to its neighbour: a classifier's specks."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A partition of the picture; what does not move belongs to the nearest part that does.
+
+    Attributes:
+        number: Which region a pixel is in, ``[H, W]``, int64, from 0 on.
+        kinds: ``"sky"``, ``"water"`` or ``"unknown"`` by number.
+        moves: Where the mask is over a half, boolean ``[H, W]``.
+    """
+
+    number: Tensor
+    kinds: tuple[str, ...]
+    moves: Tensor
+
+    def of_kind(self, kind: str | None) -> list[int]:
+        """Numbers of the regions of a kind, or of all."""
+        return [number for number, own in enumerate(self.kinds) if kind in (own, None)]
+
+
+def find_regions(mask: Tensor, class_mask: Tensor | None = None) -> Regions:
+    """Splits a mask into connected regions of one class each.
+
+    Args:
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
+        class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``; ``None`` where that is unknown.
+
+    Raises:
+        InputError: If nothing moves.
+    """
+    moves = (mask[0, 0] > 0.5).cpu().numpy()
+    if not moves.any():
+        raise InputError("the mask is empty: there is nothing whose motion could be controlled")
+    classes = np.zeros(moves.shape, np.int64)
+    if class_mask is not None:
+        resized = F.interpolate(class_mask.float(), mask.shape[2:], mode="nearest-exact")
+        classes = resized[0, 0].long().cpu().numpy()
+        if (known := moves & (classes > 0)).any():
+            # The mask's edge is finer than the classes'.
+            classes = _spread(classes, known)
+    number, kinds = _number_parts(moves, classes)
+    spread = _spread(number, number > 0) - 1
+    return Regions(
+        torch.from_numpy(spread).to(mask.device), kinds, torch.from_numpy(moves).to(mask.device)
+    )
+
+
+def _number_parts(moves: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers the large connected parts from 1 on; 0 is everything else."""
+    cv2 = load_opencv()
+    number = np.zeros(moves.shape, np.int64)
+    kinds: list[str] = []
+    parts = []
+    for value in np.unique(classes[moves]):
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats(
+            (moves & (classes == value)).astype(np.uint8)
+        )
+        areas = statistics[:, cv2.CC_STAT_AREA]
+        parts += [(areas[part], labels == part, value) for part in range(1, len(areas))]
+    largest = max(area for area, _, _ in parts)
+    for area, part, value in parts:
+        if area >= min(LEAST_AREA * moves.size, largest):
+            kinds.append(KINDS[int(value)])
+            number[part] = len(kinds)
+    return number, tuple(kinds)
+
+
+def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Gives every pixel the value of the nearest known one."""
+    cv2 = load_opencv()
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    by_label = np.zeros(nearest.max() + 1, np.int64)
+    by_label[nearest[known]] = values[known]
+    return by_label[nearest]

@@ -1,0 +1,113 @@
+"""What the generator's training starts from: weights, discriminator, trained parameters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from stylecinegan import checkpoints
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.generator.discriminator import ProjectedDiscriminator, StyleGAN2Discriminator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, last_layer, layer_resolution
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training.losses import SqueezeNetFeatures
+
+
+def load_weights(directory: Path, networks: nn.ModuleDict) -> None:
+    """Copies ``NAME.safetensors`` of a folder into the network of that name.
+
+    Raises:
+        InputError: If a file is missing or does not fit.
+    """
+    for name, module in networks.items():
+        path = directory / f"{name}.safetensors"
+        weights = checkpoints.load(path, type(module)).state_dict()
+        checkpoints.load_strictly(module, weights, path)
+
+
+def view_layer(generator: Generator, resolution: int | None, *, needs_feature: bool) -> int:
+    """Returns the layer whose partial picture has a resolution, by default the last.
+
+    Raises:
+        InputError: If the generator has no picture of that size, or none from D^10 on.
+    """
+    if resolution is None:
+        return generator.last_layer
+    least = max(generator.first_rgb_layer, FEATURE_LAYER if needs_feature else 0)
+    sides = [layer_resolution(layer) for layer in range(least, generator.last_layer + 1, 2)]
+    if resolution not in sides:
+        raise InputError(f"view_resolution must be one of {sides}, got {resolution}")
+    return last_layer(resolution)
+
+
+def make_discriminator(
+    name: str,
+    generator: Generator,
+    view_layer: int,
+    features: SqueezeNetFeatures | None,
+    width: int,
+) -> nn.Module:
+    """Builds a discriminator for the picture after a layer.
+
+    Args:
+        name: ``"stylegan2"``, as wide as the generator, or ``"projected"``.
+        generator: What it is to judge.
+        view_layer: The layer.
+        features: Feature network of the projected one.
+        width: Channels of its heads.
+
+    Raises:
+        InputError: If the name is unknown or the features are missing.
+    """
+    side = layer_resolution(view_layer)
+    if name == "stylegan2":
+        channels: Mapping[int, int] = {r: c for r, c in generator.channels.items() if r <= side}
+        return StyleGAN2Discriminator(channels)
+    if name != "projected":
+        raise InputError(f"discriminator must be stylegan2 or projected, got {name}")
+    if features is None:
+        raise InputError("discriminator=projected needs feature_weights, got none")
+    return ProjectedDiscriminator(features, width=width, resolution=side)
+
+
+def trained_groups(
+    generator: Generator,
+    encoder: FeatureStyleEncoder | None,
+    train_top: bool,
+    rates: tuple[float, float, float],
+) -> list[dict]:
+    """Unfreezes what is trained, and nothing else.
+
+    Args:
+        generator: Trained whole, or up to D^10.
+        encoder: Only the heads of its style branch are trained.
+        train_top: Whether the layers after D^10 and the to-RGB layers are trained.
+        rates: Learning rates of the convolutions, the mapping network and the style branch.
+
+    Returns:
+        Parameter groups for an optimiser.
+    """
+    rate, mapping_rate, encoder_rate = rates
+    generator.requires_grad_(train_top)
+    modules = [m for layer, m in generator.convs.items() if int(layer) <= FEATURE_LAYER]
+    for module in (generator.mapping, *modules):
+        module.requires_grad_(True)
+    generator.constant.requires_grad_(True)
+    mapping = list(generator.mapping.parameters())
+    rest = [
+        parameter
+        for name, parameter in generator.named_parameters()
+        if parameter.requires_grad and not name.startswith("mapping.")
+    ]
+    groups: list[dict] = [
+        {"params": rest, "lr": rate},
+        {"params": mapping, "lr": mapping_rate},
+    ]
+    if encoder is not None:
+        encoder.requires_grad_(False)
+        # The blocks stay: D^10 comes from the first, and mask ensembles read the others.
+        encoder.styles.requires_grad_(True)
+        styles = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+        groups.append({"params": styles, "lr": encoder_rate, "betas": (0.9, 0.99)})
+    return groups

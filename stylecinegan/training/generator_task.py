@@ -1,0 +1,330 @@
+"""Training of the generator as a GAN (StyleGAN2), whole or only up to D^10."""
+
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training import distributed
+from stylecinegan.training.augmentation import augment, draw_numbers
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.generator_setup import (
+    load_weights,
+    make_discriminator,
+    trained_groups,
+    view_layer,
+)
+from stylecinegan.training.losses import (
+    AdversarialKind,
+    SqueezeNetFeatures,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    path_lengths,
+)
+from stylecinegan.training.reconstruction import Reconstruction, fix_top_codes
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+NUM_SAMPLES = 25
+TRUNCATION = 0.7
+
+
+class GeneratorTask:
+    """Trains a :class:`Generator` against a discriminator.
+
+    A step updates the generator first and then shows the discriminator the very same fakes, which
+    saves a second pass through the generator.
+
+    With an encoder, part of the fakes are reconstructions of photos from their codes alone
+    (:class:`Reconstruction`). That teaches the layers up to D^10 far more a step than a
+    discriminator can, and makes inversion by w+ alone possible. The encoder's D^10 is the target
+    and stays as it is, its normalisation statistics too.
+
+    With ``train_top=False`` the layers after D^10 stay as they are; with an encoder they first get
+    fixed codes (:func:`fix_top_codes`).
+
+    Args:
+        generator: What is trained.
+        encoder: Makes reconstructions, for which the heads of its style branch are trained along;
+            by default none are made.
+        discriminator: ``"stylegan2"`` or ``"projected"``, which needs ``feature_weights``. The
+            former learns with the logistic loss and R1, the latter with the hinge loss, as in its
+            paper: fixed features tell early fakes apart at once, and the hinge then lets the heads
+            rest where the logistic loss would drive them on.
+        feature_weights: ``.npz`` of :class:`SqueezeNetFeatures`, for the projected discriminator
+            and the perceptual term of reconstructions, which is left out without.
+        discriminator_width: Channels of the projected discriminator's heads.
+        initial: Folder of ``generator.safetensors`` (and ``encoder.safetensors``) to start from, of
+            the same arguments as the networks; by default they start as they are given.
+        train_top: Trains the layers after D^10 and all to-RGB layers too.
+        view_resolution: Side at which pictures are judged: the partial picture at this resolution
+            against shrunk photos, which saves the layers above; by default the full picture.
+        use_augmentation: Augments what the discriminator sees (DiffAugment).
+        mixing_probability: Share of samples whose codes are of two styles.
+        r1_weight: Weight γ of the gradient penalty; the projected discriminator has none.
+        r1_every: Steps between gradient penalties, weighted up accordingly. As they are part of
+            the same step, Adam's settings need no correction.
+        path_weight: Weight of path length regularisation, 0 for none.
+        path_every: Steps between path length regularisations, weighted up accordingly.
+        reconstruction_share: Share of a batch's fakes that are reconstructions.
+        reconstruction_weight: Weight of the picture's mean absolute error and perceptual distance.
+        feature_weight: Weight of the squared error of D^10, in units of its variance; most of it is
+            detail that no code tells, and asking for it much makes pictures grey.
+        adversarial_weight: Weight of the discriminator's verdict on the generator.
+        code_weight: Weight of the energy distance of w.
+        learning_rate: Of Adam, for generator and discriminator.
+        mapping_learning_rate: Of the mapping network, whose weights act at a hundredth of their
+            size; by default like the rest.
+        encoder_learning_rate: Of the encoder's style branch.
+        ema_half_life: Half-life of the averaged weights, in pictures.
+        precision: Arithmetic of the networks; gradient penalties are in fp32.
+        num_accumulate: Parts that a batch is split into.
+
+    Raises:
+        InputError: If arguments do not fit each other.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        encoder: FeatureStyleEncoder | None = None,
+        *,
+        discriminator: Literal["stylegan2", "projected"] = "stylegan2",
+        feature_weights: str | Path | None = None,
+        discriminator_width: int = 64,
+        initial: str | Path | None = None,
+        train_top: bool = True,
+        view_resolution: int | None = None,
+        use_augmentation: bool = True,
+        mixing_probability: float = 0.9,
+        r1_weight: float = 1.0,
+        r1_every: int = 16,
+        path_weight: float = 0.0,
+        path_every: int = 4,
+        reconstruction_share: float = 0.5,
+        reconstruction_weight: float = 1.0,
+        feature_weight: float = 1.0,
+        adversarial_weight: float = 1.0,
+        code_weight: float = 1.0,
+        learning_rate: float = 2e-3,
+        mapping_learning_rate: float | None = None,
+        encoder_learning_rate: float = 1e-3,
+        ema_half_life: float = 10_000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        self.networks = nn.ModuleDict({"generator": generator})
+        if encoder is not None:
+            self.networks["encoder"] = encoder.eval()
+        if initial is not None:
+            load_weights(Path(initial), self.networks)
+        self.networks.to(memory_format=torch.channels_last)
+        self.generator = generator
+        self.train_top = train_top
+        self.view_layer = view_layer(generator, view_resolution, needs_feature=encoder is not None)
+        self.features = SqueezeNetFeatures(feature_weights) if feature_weights else None
+        self.kind: AdversarialKind = "hinge" if discriminator == "projected" else "logistic"
+        self.reconstruction: Reconstruction | None = None
+        if encoder is not None:
+            num_codes = generator.num_styles if train_top else FEATURE_LAYER - 1
+            self.reconstruction = Reconstruction(encoder, self.features, num_codes=num_codes)
+        self.discriminator = make_discriminator(
+            discriminator, generator, self.view_layer, self.features, discriminator_width
+        ).to(memory_format=torch.channels_last)
+        self.use_augmentation = use_augmentation
+        self.mixing_probability = mixing_probability
+        self.r1_weight = r1_weight if discriminator == "stylegan2" else 0.0
+        self.r1_every = r1_every
+        self.path_weight = path_weight
+        self.path_every = path_every
+        self.reconstruction_share = reconstruction_share if encoder is not None else 0.0
+        self.weights = {
+            "generator": adversarial_weight,
+            "code": code_weight,
+            "path": path_weight * path_every,
+            "feature": feature_weight,
+            "pixel": reconstruction_weight,
+            "perceptual": reconstruction_weight,
+        }
+        self.step_number = 0
+        self.path_mean = torch.zeros(())
+        self._fakes: list[Tensor] = []
+
+        rates = (learning_rate, mapping_learning_rate or learning_rate, encoder_learning_rate)
+        groups = trained_groups(generator, encoder, train_top, rates)
+        trained = [parameter for group in groups for parameter in group["params"]]
+        judging = [p for p in self.discriminator.parameters() if p.requires_grad]
+        optimizers = (
+            torch.optim.Adam(groups, betas=(0.0, 0.99), eps=1e-8, fused=True),
+            torch.optim.Adam(judging, learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True),
+        )
+        self.generator_update, self.discriminator_update = (
+            Update(parameters, optimizer, precision=precision, num_accumulate=num_accumulate)
+            for parameters, optimizer in zip((trained, judging), optimizers, strict=True)
+        )
+        self.averaged = ExponentialMovingAverage(self.networks, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        for module in (self.networks, self.discriminator, self.averaged, self.features):
+            if module is not None:
+                module.to(device)
+        self.path_mean = self.path_mean.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Updates generator and discriminator on ``{"image": [B, 3, S, S]}``; returns the terms."""
+        image = batch["image"]
+        if self.step_number == 0 and self.reconstruction and not self.train_top:
+            fix_top_codes(self.generator, self.reconstruction.encoder, image)
+        self._fakes.clear()
+        terms = self.generator_update(self.generator_loss, self._draw(image))
+        seen = {"real": self._view(image), "fake": torch.cat(self._fakes)}
+        for name in ("real", "fake"):
+            seen[f"{name}_numbers"] = draw_numbers(len(image), image.device)
+        terms |= self.discriminator_update(self.discriminator_loss, seen)
+        self.averaged.update(self.networks, len(image) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Sums the weighted terms over samples and reconstructions; keeps both as fakes."""
+        w_plus = self._mix_styles(batch["z"], batch["other_z"], batch["crossing"])
+        terms: Terms = {}
+        photo = batch["image"][: round(self.reconstruction_share * len(w_plus))]
+        target = None
+        if self.reconstruction and len(photo):
+            codes, target, terms["code"] = self.reconstruction.invert(photo, self.generator)
+            w_plus = torch.cat([codes, w_plus[len(photo) :]])
+        features = self.generator.features(w_plus, last=self.view_layer, use_fresh_noise=True)
+        fake = self.generator.render(features, w_plus)
+        if self.reconstruction and target is not None:
+            feature, picture = features[FEATURE_LAYER][: len(photo)], fake[: len(photo)]
+            terms |= self.reconstruction.compare(feature, target, picture, self._view(photo))
+        self._fakes.append(fake.detach())
+        terms["generator"] = generator_loss(self._judge(fake, batch["numbers"]), self.kind)
+        if self.path_weight and self.step_number % self.path_every == 0:
+            terms["path"] = self._path_penalty(batch["z"][: (len(fake) + 1) // 2])
+        total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
+        return total.sum(), terms
+
+    def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Judges photos and the fakes of this step; every so often with R1."""
+        real = self._judge(batch["real"], batch["real_numbers"])
+        fake = self._judge(batch["fake"], batch["fake_numbers"])
+        loss = discriminator_loss(real, fake, self.kind)
+        terms = {
+            "discriminator": loss,
+            "real_logit": torch.stack([x.float().mean() for x in real]).mean(),
+            "fake_logit": torch.stack([x.float().mean() for x in fake]).mean(),
+        }
+        # The last of each interval: the first step, which shows that all is well, is a quick one.
+        if self.r1_weight and (self.step_number + 1) % self.r1_every == 0:
+            with torch.autocast(batch["real"].device.type, enabled=False):
+                image = self._augment(batch["real"], batch["real_numbers"]).requires_grad_()
+                terms["r1"] = gradient_penalty(self.discriminator(image), image)
+            loss = loss + 0.5 * self.r1_weight * self.r1_every * terms["r1"]
+        return loss, terms
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "networks": self.networks.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "generator_update": self.generator_update.state_dict(),
+            "discriminator_update": self.discriminator_update.state_dict(),
+            "path_mean": self.path_mean,
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.networks.load_state_dict(state["networks"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.generator_update.load_state_dict(state["generator_update"])
+        self.discriminator_update.load_state_dict(state["discriminator_update"])
+        self.path_mean = state["path_mean"].to(self.path_mean.device, copy=True)
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the averaged networks: ``generator.safetensors``, ``encoder.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._averaged_generator()  # its mean code is made anew
+        notes = {"task": "generator", "step": str(self.step_number)}
+        for name, module in self.averaged.module.named_children():
+            checkpoints.save(directory / f"{name}.safetensors", module, notes=notes)
+
+    @torch.no_grad()
+    def sample(self, batch: Terms) -> Terms:
+        """Samples of seeds 0 to 24 at truncation 0.7, and photos over their codes' pictures.
+
+        Returns:
+            ``samples``, ``[25, 3, R, R]``, and with an encoder ``reconstruction``.
+        """
+        generator = self._averaged_generator()
+        codes = [generator.sample_w_plus(n, truncation=TRUNCATION) for n in range(NUM_SAMPLES)]
+        pictures = {"samples": torch.cat([generator(w_plus).clamp(-1.0, 1.0) for w_plus in codes])}
+        if self.reconstruction:
+            photo = batch["image"][:8]
+            inverted = generator(dict(self.averaged.module.named_children())["encoder"](photo)[0])
+            shown = F.interpolate(photo, inverted.shape[2:], mode="bilinear", antialias=True)
+            pictures["reconstruction"] = torch.cat([shown, inverted.clamp(-1.0, 1.0)])
+        return pictures
+
+    def _averaged_generator(self) -> Generator:
+        generator = cast(Generator, dict(self.averaged.module.named_children())["generator"])
+        generator.estimate_w_mean()
+        return generator
+
+    def _draw(self, image: Tensor) -> Terms:
+        """Adds all that chance decides about a picture, so that it splits with the batch."""
+        count, device = len(image), image.device
+        # The other style begins behind a random code; behind the last one, nowhere.
+        crossing = torch.randint(1, self.generator.num_styles, (count,), device=device)
+        is_mixed = torch.rand(count, device=device) < self.mixing_probability
+        return {
+            "image": image,
+            "z": torch.randn(count, self.generator.style_dim, device=device),
+            "other_z": torch.randn(count, self.generator.style_dim, device=device),
+            "crossing": torch.where(is_mixed, crossing, self.generator.num_styles),
+            "numbers": draw_numbers(count, device),
+        }
+
+    def _mix_styles(self, z: Tensor, other_z: Tensor, crossing: Tensor) -> Tensor:
+        w, other = self.generator.mapping(torch.cat([z, other_z])).float().chunk(2)
+        place = torch.arange(self.generator.num_styles, device=z.device)
+        is_first = (place < crossing[:, None]).unsqueeze(2)
+        return torch.where(is_first, w.unsqueeze(1), other.unsqueeze(1))
+
+    def _view(self, image: Tensor) -> Tensor:
+        """Shrinks photos to what the discriminator sees."""
+        side = layer_resolution(self.view_layer)
+        if image.shape[2:] == (side, side):
+            return image
+        return F.interpolate(image, (side, side), mode="bilinear", antialias=True)
+
+    def _augment(self, image: Tensor, numbers: Tensor) -> Tensor:
+        return augment(image, numbers) if self.use_augmentation else image.clone()
+
+    def _judge(self, image: Tensor, numbers: Tensor) -> list[Tensor]:
+        image = self._augment(image, numbers)
+        return self.discriminator(image.contiguous(memory_format=torch.channels_last))
+
+    def _path_penalty(self, z: Tensor) -> Tensor:
+        """Squared deviation of the path lengths from their running mean (StyleGAN2, Eq. 4)."""
+        with torch.autocast(z.device.type, enabled=False):
+            w_plus = self.generator.repeat_w(self.generator.mapping(z))
+            features = self.generator.features(w_plus, last=self.view_layer, use_fresh_noise=True)
+            lengths = path_lengths(self.generator.render(features, w_plus), w_plus)
+        mean = distributed.average_(lengths.detach().mean())
+        self.path_mean = torch.lerp(self.path_mean, mean, 0.01)
+        return (lengths - self.path_mean).square().mean()

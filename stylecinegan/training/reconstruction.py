@@ -1,0 +1,88 @@
+"""Reconstruction of photos from their codes alone, beside the training of the generator."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from stylecinegan.generator import Generator
+from stylecinegan.generator.layers import EqualizedLinear
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training import distributed
+from stylecinegan.training.losses import SqueezeNetFeatures, energy_distance, perceptual_distance
+
+Terms = dict[str, Tensor]
+
+_NUM_CODES = 256  # samples of w that are compared with a batch of the encoder's
+
+
+class Reconstruction:
+    """Codes of photos, and how well pictures made of them fit.
+
+    Samples profit only where the mapping network's w live among the encoder's codes. So every
+    second photo is reconstructed from the mean of its codes, one w for all layers, which is what a
+    sample has; the others may use what w+ adds. And the energy distance pulls the two
+    distributions of w together, from both sides.
+
+    Args:
+        encoder: Gives the codes and the D^10 that is aimed at.
+        features: Feature network of the perceptual term; none leaves the term out.
+        num_codes: Codes that matter, from the first on.
+    """
+
+    def __init__(
+        self,
+        encoder: FeatureStyleEncoder,
+        features: SqueezeNetFeatures | None,
+        *,
+        num_codes: int,
+    ) -> None:
+        self.encoder = encoder
+        self.features = features
+        self.num_codes = num_codes
+
+    def invert(self, photo: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Computes ``w_plus``, D^10 and the distance of the codes to the generator's."""
+        codes, target = self.encoder(photo)
+        codes = codes.float()
+        mean = codes[:, : self.num_codes].mean(dim=1)
+        z = torch.randn(_NUM_CODES, generator.style_dim, device=photo.device)
+        distance = energy_distance(mean, generator.mapping(z).float())
+        is_even = (torch.arange(len(codes), device=codes.device) % 2 == 0).view(-1, 1, 1)
+        return torch.where(is_even, mean.unsqueeze(1), codes), target.detach(), distance
+
+    def compare(self, feature: Tensor, target: Tensor, picture: Tensor, photo: Tensor) -> Terms:
+        """Computes the errors of D^10, in units of its variance, and of the picture."""
+        target = target.float()
+        terms = {
+            "feature": (feature.float() - target).square().mean() / target.var(),
+            "pixel": (picture - photo).abs().mean(),
+        }
+        if self.features is not None:
+            terms["perceptual"] = perceptual_distance(self.features, picture, photo)
+        return terms
+
+
+@torch.no_grad()
+def fix_top_codes(generator: Generator, encoder: FeatureStyleEncoder, image: Tensor) -> None:
+    """Makes the layers after D^10 use the encoder's mean codes, whatever codes they are given.
+
+    A top that was trained as a decoder knows only the encoder's codes, which hardly differ from
+    photo to photo: other codes would spoil its pictures, and the mean serves inversion as well or
+    better. So the mean becomes part of the modulation's bias.
+
+    Args:
+        generator: Its top is changed.
+        encoder: Gives the codes.
+        image: Photos to average over.
+    """
+    w_mean = distributed.average_(encoder(image)[0].mean(dim=0))
+    modules: list[tuple[int, nn.Module]] = []
+    modules += [(int(layer) - 2, module) for layer, module in generator.convs.items()]
+    modules += [(int(layer) - 1, module) for layer, module in generator.to_rgbs.items()]
+    for index, module in modules:
+        if index >= FEATURE_LAYER - 1:
+            modulation = cast(EqualizedLinear, module.get_submodule("conv.modulation"))
+            modulation.bias.copy_(modulation(w_mean[index]))
+            modulation.weight.zero_()

@@ -1,0 +1,175 @@
+import math
+
+import pytest
+import torch
+
+from stylecinegan.errors import InputError
+from stylecinegan.motion.arrows import apply_arrows, parse_arrows
+from stylecinegan.motion.controls import controlled_motion, directed_motion, normalize_speed
+from stylecinegan.motion.regions import find_regions
+
+
+@pytest.fixture
+def mask():
+    """Sky above, a static ridge, water below."""
+    mask = torch.ones(1, 1, 60, 80)
+    mask[..., 24:32, :] = 0.0
+    return mask
+
+
+@pytest.fixture
+def classes(mask):
+    classes = torch.zeros(1, 1, 30, 40, dtype=torch.int64)
+    classes[..., :13, :] = 1
+    classes[..., 14:, :] = 2
+    return classes
+
+
+def constant(x, y, size=(60, 80)):
+    return torch.tensor([x, y]).view(1, 2, 1, 1).expand(1, 2, *size).contiguous()
+
+
+def angles(motion):
+    """Degrees, clockwise from right, ``[H, W]``."""
+    return torch.atan2(motion[0, 1], motion[0, 0]).rad2deg()
+
+
+def test_a_sky_is_fastest_above_and_a_sea_below_even_where_they_meet():
+    classes = torch.ones(1, 1, 60, 80, dtype=torch.int64)
+    classes[..., 30:, :] = 2
+    motion = directed_motion("left", torch.ones(1, 1, 60, 80), classes)
+    assert motion[0, 0, [0, 29, 30, 59], 40].tolist() == pytest.approx([-1.0, -0.3, -0.3, -1.0])
+    assert motion[0, 1].abs().max() == 0.0
+
+
+def test_without_classes_a_part_at_the_upper_edge_is_sky(mask):
+    motion = directed_motion("down", mask)
+    assert motion[0, 1, [0, 23, 32, 59], 40].tolist() == pytest.approx([1.0, 0.3, 0.3, 1.0])
+
+
+def test_regions_follow_classes_and_reach_the_next_one(mask, classes):
+    regions = find_regions(mask, classes)
+    assert regions.kinds == ("sky", "water")
+    assert regions.number[0, 0] == 0
+    assert regions.number[25, 40] == 0  # on the ridge, nearer to the sky
+    assert regions.number[59, 0] == 1
+
+
+def test_specks_of_another_class_belong_to_their_surroundings(mask, classes):
+    classes[..., 4, 4] = 2
+    assert find_regions(mask, classes).kinds == ("sky", "water")
+
+
+def test_one_arrow_rules_the_whole_region_and_no_other(mask, classes):
+    prediction = constant(1.0, 0.0)
+    motion = controlled_motion(prediction, mask, classes, arrows=[[0.5, 0.1, 0.5, 0.3]])
+    assert angles(motion)[:24] == pytest.approx(torch.full((24, 80), 90.0), abs=1e-3)
+    assert angles(motion)[32:] == pytest.approx(torch.zeros(28, 80), abs=1e-3)
+
+
+def test_an_arrow_turns_a_bent_prediction_as_a_whole():
+    # A river that bends by 60 degrees from left to right.
+    bend = torch.linspace(-30.0, 30.0, 80).deg2rad().expand(60, 80)
+    prediction = torch.stack([bend.cos(), bend.sin()])[None]
+    regions = find_regions(torch.ones(1, 1, 60, 80))
+    # Up, against the prediction, at the left end.
+    arrows = parse_arrows([[1, 40, 1, 20]], (60, 80))
+    turned = angles(apply_arrows(prediction, arrows, regions))
+    assert turned[30, 1] == pytest.approx(-90.0, abs=2.0)
+    # The far end keeps the bend, and none of its direction.
+    assert -60.0 < turned[30, 79] < -30.0
+    assert turned.diff(dim=1).abs().max() < 3.0
+
+
+def test_between_two_opposed_arrows_motion_changes_without_a_jump():
+    regions = find_regions(torch.ones(1, 1, 60, 80))
+    arrows = parse_arrows([[0.1, 0.2, 0.1, 0.4], [0.9, 0.4, 0.9, 0.2]], (60, 80))
+    motion = apply_arrows(constant(1.0, 0.0), arrows, regions)
+    assert motion[0, 1, 18, 8] == pytest.approx(1.0, abs=0.01)
+    assert motion[0, 1, 18, 71] == pytest.approx(-1.0, abs=0.01)
+    assert motion.diff(dim=3).abs().max() < 0.15  # of the 2 between the arrows
+
+
+def test_twice_as_long_an_arrow_is_twice_as_fast(mask):
+    motion = controlled_motion(
+        constant(1.0, 0.0), mask, arrows=[[0.4, 0.2, 0.6, 0.2], [0.4, 0.8, 0.8, 0.8]]
+    )
+    assert motion[0, 0, 50, 40] / motion[0, 0, 10, 40] == pytest.approx(2.0)
+
+
+def test_arrows_in_pixels_and_in_shares_are_the_same(mask, classes):
+    prediction = constant(1.0, 0.5)
+    shares = controlled_motion(prediction, mask, classes, arrows=[[0.25, 0.75, 0.5, 1.0]])
+    pixels = controlled_motion(
+        prediction, mask, classes, arrows=[[40, 90, 80, 120]], photo_size=(120, 160)
+    )
+    torch.testing.assert_close(shares, pixels)
+
+
+def test_an_arrow_moves_a_region_that_the_prediction_leaves_at_rest(mask):
+    motion = controlled_motion(torch.zeros(1, 2, 60, 80), mask, arrows=[[0.5, 0.2, 0.4, 0.2]])
+    assert motion[0, 0, 10, 10] == pytest.approx(-80 / 512)
+
+
+@pytest.mark.parametrize(
+    ("arrows", "reason"),
+    [
+        ([[0.5, 0.45, 0.6, 0.45]], "must touch something that moves"),
+        ([[0.5, 0.1, 0.5, 0.1]], "must have a length"),
+        ([[0.5, 0.1, 0.5]], "must be"),
+        ([0.5, 0.1, 0.5, 0.2], "must be"),
+        ([[0.5, math.nan, 0.5, 0.2]], "must be"),
+    ],
+)
+def test_arrows_that_say_nothing_are_refused(mask, arrows, reason):
+    with pytest.raises(InputError, match=reason):
+        controlled_motion(constant(1.0, 0.0), mask, arrows=arrows)
+
+
+def test_text_turns_and_slows_the_regions_it_names(mask, classes):
+    text = "clouds drift left, river flows down, slow"
+    motion = controlled_motion(constant(1.0, 0.0), mask, classes, text=text)
+    assert motion[0, :, 10, 40].tolist() == pytest.approx([-0.5 * 80 / 512, 0.0], abs=1e-6)
+    assert motion[0, :, 50, 40].tolist() == pytest.approx([0.0, 0.5 * 80 / 512], abs=1e-6)
+
+
+def test_text_without_regions_works_where_classes_are_unknown(mask):
+    motion = controlled_motion(constant(1.0, 0.0), mask, text="up, fast")
+    assert motion[0, :, 10, 40].tolist() == pytest.approx([0.0, -2.0 * 80 / 512], abs=1e-6)
+
+
+def test_words_about_a_region_need_to_know_it(mask, classes):
+    with pytest.raises(InputError, match="which part of the mask is sky is not known"):
+        controlled_motion(constant(1.0, 0.0), mask, text="clouds left")
+    with pytest.raises(InputError, match="speed_water speaks of the water"):
+        controlled_motion(constant(1.0, 0.0), mask, speed_water=2.0)
+    mask[..., 32:, :] = 0.0
+    with pytest.raises(InputError, match="text speaks of the water, but the mask holds only sky"):
+        controlled_motion(constant(1.0, 0.0), mask, classes, text="river left")
+
+
+def test_an_arrow_wins_over_a_word_and_factors_multiply(mask, classes):
+    motion = controlled_motion(
+        constant(1.0, 0.0),
+        mask,
+        classes,
+        arrows=[[0.4, 0.8, 0.6, 0.8]],
+        text="everything moves up, water slow",
+        speed=2.0,
+        speed_sky=0.25,
+        speed_water=3.0,
+    )
+    assert motion[0, :, 10, 40].tolist() == pytest.approx([0.0, -0.5 * 80 / 512], abs=1e-6)
+    assert motion[0, :, 50, 40].tolist() == pytest.approx([3.0 * 80 / 512, 0.0], abs=1e-6)
+
+
+def test_without_controls_only_the_speed_is_set(mask):
+    prediction = directed_motion("down-left", mask)
+    actual = controlled_motion(prediction, mask, speed=1.5)
+    torch.testing.assert_close(actual * mask, normalize_speed(prediction * mask, 1.5))
+    torch.testing.assert_close(controlled_motion(prediction, mask, speed=None), prediction)
+
+
+def test_a_prediction_of_another_size_is_resized_with_its_vectors(mask):
+    motion = controlled_motion(constant(1.0, 0.0, (30, 40)), mask, speed=None)
+    assert motion[0, :, 30, 40].tolist() == [2.0, 0.0]

@@ -1,0 +1,54 @@
+import pytest
+
+from stylecinegan.errors import InputError
+from stylecinegan.motion.text import Instruction, parse_text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "clouds drift left, river flows down-right, slow",
+            [
+                Instruction("sky", (-1.0, 0.0)),
+                Instruction("water", (1.0, 1.0)),
+                Instruction(None, None, 0.5),
+            ],
+        ),
+        ("The sky moves to the right.", [Instruction("sky", (1.0, 0.0))]),
+        (
+            "clouds go left and the river goes right",
+            [Instruction("sky", (-1.0, 0.0)), Instruction("water", (1.0, 0.0))],
+        ),
+        (
+            "clouds and water move up",
+            [Instruction("sky", (0.0, -1.0)), Instruction("water", (0.0, -1.0))],
+        ),
+        ("the waterfall falls fast", [Instruction("water", (0.0, 1.0), 2.0)]),
+        ("very slow", [Instruction(None, None, 0.25)]),
+        ("sky stays still while the sea moves left",
+         [Instruction("sky", None, 0.0), Instruction("water", (-1.0, 0.0))]),
+        ("everything drifts down and left", [Instruction(None, (-1.0, 1.0))]),
+    ],
+)  # fmt: skip
+def test_plain_english_is_understood(text, expected):
+    assert parse_text(text) == expected
+
+
+def test_an_unknown_word_is_named_with_those_that_are_known():
+    with pytest.raises(InputError, match=r"unknown word 'sideways' in text; known are .*clouds"):
+        parse_text("clouds drift sideways")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("river left right", "opposite directions at once"),
+        ("the river", "neither where nor how fast in 'the river'"),
+        ("the and of", "must say what moves"),
+        ("very left", "'very' must stand before a speed word"),
+    ],
+)
+def test_a_text_that_asks_for_nothing_clear_is_refused(text, reason):
+    with pytest.raises(InputError, match=reason):
+        parse_text(text)
