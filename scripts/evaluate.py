@@ -25,6 +25,9 @@ QUOTED_KEYS = (
     "table.labelled.labels_dir",
     "table.labelled.held_out",
     "table.drawn.path",
+    "table.weights",
+    "table.samples.path",
+    "table.clips.held_out",
 )
 
 

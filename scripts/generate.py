@@ -25,6 +25,7 @@ from stylecinegan.inputs import (
 )
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
+from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
 
@@ -58,7 +59,7 @@ def main(cfg: DictConfig) -> None:
             photo,
             cfg.num_frames,
             mask=mask,
-            motion=make_motion(cfg, mask, classes, drawn_size),
+            motion=make_motion(cfg, model, photo, mask, classes, drawn_size),
             speed=None,  # the controls have set it
             warping=instantiate(cfg.warping),
             inversion=model.invert(photo, num_steps=cfg.inversion.steps),
@@ -88,11 +89,13 @@ def check_settings(cfg: DictConfig) -> None:
         raise InputError(f"mask_small must be keep or everything, got {cfg.mask_small}")
 
 
-def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> tuple[Tensor, Tensor | None]:
+def make_mask(
+    cfg: DictConfig, photo: Tensor, model: StyleCineGAN
+) -> tuple[Tensor, PixelClasses | None]:
     """Predicts the mask, or reads it from a file, and corrects it by what was painted.
 
     Returns:
-        The mask, and the class of every pixel if the model can tell.
+        The mask, and the classes of the pixels if the model can tell.
     """
     size = (photo.shape[2], photo.shape[3])
     add, remove = (
@@ -104,7 +107,7 @@ def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> tuple[Tens
     classes = None
     if is_predicted or model.mask_ensemble is not None:
         prediction = model.segment(photo, REGION_OF.get(cfg.mask, "both"))
-        classes = prediction.classes.vote
+        classes = prediction.classes
         mask = prediction.mask if mask is None else mask
     assert mask is not None
     animates_all = cfg.mask_small == "everything"
@@ -115,17 +118,30 @@ def make_mask(cfg: DictConfig, photo: Tensor, model: StyleCineGAN) -> tuple[Tens
 
 
 def make_motion(
-    cfg: DictConfig, mask: Tensor, classes: Tensor | None, drawn_size: tuple[int, int]
+    cfg: DictConfig,
+    model: StyleCineGAN,
+    photo: Tensor,
+    mask: Tensor,
+    classes: PixelClasses | None,
+    drawn_size: tuple[int, int],
 ) -> Tensor:
-    """Reads a motion file, or makes the motion that a word asks for, and applies the controls."""
-    if cfg.motion in DIRECTIONS:
-        motion = directed_motion(cfg.motion, mask, classes)
+    """Predicts or reads the motion, or makes that of a word, and applies the controls."""
+    vote = None if classes is None else classes.vote
+    if cfg.motion == "auto" and model.motion_generator is not None:
+        motion = model.predict_motion(
+            photo, mask, None if classes is None else classes.probabilities
+        )
+    elif cfg.motion == "auto":
+        logger.info("the model has no motion.safetensors: everything moves to the right")
+        motion = directed_motion("right", mask, vote)
+    elif cfg.motion in DIRECTIONS:
+        motion = directed_motion(cfg.motion, mask, vote)
     else:
         motion = io.read_motion(cfg.motion).to(mask.device)
     return controlled_motion(
         motion,
         mask,
-        classes,
+        vote,
         arrows=cfg.arrows,
         text=cfg.text or "",
         speed=cfg.speed,

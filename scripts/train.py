@@ -4,6 +4,7 @@ To resume, run the same command again. On the 8 GPUs of a machine:
 torchrun --nproc-per-node=8 scripts/train.py experiment=generator data.dir=FOLDER
 """  # noqa: D415
 
+import ctypes
 import logging
 import os
 import random
@@ -26,6 +27,8 @@ PATH_KEYS = (
     "data.labels_dir",
     "data.held_out",
     "data.select",
+    "data.motion_held_out",
+    "data.segmenter.directory",
     "task.model_directory",
     "task.feature_weights",
     "task.initial",
@@ -50,6 +53,8 @@ def run(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
     torch.backends.cudnn.benchmark = True
     if distributed.is_main():
         describe(cfg, run_dir)
+    if device.type == "cpu":
+        keep_freed_memory()
     seed_everything(cfg.seed)  # the same on all ranks: they start from the same weights
     task = instantiate(cfg.task)
     task.to(device)
@@ -82,6 +87,22 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (for libraries that draw from the global one)
     torch.manual_seed(seed)
+
+
+def keep_freed_memory() -> None:
+    """Makes the C library reuse the memory of large tensors instead of handing it back.
+
+    Every step frees and takes the same gigabytes; fresh pages cost a third of a training step on a
+    CPU (5.6 against 7.4 pictures a second, experiment=generator_bottom on one core).
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # not glibc
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # of malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 2**28)
 
 
 def describe(cfg: DictConfig, run_dir: Path) -> None:

@@ -17,6 +17,9 @@ from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import normalize_speed
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.motion.prediction import predict_motion
+from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.loop import Warping, extend, frame_warps
@@ -70,6 +73,7 @@ class StyleCineGAN(nn.Module):
         generator: A StyleGAN2 generator.
         encoder: Its encoder.
         mask_ensemble: Classifiers of the generator's features, if masks are to be predicted.
+        motion_generator: Predicts how a photo moves, if motion is to be predicted.
         inversion_side: A photo whose longer side exceeds this is shrunk before it is inverted;
             its detail is added at full size. Bounds memory and time.
         precision: Arithmetic of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
@@ -80,6 +84,7 @@ class StyleCineGAN(nn.Module):
         generator: Generator,
         encoder: FeatureStyleEncoder,
         mask_ensemble: MaskEnsemble | None = None,
+        motion_generator: MotionGenerator | None = None,
         *,
         inversion_side: int = 1024,
         precision: str = "fp32",
@@ -88,6 +93,7 @@ class StyleCineGAN(nn.Module):
         self.generator = generator
         self.encoder = encoder
         self.mask_ensemble = mask_ensemble
+        self.motion_generator = motion_generator
         self.inversion_side = inversion_side
         self.precision = precision
 
@@ -101,8 +107,8 @@ class StyleCineGAN(nn.Module):
     ) -> "StyleCineGAN":
         """Loads a model from a folder.
 
-        It must hold ``generator.safetensors`` and ``encoder.safetensors``; without a
-        ``mask.safetensors`` the model predicts no masks.
+        It must hold ``generator.safetensors`` and ``encoder.safetensors``; without
+        ``mask.safetensors`` the model predicts no masks, without ``motion.safetensors`` no motion.
 
         Args:
             directory: The folder; by default the model that comes with the project.
@@ -113,11 +119,12 @@ class StyleCineGAN(nn.Module):
             InputError: If a file is missing or damaged.
         """
         directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
-        mask_file = directory / "mask.safetensors"
+        mask_file, motion_file = directory / "mask.safetensors", directory / "motion.safetensors"
         model = cls(
             checkpoints.load(directory / "generator.safetensors", Generator),
             checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),
             checkpoints.load(mask_file, MaskEnsemble) if mask_file.exists() else None,
+            checkpoints.load(motion_file, MotionGenerator) if motion_file.exists() else None,
             inversion_side=inversion_side,
             precision=precision,
         )
@@ -192,6 +199,33 @@ class StyleCineGAN(nn.Module):
             InputError: If nothing that moves is found, or the model has no classifiers.
         """
         return check_cover(self.segment(image, region).mask)
+
+    @torch.no_grad()
+    def predict_motion(
+        self, image: Tensor, mask: Tensor, probabilities: Tensor | None = None
+    ) -> Tensor:
+        """Predicts how a photo moves, and restricts it to what does (Sec. 3.3).
+
+        Args:
+            image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+            mask: S, ``[1, 1, H, W]`` in [0, 1].
+            probabilities: Of the classes, as :meth:`segment` gives them; predicted by default if
+                the model can.
+
+        Returns:
+            M, ``[1, 2, H, W]``, of no particular speed.
+
+        Raises:
+            InputError: If the model has no motion generator.
+        """
+        _check_image(image)
+        if self.motion_generator is None:
+            raise InputError("this model has no motion.safetensors to predict motion: give motion=")
+        if probabilities is None and self.mask_ensemble is not None:
+            probabilities = self.segment(image).classes.probabilities
+        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+            motion = predict_motion(self.motion_generator, image, probabilities)
+        return refine_motion(motion, mask)
 
     @torch.no_grad()
     def animate(

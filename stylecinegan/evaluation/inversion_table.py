@@ -56,7 +56,9 @@ def measure_inversion(
     details: list[Row] = []
     shown: list[Tensor] = []
     for name, photo in tqdm(photos, total=len(photos), unit="photo"):
-        inverted = {"w+ only": _invert_code(model, photo), "w+ and D10": model.invert(photo).image}
+        inversion = model.invert(photo)
+        code_only = model.generator(inversion.w_plus).clamp(-1.0, 1.0)
+        inverted = {"w+ only": code_only, "w+ and D10": inversion.image}
         for row, image in inverted.items():
             fitted = _fit(image, photo)
             figures = {"RMSE": rmse(fitted, photo), "MS-SSIM": multi_scale_ssim(fitted, photo)}
@@ -99,10 +101,6 @@ def _samples(model: StyleCineGAN, count: int) -> Iterator[Tensor]:
         seeds = range(first, min(first + BATCH, count))
         codes = [model.generator.sample_w_plus(seed, truncation=1.0) for seed in seeds]
         yield model.generator(torch.cat(codes)).clamp(-1.0, 1.0)
-
-
-def _invert_code(model: StyleCineGAN, photo: Tensor) -> Tensor:
-    return model.generator(model.invert(photo).w_plus).clamp(-1.0, 1.0)
 
 
 def _fit(image: Tensor, photo: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class GeneratorTask:
         feature_weight: Weight of the squared error of D^10, in units of its variance; most of it is
             detail that no code tells, and asking for it much makes pictures grey.
         adversarial_weight: Weight of the discriminator's verdict on the generator.
-        code_weight: Weight of the energy distance of w.
+        code_weight: Weight of the distance between the distributions of w.
         learning_rate: Of Adam, for generator and discriminator.
         mapping_learning_rate: Of the mapping network, whose weights act at a hundredth of their
             size; by default like the rest.
@@ -202,7 +202,7 @@ class GeneratorTask:
         target = None
         if self.reconstruction and len(photo):
             codes, target, terms["code"] = self.reconstruction.invert(photo, self.generator)
-            w_plus = torch.cat([codes, w_plus[len(photo) :]])
+            w_plus = torch.cat([codes, w_plus[len(photo) :].detach()])
         features = self.generator.features(w_plus, last=self.view_layer, use_fresh_noise=True)
         fake = self.generator.render(features, w_plus)
         if self.reconstruction and target is not None:
@@ -242,6 +242,7 @@ class GeneratorTask:
             "generator_update": self.generator_update.state_dict(),
             "discriminator_update": self.discriminator_update.state_dict(),
             "path_mean": self.path_mean,
+            "codes": self.reconstruction.codes if self.reconstruction else None,
             "step": self.step_number,
         }
 
@@ -253,6 +254,8 @@ class GeneratorTask:
         self.generator_update.load_state_dict(state["generator_update"])
         self.discriminator_update.load_state_dict(state["discriminator_update"])
         self.path_mean = state["path_mean"].to(self.path_mean.device, copy=True)
+        if self.reconstruction:
+            self.reconstruction.codes = state["codes"]
         self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:

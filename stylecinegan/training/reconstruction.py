@@ -10,11 +10,18 @@ from stylecinegan.generator.layers import EqualizedLinear
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.training import distributed
-from stylecinegan.training.losses import SqueezeNetFeatures, energy_distance, perceptual_distance
+from stylecinegan.training.losses import (
+    SqueezeNetFeatures,
+    energy_distance,
+    moment_distance,
+    perceptual_distance,
+)
 
 Terms = dict[str, Tensor]
 
-_NUM_CODES = 256  # samples of w that are compared with a batch of the encoder's
+_NUM_SAMPLES = 256  # of w, compared with …
+_FEWEST_FOR_MOMENTS = 64
+_NUM_REMEMBERED = 512  # … the encoder's latest: those of a batch are too few to show a spread
 
 
 class Reconstruction:
@@ -22,8 +29,14 @@ class Reconstruction:
 
     Samples profit only where the mapping network's w live among the encoder's codes. So every
     second photo is reconstructed from the mean of its codes, one w for all layers, which is what a
-    sample has; the others may use what w+ adds. And the energy distance pulls the two
-    distributions of w together, from both sides.
+    sample has; the others may use what w+ adds. And the distance of the two
+    distributions of w pulls them together.
+
+    The mapping network learns from that distance alone: a discriminator's verdict would lead all
+    samples to the few codes whose pictures it likes best (seen after 1,000 steps).
+
+    Attributes:
+        codes: The latest mean codes, ``[at most 512, style_dim]``; part of a run's state.
 
     Args:
         encoder: Gives the codes and the D^10 that is aimed at.
@@ -41,14 +54,20 @@ class Reconstruction:
         self.encoder = encoder
         self.features = features
         self.num_codes = num_codes
+        self.codes = torch.zeros(0, encoder.w_mean.shape[0])
 
     def invert(self, photo: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Computes ``w_plus``, D^10 and the distance of the codes to the generator's."""
         codes, target = self.encoder(photo)
         codes = codes.float()
         mean = codes[:, : self.num_codes].mean(dim=1)
-        z = torch.randn(_NUM_CODES, generator.style_dim, device=photo.device)
-        distance = energy_distance(mean, generator.mapping(z).float())
+        z = torch.randn(_NUM_SAMPLES, generator.style_dim, device=photo.device)
+        known = torch.cat([mean, self.codes.to(mean)])
+        sampled = generator.mapping(z).float()
+        distance = energy_distance(known, sampled)
+        if len(known) > _FEWEST_FOR_MOMENTS:
+            distance = distance + moment_distance(known, sampled)
+        self.codes = known[:_NUM_REMEMBERED].detach()
         is_even = (torch.arange(len(codes), device=codes.device) % 2 == 0).view(-1, 1, 1)
         return torch.where(is_even, mean.unsqueeze(1), codes), target.detach(), distance
 

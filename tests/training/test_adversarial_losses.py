@@ -8,6 +8,7 @@ from stylecinegan.training.losses import (
     energy_distance,
     generator_loss,
     gradient_penalty,
+    moment_distance,
     path_lengths,
 )
 
@@ -76,3 +77,10 @@ def test_the_energy_distance_sees_shifted_and_scaled_distributions():
     assert abs(float(energy_distance(x, same))) < 0.02
     assert float(energy_distance(x, other + 1.0)) > 0.5
     assert float(energy_distance(x, other * 3.0)) > 0.5
+
+
+def test_the_moment_distance_adds_that_of_the_means_and_of_the_covariances():
+    first = torch.tensor([[0.0, 0.0], [2.0, 0.0]])  # mean (1, 0), variance 2 along x
+    second = torch.tensor([[1.0, 1.0], [1.0, 5.0]])  # mean (1, 3), variance 8 along y
+    assert float(moment_distance(first, second)) == pytest.approx(9 + (4 + 64) ** 0.5)
+    assert float(moment_distance(first, first)) == 0.0

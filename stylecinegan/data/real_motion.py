@@ -1,0 +1,121 @@
+"""Real clips to train on and to measure against, made comparable."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.data.motion_pairs import MotionPairs
+from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
+from stylecinegan.data.pictures import read_names
+from stylecinegan.errors import InputError
+
+Segmenter = Callable[[Tensor], Tensor]
+
+SMALLEST_SPEED = 2e-4
+"""Typical speed, in sides of the picture per frame, below which a clip shows only noise."""
+
+
+class RealMotion:
+    """Real clips, split by video, their motion made comparable.
+
+    Speeds of clips differ a hundredfold with the frame rate, and a photo does not tell it: each
+    motion is divided by its typical speed (:func:`typical_speed`). Nor does a photo tell left from
+    right: see :class:`~stylecinegan.training.motion_task.MotionTask`.
+
+    Args:
+        dirs: Folders that ``prepare_data.py task=motion`` wrote.
+        held_out: Text file of the videos of the test split, one name a line.
+        split: Whether to use all videos but the held-out ones, or only those.
+        segmenter: Takes a photo ``[1, 3, H, W]`` to the probabilities of static, sky and water,
+            ``[1, 3, h, w]``; by default they are unknown.
+
+    Raises:
+        InputError: If no clip is left.
+    """
+
+    def __init__(
+        self,
+        dirs: Sequence[str | Path],
+        *,
+        held_out: str | Path | None = None,
+        split: Literal["train", "test"] = "train",
+        segmenter: Segmenter | None = None,
+    ) -> None:
+        if split not in ("train", "test"):
+            raise InputError(f"split must be train or test, got {split}")
+        held = read_names(held_out) if held_out is not None else set()
+        self.segmenter = segmenter
+        self.videos: dict[str, list[tuple[MotionPairs, int]]] = {}
+        for pairs in map(MotionPairs, dirs):
+            for index, name in enumerate(pairs.names):
+                video = video_of(name)
+                if (video in held) == (split == "test") and _is_fast_enough(pairs[index]):
+                    self.videos.setdefault(video, []).append((pairs, index))
+        if not self.videos:
+            raise InputError(f"wanted {split} clips in {', '.join(map(str, dirs))}, found none")
+        self._read: dict[tuple[int, int], dict[str, Tensor]] = {}
+
+    def read(self, video: str, window: int) -> dict[str, Tensor]:
+        """Reads a clip in canonical form, mirrored so that its motion leads to the right.
+
+        Returns:
+            ``image`` ``[3, H, W]``, ``motion`` ``[2, H, W]`` of typical speed 1, ``confidence``
+            ``[1, H, W]``, ``classes`` ``[2, H, W]``, probabilities of sky and water or zeros.
+        """
+        pairs, index = self.videos[video][window]
+        key = (id(pairs), index)
+        if key not in self._read:
+            pair = pairs[index]
+            motion, confidence = pair["motion"], pair["confidence"]
+            pair["motion"] = motion / typical_speed(motion, confidence)
+            pair["classes"] = self._classify(pair["image"])
+            if (motion[0] * confidence[0]).sum() < 0:
+                pair = mirror(pair)
+            self._read[key] = pair
+        return self._read[key]
+
+    def _classify(self, image: Tensor) -> Tensor:
+        size = (image.shape[1], image.shape[2])
+        if self.segmenter is None:
+            return image.new_zeros(2, *size)
+        with torch.no_grad():
+            probabilities = self.segmenter(image[None])[:, 1:]
+        return F.interpolate(probabilities, size, mode="bilinear", antialias=True)[0]
+
+
+def video_of(name: str) -> str:
+    """The video that a pair was cut from: its name without the number of its first frame."""
+    suffixes = "|".join(suffix[1:] for suffix in sorted(VIDEO_SUFFIXES))
+    return re.sub(rf"(_(?:{suffixes}))_\d+$", r"\1", Path(name).name)
+
+
+def typical_speed(motion: Tensor, confidence: Tensor) -> Tensor:
+    """Mean speed of what moves, weighted by speed so that what rests does not count.
+
+    Args:
+        motion: ``[2, H, W]``.
+        confidence: ``[1, H, W]`` in [0, 1].
+
+    Returns:
+        Scalar, in the motion's unit; never 0.
+    """
+    speed = motion.norm(dim=0)
+    weight = confidence[0] * speed
+    return ((weight * speed).sum() / weight.sum().clamp(min=1e-9)).clamp(min=1e-9)
+
+
+def mirror(pair: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Mirrors a picture with all that belongs to it; motion changes its horizontal sign."""
+    flipped = {name: tensor.flip(-1) for name, tensor in pair.items()}
+    flipped["motion"] = flipped["motion"] * pair["motion"].new_tensor([-1.0, 1.0]).view(2, 1, 1)
+    return flipped
+
+
+def _is_fast_enough(pair: dict[str, Tensor]) -> bool:
+    motion = pair["motion"]
+    return bool(typical_speed(motion, pair["confidence"]) > SMALLEST_SPEED * max(motion.shape[1:]))

@@ -1,0 +1,180 @@
+"""How predicted motion is measured against real clips."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import StyleCineGAN, visualization
+from stylecinegan.data.real_motion import RealMotion
+from stylecinegan.evaluation.motion_quality import angles, geometric_median
+from stylecinegan.evaluation.report import Row
+from stylecinegan.mask.prediction import MaskPrediction
+from stylecinegan.motion.controls import controlled_motion
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.motion.prediction import predict_motion
+from stylecinegan.motion.refinement import refine_motion
+from stylecinegan.motion.regions import Regions, find_regions
+
+SURE = 0.5
+"""Confidence from which on the direction of a clip's motion is the truth."""
+
+MOVING = 0.3
+"""Share of the typical speed below which a clip's direction is not asked for."""
+
+ARROW_LENGTH = 0.1
+"""Of the arrows that are drawn, as a share of the longer side."""
+
+AROUND = 15
+"""Pixels a side around an arrow's middle whose mean motion it shows."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A held-out clip, its first window, with what the model says of it.
+
+    Attributes:
+        name: The video's.
+        truth: As :meth:`~stylecinegan.data.real_motion.RealMotion.read` gives it.
+        seen: Mask and classes.
+        motion: Predicted, ``[1, 2, H, W]``.
+        blind: Predicted from the photo alone, ``[1, 2, H, W]``.
+    """
+
+    name: str
+    truth: Mapping[str, Tensor]
+    seen: MaskPrediction
+    motion: Tensor
+    blind: Tensor
+
+    @property
+    def classes(self) -> Tensor:
+        """0 static, 1 sky, 2 water, ``[H, W]``."""
+        vote = self.seen.classes.vote.float()
+        return F.interpolate(vote, self.motion.shape[2:], mode="nearest-exact")[0, 0].long()
+
+
+def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMotion) -> list[Clip]:
+    """Predicts the motion of the first window of each clip."""
+    result = []
+    for video in tqdm(clips.videos, unit="clip"):
+        truth = clips.read(video, 0)
+        photo = truth["image"][None]
+        seen = model.segment(photo)
+        # The generator learned speeds of 1 on its own small map, whatever the clip's size.
+        unit = generator.side / min(photo.shape[2:])
+        informed = unit * predict_motion(generator, photo, seen.classes.probabilities)
+        blind = unit * predict_motion(generator, photo)
+        result.append(Clip(video, truth, seen, informed, blind))
+    return result
+
+
+def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
+    """Measures all answers to all clips; returns the table's rows and one entry a clip."""
+    constants = _best_constants(clips)
+    answers = {
+        "no motion": [torch.zeros_like(clip.motion) for clip in clips],
+        "best constant per class": [
+            constants[clip.classes].permute(2, 0, 1)[None] for clip in clips
+        ],
+        "ours": [clip.motion for clip in clips],
+        "ours, refined by the mask": [refine_motion(c.motion, c.seen.mask) for c in clips],
+        "ours, from the photo alone": [clip.blind for clip in clips],
+        "ours, with an arrow a region": [_follow_arrows(clip) for clip in clips],
+    }
+    rows: list[Row] = []
+    details: list[Row] = []
+    for name, motions in answers.items():
+        entries = []
+        for clip, motion in zip(clips, motions, strict=True):
+            if motion is not None:
+                is_masked = "arrow" in name
+                entries.append({"clip": clip.name, **_compare(clip, motion, is_masked)})
+        means = {
+            column: float(np.nanmean([entry[column] for entry in entries]))
+            for column in ("end-point error", "angle")
+        }
+        if name == "no motion":
+            del means["angle"]
+        if "arrow" in name:
+            del means["end-point error"]
+            means["angle, median of clips"] = float(np.nanmedian([e["angle"] for e in entries]))
+        rows.append({"row": name, **means})
+        details += [{"row": name, **entry} for entry in entries]
+    return rows, details
+
+
+def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
+    truth, confidence = clip.truth["motion"], clip.truth["confidence"][0]
+    error = (motion[0] - truth).norm(dim=0)
+    asked = (confidence > SURE) & (truth.norm(dim=0) > MOVING)
+    if is_masked:
+        asked &= clip.seen.mask[0, 0] > 0.5
+    found = angles(motion[0][:, asked], truth[:, asked])
+    return {
+        "end-point error": float((error * confidence).sum() / confidence.sum()),
+        "angle": float(found.median()) if len(found) else float("nan"),
+    }
+
+
+def _best_constants(clips: Sequence[Clip]) -> Tensor:
+    """Motion by class, ``[3, 2]``, with the least mean end-point error on these clips."""
+    vectors = torch.cat([clip.truth["motion"].flatten(1) for clip in clips], dim=1)
+    # Every clip counts alike, as it does in the mean.
+    weights = torch.cat([(c := clip.truth["confidence"].flatten()) / c.sum() for clip in clips])
+    classes = torch.cat([clip.classes.flatten() for clip in clips])
+    constants = torch.zeros(3, 2)
+    for number in range(3):
+        weight = weights * (classes == number)
+        if bool(weight.any()):
+            constants[number] = geometric_median(vectors, weight)
+    return constants
+
+
+def _follow_arrows(clip: Clip) -> Tensor | None:
+    """The prediction with one arrow a region, or ``None`` where no region was found."""
+    if not bool((clip.seen.mask > 0.5).any()):
+        return None
+    vote = clip.seen.classes.vote.float()
+    regions = find_regions(clip.seen.mask, vote)
+    arrows = [
+        arrow
+        for number in range(len(regions.kinds))
+        if (arrow := _draw_arrow(clip, regions, number)) is not None
+    ]
+    return controlled_motion(clip.motion, clip.seen.mask, vote, arrows=arrows, speed=None)
+
+
+def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None:
+    """An arrow of the region's motion where its motion has its middle."""
+    truth, confidence = clip.truth["motion"], clip.truth["confidence"]
+    speed = truth.norm(dim=0)
+    weight = confidence[0] * speed * ((regions.number == number) & regions.moves)
+    moves = weight * (speed > MOVING)
+    if not bool(moves.any()):
+        return None
+    rows, columns = moves.nonzero(as_tuple=True)
+    shares = moves[rows, columns] / moves.sum()
+    middle_row, middle_column = (rows * shares).sum(), (columns * shares).sum()
+    nearest = int(((rows - middle_row) ** 2 + (columns - middle_column) ** 2).argmin())
+    row, column = int(rows[nearest]), int(columns[nearest])
+    # A hand draws what moves around it, not a single pixel.
+    x, y = _mean_around(truth * weight)[:, row, column].tolist()
+    length = ARROW_LENGTH * max(speed.shape) / 2.0 / max(float(np.hypot(x, y)), 1e-9)
+    x, y = x * length, y * length
+    return [column + 0.5 - x, row + 0.5 - y, column + 0.5 + x, row + 0.5 + y]
+
+
+def _mean_around(field: Tensor) -> Tensor:
+    return F.avg_pool2d(field[None], AROUND, stride=1, padding=AROUND // 2)[0]
+
+
+def show_clip(clip: Clip) -> list[Tensor]:
+    """Photo, truth as far as it is known, and prediction."""
+    truth = (clip.truth["motion"] * clip.truth["confidence"])[None]
+    shown = (visualization.motion_to_image(m, max_speed=1.5) for m in (truth, clip.motion))
+    return [clip.truth["image"][None], *shown]

@@ -1,0 +1,60 @@
+"""Measures of motion: pure functions of tensors."""
+
+import torch
+from torch import Tensor
+
+NUM_ITERATIONS = 100
+
+
+def angles(motion: Tensor, expected: Tensor) -> Tensor:
+    """Angles between vectors, in degrees, ``[K]`` in [0, 180].
+
+    Args:
+        motion: ``[2, K]``.
+        expected: ``[2, K]``.
+    """
+    cross = motion[0] * expected[1] - motion[1] * expected[0]
+    return torch.atan2(cross.abs(), (motion * expected).sum(dim=0)).rad2deg()
+
+
+def with_sign_of(motion: Tensor, expected: Tensor, number: Tensor) -> Tensor:
+    """Turns whole regions round where that brings them closer to what is expected.
+
+    Args:
+        motion: ``[2, H, W]``.
+        expected: ``[2, H, W]``.
+        number: Region of each pixel, ``[H, W]``, from 0 on.
+    """
+    agreement = (motion * expected).sum(dim=0).flatten()
+    sums = agreement.new_zeros(int(number.max()) + 1).index_add(0, number.flatten(), agreement)
+    return motion * torch.where(sums < 0, -1.0, 1.0)[number]
+
+
+def rank_correlation(first: Tensor, second: Tensor) -> float:
+    """Spearman's correlation of two lists of numbers, ``[K]``; 0 where one is constant."""
+    x, y = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
+    length = float(x.norm() * y.norm())
+    return float(x @ y) / length if length > 0 else 0.0
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks, ``[K]``; what is equal shares the mean of its ranks."""
+    _, place, counts = values.unique(return_inverse=True, return_counts=True)
+    return (counts.cumsum(0) - 0.5 * (counts - 1))[place].double()
+
+
+def geometric_median(vectors: Tensor, weights: Tensor) -> Tensor:
+    """The constant with the least weighted mean distance to vectors (Weiszfeld's iteration).
+
+    Args:
+        vectors: ``[2, K]``.
+        weights: ``[K]``, not all 0.
+
+    Returns:
+        ``[2]``.
+    """
+    median = (vectors * weights).sum(dim=1) / weights.sum()
+    for _ in range(NUM_ITERATIONS):
+        near = weights / (vectors - median[:, None]).norm(dim=0).clamp(min=1e-4)
+        median = (vectors * near).sum(dim=1) / near.sum()
+    return median

@@ -1,0 +1,54 @@
+"""The motion of a photo, automatically (Sec. 3.3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.warping.displacement import resize_displacement
+
+LONGEST = 4
+"""Longer side of the working size, in shorter sides: a panorama is not worth more pixels."""
+
+
+@torch.no_grad()
+def predict_motion(
+    generator: MotionGenerator, photo: Tensor, probabilities: Tensor | None = None
+) -> Tensor:
+    """Predicts how a photo moves.
+
+    Only relative speeds mean something; the animation scales them.
+
+    Args:
+        generator: The motion generator.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+        probabilities: What the mask ensemble says of the classes static, sky and water,
+            ``[1, 3, h, w]``; by default the generator must do with the photo. One whose only
+            input is the photo does not look at them.
+
+    Returns:
+        M, ``[1, 2, H, W]``, to be refined by S.
+
+    Raises:
+        InputError: If the photo is no photo.
+    """
+    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    height, width = photo.shape[2:]
+    scale = min(generator.side / min(height, width), LONGEST * generator.side / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    parts = [_resize(photo.float(), size)]
+    if generator.in_channels > 3:
+        if probabilities is None:
+            parts.append(photo.new_zeros(1, 2, *size))
+        else:
+            parts.append(_resize(probabilities[:, 1:].to(photo), size))
+    motion = generator(torch.cat(parts, dim=1)).float()
+    return resize_displacement(motion, (height, width))
+
+
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    if x.shape[2:] == size:
+        return x
+    return F.interpolate(x, size, mode="bilinear", antialias=True)

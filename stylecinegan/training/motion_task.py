@@ -1,0 +1,210 @@
+"""Training of the motion generator (Sec. 3.3)."""
+
+import math
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints, visualization
+from stylecinegan.motion.discriminator import MultiScaleDiscriminator
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.training import distributed
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.losses import perceptual_distance
+from stylecinegan.training.motion_losses import end_point_error, feature_matching, least_squares
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+NUM_SHOWN = 8
+
+
+class MotionTask:
+    """Trains a :class:`MotionGenerator` on photos and their Eulerian motion.
+
+    **Which way?** A photo of clouds or of a lake does not tell left from right, and a network that
+    is shown both learns their mean, no motion. So it is trained on one of the two: every clip is
+    mirrored, with its motion, so that it moves to the right on the whole, and made-up motion leads
+    to the right too. Mirroring is always right physically, unlike turning the time around, and
+    what has a direction of its own, a waterfall or a river, keeps it. Whoever wants clouds to
+    drift left says so (``text=``, ``arrows=``), or mirrors the photo.
+
+    Args:
+        generator: The network to train.
+        discriminator: Judges photo and motion together; ``None`` trains by the other terms alone.
+        perceptual: Feature network of the perceptual term; none leaves it out.
+        end_point_weight: Weight of the end-point error.
+        adversarial_weight: Weight of the least-squares adversarial term.
+        matching_weight: Weight of feature matching.
+        perceptual_weight: Weight of the perceptual distance of x, y and speed taken for a picture.
+        learning_rate: Peak of Adam's for both networks.
+        num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
+        ema_half_life: Half-life of the averaged weights, in pictures.
+        precision: Arithmetic of the networks.
+        num_accumulate: Parts that a batch is split into.
+    """
+
+    def __init__(
+        self,
+        generator: MotionGenerator,
+        discriminator: MultiScaleDiscriminator | None = None,
+        *,
+        perceptual: nn.Module | None = None,
+        end_point_weight: float = 10.0,
+        adversarial_weight: float = 1.0,
+        matching_weight: float = 10.0,
+        perceptual_weight: float = 1.0,
+        learning_rate: float = 2e-4,
+        num_steps: int = 100_000,
+        ema_half_life: float = 2000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.discriminator = discriminator
+        self.perceptual = perceptual
+        self.weights = {
+            "end_point": end_point_weight,
+            "adversarial": adversarial_weight,
+            "matching": matching_weight,
+            "perceptual": perceptual_weight,
+        }
+        self.learning_rate = learning_rate
+        self.num_steps = num_steps
+        self.step_number = 0
+        self._fakes: list[Tensor] = []
+
+        def make_update(module: nn.Module) -> Update:
+            parameters = list(module.parameters())
+            optimizer = torch.optim.Adam(parameters, learning_rate, betas=(0.5, 0.999))
+            return Update(parameters, optimizer, precision=precision, num_accumulate=num_accumulate)
+
+        self.generator_update = make_update(generator)
+        self.discriminator_update = make_update(discriminator) if discriminator else None
+        self.averaged = ExponentialMovingAverage(generator, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        for module in (self.generator, self.discriminator, self.averaged, self.perceptual):
+            if module is not None:
+                module.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Updates the generator, then the discriminator; returns the loss terms.
+
+        Args:
+            batch: As :class:`~stylecinegan.data.motion_batches.MotionBatches` makes them.
+        """
+        self._set_learning_rate()
+        self._fakes.clear()
+        terms = self.generator_update(self.generator_loss, batch)
+        if self.discriminator_update is not None:
+            seen = {**batch, "fake": torch.cat(self._fakes)}
+            terms |= self.discriminator_update(self.discriminator_loss, seen)
+        self.averaged.update(self.generator, len(batch["image"]) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Sums the weighted terms; keeps the motions for the discriminator."""
+        photo = self.view(batch)
+        motion = self.generator(photo.contiguous(memory_format=torch.channels_last)).float()
+        # What is not known of the truth cannot tell real from fake: there the generator is right.
+        truth = torch.lerp(motion.detach(), batch["motion"], batch["confidence"])
+        terms = {"end_point": end_point_error(motion, batch["motion"], batch["confidence"])}
+        if self.discriminator is not None:
+            self._fakes.append(motion.detach())
+            fake = self.discriminator(torch.cat([photo, motion], dim=1))
+            with torch.no_grad():
+                real = self.discriminator(torch.cat([photo, truth], dim=1))
+            terms["adversarial"] = least_squares(fake, 1.0)
+            terms["matching"] = feature_matching(fake, real)
+        if self.perceptual is not None:
+            pictures = _as_picture(motion), _as_picture(truth)
+            terms["perceptual"] = perceptual_distance(self.perceptual, *pictures)
+        total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
+        return total.sum(), {**terms, **_by_origin(motion, batch)}
+
+    def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Judges true motions and those of this step."""
+        assert self.discriminator is not None
+        photo = self.view(batch)
+        truth = torch.lerp(batch["fake"], batch["motion"], batch["confidence"])
+        real = least_squares(self.discriminator(torch.cat([photo, truth], dim=1)), 1.0)
+        fake = least_squares(self.discriminator(torch.cat([photo, batch["fake"]], dim=1)), 0.0)
+        loss = 0.5 * (real + fake)
+        return loss, {"discriminator": loss}
+
+    def view(self, batch: Terms) -> Tensor:
+        """What the generator sees: the photo, and the classes if it has channels for them."""
+        if self.generator.in_channels == 3:
+            return batch["image"]
+        return torch.cat([batch["image"], batch["classes"]], dim=1)
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        state = {
+            "generator": self.generator.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "generator_update": self.generator_update.state_dict(),
+            "step": self.step_number,
+        }
+        if self.discriminator is not None and self.discriminator_update is not None:
+            state["discriminator"] = self.discriminator.state_dict()
+            state["discriminator_update"] = self.discriminator_update.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.generator.load_state_dict(state["generator"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.generator_update.load_state_dict(state["generator_update"])
+        self.step_number = state["step"]
+        if self.discriminator is not None and self.discriminator_update is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self.discriminator_update.load_state_dict(state["discriminator_update"])
+
+    def export(self, directory: Path) -> None:
+        """Writes the averaged generator as ``motion.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        notes = {"task": "motion", "step": str(self.step_number)}
+        checkpoints.save(directory / "motion.safetensors", self.averaged.module, notes=notes)
+
+    @torch.no_grad()
+    def sample(self, batch: Terms) -> Terms:
+        """Photos, their motion and ours in three rows, ``{"motion": [3 B, 3, S, S]}``."""
+        generator = cast(MotionGenerator, self.averaged.module).eval()
+        motion = generator(self.view(batch)[:NUM_SHOWN]).float()
+        truth = (batch["motion"] * batch["confidence"])[:NUM_SHOWN]
+        shown = [
+            visualization.motion_to_image(field[None], max_speed=1.5)
+            for fields in (truth, motion)
+            for field in fields
+        ]
+        return {"motion": torch.cat([batch["image"][:NUM_SHOWN], *shown])}
+
+    def _set_learning_rate(self) -> None:
+        progress = min(1.0, self.step_number / self.num_steps)
+        rate = self.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+        for update in (self.generator_update, self.discriminator_update):
+            if update is not None:
+                for group in update.optimizer.param_groups:
+                    group["lr"] = rate
+
+
+def _by_origin(motion: Tensor, batch: Terms) -> Terms:
+    """End-point errors of real clips and of made-up motion, to look at."""
+    terms = {}
+    for name, chosen in (("real", batch["is_real"] > 0), ("made_up", batch["is_real"] == 0)):
+        if bool(chosen.any()):
+            part = (motion[chosen], batch["motion"][chosen], batch["confidence"][chosen])
+            terms[f"end_point_{name}"] = end_point_error(*part).detach()
+    return terms
+
+
+def _as_picture(motion: Tensor) -> Tensor:
+    """Takes x, y and speed for the colours of a picture, ``[B, 3, H, W]``."""
+    speed = (motion.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
+    return torch.cat([motion, 2.0 * speed - 1.0], dim=1).clamp(-1.0, 1.0)

@@ -1,0 +1,143 @@
+from copy import deepcopy
+
+import pytest
+import torch
+
+from stylecinegan import checkpoints
+from stylecinegan.motion.discriminator import MultiScaleDiscriminator
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.training.motion_losses import (
+    end_point_error,
+    feature_matching,
+    least_squares,
+)
+from stylecinegan.training.motion_task import MotionTask
+
+
+def make_task(is_adversarial=True, in_channels=5, **settings):
+    torch.manual_seed(0)
+    generator = MotionGenerator(in_channels, 8, 2, 1, side=32)
+    judge = MultiScaleDiscriminator(in_channels + 2, 4, 2, 2) if is_adversarial else None
+    return MotionTask(generator, judge, **{"learning_rate": 2e-3, "num_steps": 1000, **settings})
+
+
+def make_batch(count=4):
+    """Bright upper parts of different heights move to the right."""
+    torch.manual_seed(1)
+    image = 0.2 * torch.randn(count, 3, 32, 32)
+    motion = torch.zeros(count, 2, 32, 32)
+    for number in range(count):
+        height = 8 + 5 * number
+        image[number, :, :height] += 0.7
+        motion[number, 0, :height] = 1.0
+    return {
+        "image": image.clamp(-1, 1),
+        "motion": motion,
+        "confidence": torch.ones(count, 1, 32, 32),
+        "classes": torch.zeros(count, 2, 32, 32),
+        "is_real": torch.tensor([1.0, 0.0, 0.0, 0.0])[:count],
+    }
+
+
+def test_end_point_error_is_a_mean_over_what_is_known():
+    motion = torch.zeros(2, 2, 1, 2)
+    expected = torch.tensor([[[[3.0, 100.0]], [[4.0, 0.0]]], [[[0.0, 1.0]], [[0.0, 0.0]]]])
+    confidence = torch.tensor([[[[1.0, 0.0]]], [[[0.5, 0.5]]]])
+    # Picture one: 5, its other pixel is unknown; picture two: (0 + 1) / 2.
+    assert end_point_error(motion, expected, confidence) == pytest.approx(2.75, abs=1e-3)
+
+
+def test_least_squares_wants_one_of_the_real_and_looks_at_the_logits_alone():
+    judged = [[torch.full((1, 3, 2, 2), 9.0), torch.ones(1, 1, 2, 2)], [torch.zeros(1, 1, 1, 1)]]
+    assert least_squares(judged, 1.0) == 0.5
+    assert least_squares(judged, 0.0) == 0.5
+
+
+def test_feature_matching_leaves_the_logits_out():
+    fake = [[torch.ones(1, 2, 2, 2), torch.zeros(1, 1, 2, 2)]]
+    real = [[torch.full((1, 2, 2, 2), 3.0), torch.ones(1, 1, 2, 2)]]
+    assert feature_matching(fake, real) == 2.0
+
+
+def test_one_batch_is_overfitted():
+    task, batch = make_task(is_adversarial=False), make_batch()
+    errors = [float(task.step(batch)["end_point"]) for _ in range(120)]
+    assert errors[-1] < 0.12
+    assert errors[-1] < 0.2 * errors[0]
+
+
+def test_a_step_trains_both_networks_and_names_its_terms():
+    task, batch = make_task(), make_batch()
+    before = [parameter.clone() for parameter in task.generator.parameters()]
+    judging = [parameter.clone() for parameter in task.discriminator.parameters()]
+    terms = task.step(batch)
+    names = {"end_point", "adversarial", "matching", "discriminator"}
+    assert set(terms) == names | {"end_point_real", "end_point_made_up"}
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, task.generator.parameters(), strict=True)
+    )
+    assert any(
+        not torch.equal(a, b) for a, b in zip(judging, task.discriminator.parameters(), strict=True)
+    )
+
+
+def test_what_is_unknown_of_the_truth_teaches_nothing():
+    task, batch = make_task(), make_batch()
+    batch["confidence"][:, :, :, 16:] = 0.0
+    other = {**batch, "motion": batch["motion"].clone()}
+    other["motion"][:, :, :, 16:] = 50.0
+    first, _ = task.generator_loss(batch)
+    second, _ = task.generator_loss(other)
+    assert first.item() == pytest.approx(second.item(), rel=1e-5)
+
+
+def test_accumulated_parts_make_the_step_of_the_whole():
+    whole, parts = make_task(is_adversarial=False), make_task(False, num_accumulate=2)
+    batch = make_batch()
+    for task in (whole, parts):
+        task.step(batch)
+    for one, other in zip(whole.generator.parameters(), parts.generator.parameters(), strict=True):
+        # Adam divides by the gradient's own size: biases before a normalisation have none.
+        if one.ndim == 4:
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
+
+
+def test_a_resumed_run_ends_with_the_same_weights():
+    straight, batch = make_task(num_steps=6), make_batch()
+    for _ in range(3):
+        straight.step(batch)
+    resumed = make_task(num_steps=6)
+    resumed.load_state_dict(deepcopy(straight.state_dict()))  # as a file would give it
+    for task in (straight, resumed):
+        for _ in range(3):
+            task.step(batch)
+    for name, tensor in straight.averaged.state_dict().items():
+        assert torch.equal(tensor, resumed.averaged.state_dict()[name]), name
+
+
+def test_the_export_is_the_averaged_generator(tmp_path):
+    task = make_task(is_adversarial=False)
+    for _ in range(3):
+        task.step(make_batch())
+    task.export(tmp_path)
+    loaded = checkpoints.load(tmp_path / "motion.safetensors", MotionGenerator)
+    assert loaded.arguments == task.generator.arguments
+    view = task.view(make_batch())
+    expected = task.averaged.module(view)
+    torch.testing.assert_close(loaded(view), expected, atol=5e-3, rtol=1e-2)
+
+
+def test_a_generator_of_photos_alone_trains_without_classes():
+    task = make_task(in_channels=3)
+    batch = make_batch()
+    assert task.view(batch).shape[1] == 3
+    task.step(batch)
+
+
+def test_a_perceptual_term_can_be_added():
+    task = make_task(is_adversarial=False, perceptual=lambda picture: [picture])
+    assert float(task.step(make_batch())["perceptual"]) > 0
+
+
+def test_samples_show_photo_truth_and_prediction():
+    assert make_task().sample(make_batch())["motion"].shape == (12, 3, 32, 32)
