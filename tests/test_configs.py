@@ -50,6 +50,7 @@ def test_every_table_composes(table):
 
 
 def test_the_other_scripts_configurations_compose():
+    check_targets(load("benchmark", "suite=splat"))
     check_targets(load("prepare_data", "task=motion", "source=a", "output=b"))
     OmegaConf.to_container(load("annotate", "photos=a", "folder=b"), resolve=True)
 

@@ -1,0 +1,204 @@
+"""Measures speed and memory: python scripts/benchmark.py suite=splat"""  # noqa: D415
+
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+import torch
+from hydra import compose
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.benchmarks.growth import Growth, plot_growth
+from stylecinegan.evaluation.benchmarks.machine import describe_machine
+from stylecinegan.evaluation.benchmarks.measurement import (
+    Contestant,
+    Measurement,
+    measure,
+    to_rows,
+)
+from stylecinegan.evaluation.benchmarks.memory import Command
+from stylecinegan.evaluation.benchmarks.operators import euler_contestants, splat_contestants
+from stylecinegan.evaluation.benchmarks.rendering import render_contestants
+from stylecinegan.evaluation.benchmarks.training import train_contestants
+from stylecinegan.evaluation.report import Table, write_table
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
+from stylecinegan.inputs import check_number, choose_device, resize_photo
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.motion.controls import directed_motion, normalize_speed
+from stylecinegan.ops import extension
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("output_dir", "model.directory", "generate.photo")
+UNITS = {"splat": "map", "euler": "frame", "render": "frame", "generate": "run", "train": "picture"}
+"""The suites, and what their times are of."""
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="benchmark")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Measures, writes the table and shows it."""
+    check_settings(cfg)
+    device = choose_device(cfg.device)
+    if cfg.threads is not None:
+        torch.set_num_threads(cfg.threads)
+    torch.manual_seed(0)
+    machine = describe_machine(device)
+    output_dir = Path(cfg.output_dir)
+    if cfg.suite == "generate":
+        measured = measure_commands(cfg, device, output_dir)
+    else:
+        suites = {"splat": splat, "euler": euler, "render": render, "train": train}
+        contestants = suites[cfg.suite](cfg, device)
+        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+    title = f"{cfg.suite}: " + ", ".join(f"{name} {value}" for name, value in machine.items())
+    context = {
+        "machine": machine,
+        "settings": OmegaConf.to_container(cfg, resolve=True),
+        "commit": command_line.commit(),
+    }
+    table = Table(title, to_rows(measured, UNITS[cfg.suite]), details=timings(measured))
+    text = write_table(table, output_dir, context)
+    logger.info("%s\nThe table and its JSON lines are in %s", text, output_dir)
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Refuses what cannot be measured."""
+    if cfg.suite not in UNITS:
+        raise InputError(f"suite must be one of {', '.join(UNITS)}, got {cfg.suite}")
+    check_number("size", cfg.size, least=32, is_whole=True)
+    check_number("num_frames", cfg.num_frames, least=2, is_whole=True)
+    check_number("repeats", cfg.repeats, least=1, is_whole=True)
+    check_number("budget_s", cfg.budget_s, least=0)
+    if cfg.threads is not None:
+        check_number("threads", cfg.threads, least=1, is_whole=True)
+    check_number("splat.channels", cfg.splat.channels, least=1, is_whole=True)
+    check_number("splat.copy_mb", cfg.splat.copy_mb, least=1, is_whole=True)
+    if cfg.suite == "render" and cfg.size % 32:
+        raise InputError(f"size must be divisible by 32 for suite=render, got {cfg.size}")
+
+
+def draw_scene(cfg: DictConfig, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """A drawn photo, its mask and its motion, pixels per frame of the photo."""
+    drawn = draw_landscape(cfg.size, cfg.size)
+    mask = drawn.mask.to(device)
+    motion = normalize_speed(directed_motion("right", mask) * mask, 1.0)
+    return drawn.image.to(device), mask, motion
+
+
+def splat(cfg: DictConfig, device: torch.device) -> list[Contestant]:
+    """Joint splatting at the middle of the loop, where both displacements are large."""
+    image, _, motion = draw_scene(cfg, device)
+    displacement = motion * (cfg.num_frames / 2)
+    feature = image.repeat(1, -(-cfg.splat.channels // 3), 1, 1)[:, : cfg.splat.channels]
+    copy_bytes = cfg.splat.copy_mb * 10**6
+    return splat_contestants(
+        feature.contiguous(), displacement, -displacement, copy_bytes=copy_bytes
+    )
+
+
+def euler(cfg: DictConfig, device: torch.device) -> list[Contestant]:
+    """Displacements of a loop."""
+    return euler_contestants(draw_scene(cfg, device)[2], cfg.num_frames)
+
+
+def render(cfg: DictConfig, device: torch.device) -> list[Contestant]:
+    """Frames of a generator with random weights, which takes as long as a trained one."""
+    generator = instantiate(cfg.render.generator)
+    channels = generator.channels[layer_resolution(FEATURE_LAYER)]
+    narrow = ((4,) * 5, (1,) * 4, 4, 1)
+    # No photo is inverted here: the smallest encoder completes the model.
+    encoder = FeatureStyleEncoder(generator.num_styles, generator.style_dim, channels, *narrow)
+    model = StyleCineGAN(generator, encoder).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model.eval().requires_grad_(False)
+    return render_contestants(model, *draw_scene(cfg, device), cfg.num_frames)
+
+
+def train(cfg: DictConfig, device: torch.device) -> list[Contestant]:
+    """Steps of an experiment on one batch."""
+    tasks, images = {}, None
+    for precision in cfg.train.precisions:
+        experiment = compose(
+            "train",
+            [f"experiment={cfg.train.experiment}", "data.dir=none", f"precision={precision}"],
+        )
+        crop = cfg.train.crop or experiment.data.crop
+        batch_size = cfg.train.batch_size or experiment.batch_size
+        if images is None:
+            image = draw_landscape(crop, crop).image.to(device)
+            images = image.repeat(batch_size, 1, 1, 1)
+        task = instantiate(experiment.task)
+        task.to(device)
+        tasks[precision] = task
+    assert images is not None
+    return train_contestants(tasks, images)
+
+
+def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Measurement]:
+    """Times whole commands, one process a run, and draws how they grow."""
+    extension.is_available(device.type)  # compiled before the clock runs
+    sizes = {(size, cfg.num_frames) for size in cfg.generate.sizes}
+    lengths = {(cfg.size, num_frames) for num_frames in cfg.generate.frame_counts}
+    jobs = sorted(sizes | lengths, key=lambda job: (job != (cfg.size, cfg.num_frames), job))
+    photo = io.read_image(cfg.generate.photo)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for size in {size for size, _ in jobs}:
+            io.write_image(folder / f"{size}.jpg", resize_photo(photo, (size, size)))
+        contestants = [generate_contestant(cfg, job, folder) for job in jobs]
+        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+    seconds = {job: measurement.median for job, measurement in zip(jobs, measured, strict=True)}
+    curves = {
+        name: (
+            [x for _, x in sorted(points)],
+            [seconds[job] for job, _ in sorted(points)],
+        )
+        for name, points in {
+            "megapixels": [(job, job[0] ** 2 / 1e6) for job in sizes],
+            "frames": [(job, job[1]) for job in lengths],
+        }.items()
+        if len(points) > 1
+    }
+    for name, (x, times) in curves.items():
+        figures = {key: round(value, 4) for key, value in Growth.fit(x, times).figures().items()}
+        logger.info("growth with %s: %s", name, figures)
+    if curves:
+        io.write_image(output_dir / "growth.png", plot_growth(curves))
+    return measured
+
+
+def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> Contestant:
+    """``scripts/generate.py`` for a side and a number of frames."""
+    size, num_frames = job
+    arguments = [
+        *(f"photo={size}.jpg", f"video={size}-{num_frames}.mp4", f"num_frames={num_frames}"),
+        *(f"device={cfg.device}", *cfg.generate.arguments),
+    ]
+    if cfg.model.directory is not None:
+        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
+    script = Path(__file__).parent / "generate.py"
+    command = Command([sys.executable, str(script), *arguments], folder)
+    name = f"{size}x{size}, {num_frames} frames"
+    is_baseline = job == (cfg.size, cfg.num_frames)
+    return Contestant(name, command, peak_bytes=lambda: command.peak_bytes, is_baseline=is_baseline)
+
+
+def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:
+    """Every single timing, for whoever wants another statistic."""
+    return [
+        {"row": measurement.contestant.name, "seconds": seconds}
+        for measurement in measured
+        for seconds in measurement.seconds
+    ]
+
+
+if __name__ == "__main__":
+    command_line.run(main, "benchmark", PATH_KEYS)

@@ -1,0 +1,95 @@
+"""How the time and memory of a command grow with pixels and with frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+_PANEL = (360, 480)
+_MARGIN = (60, 30, 70, 60)
+"""Left, right, bottom and top of a panel, in pixels."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The line that fits seconds best: fixed + per unit times x.
+
+    Attributes:
+        fixed: Seconds that do not grow.
+        per_unit: Seconds of one unit of x.
+        explained: Share of the variance that the line explains, 1 for a line.
+        steepening: Slope between the last two points over that between the first two: 1 is linear,
+            2 means that the last part cost twice as much a unit.
+    """
+
+    fixed: float
+    per_unit: float
+    explained: float
+    steepening: float
+
+    @classmethod
+    def fit(cls, x: Sequence[float], seconds: Sequence[float]) -> "Growth":
+        """Fits at least two points, each of another x."""
+        order = np.argsort(np.asarray(x))
+        amounts = np.asarray(x, np.float64)[order]
+        times = np.asarray(seconds, np.float64)[order]
+        per_unit, fixed = np.polyfit(amounts, times, 1)
+        residual = times - (fixed + per_unit * amounts)
+        variance = float(((times - times.mean()) ** 2).sum())
+        explained = 1.0 - float((residual**2).sum()) / variance if variance else 1.0
+        slopes = np.diff(times) / np.diff(amounts)
+        steepening = float(slopes[-1] / slopes[0]) if slopes[0] else float("nan")
+        return cls(float(fixed), float(per_unit), explained, steepening)
+
+    def figures(self) -> dict[str, float]:
+        """The attributes by name."""
+        return asdict(self)
+
+
+def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Tensor:
+    """Draws seconds over pixels, frames and the like, a panel each, with the line that fits.
+
+    Args:
+        curves: x and seconds by what x is called.
+
+    Returns:
+        ``[1, 3, H, W]`` in [-1, 1].
+    """
+    panels = np.concatenate(
+        [_panel(name, x, seconds) for name, (x, seconds) in curves.items()], axis=1
+    )
+    return torch.from_numpy(panels).permute(2, 0, 1)[None].float() / 127.5 - 1.0
+
+
+def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarray:
+    height, width = _PANEL
+    left, right, bottom, top = _MARGIN
+    growth = Growth.fit(x, seconds)
+    largest_x, largest_y = max(x) * 1.05, max(seconds) * 1.1
+    canvas = np.full((height, width, 3), 255, np.uint8)
+
+    def at(amount: float, time: float) -> tuple[int, int]:
+        column = left + amount / largest_x * (width - left - right)
+        row = height - bottom - time / largest_y * (height - bottom - top)
+        return round(column), round(row)
+
+    def write(text: str, position: tuple[int, int], size: float = 0.4) -> None:
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(canvas, text, position, font, size, (40, 40, 40), 1, cv2.LINE_AA)
+
+    cv2.line(canvas, at(0, 0), at(largest_x, 0), (150, 150, 150), 1)
+    cv2.line(canvas, at(0, 0), at(0, largest_y), (150, 150, 150), 1)
+    ends = [(amount, growth.fixed + growth.per_unit * amount) for amount in (0.0, max(x))]
+    cv2.line(canvas, at(*ends[0]), at(*ends[1]), (220, 140, 60), 2, cv2.LINE_AA)
+    for amount, time in zip(x, seconds, strict=True):
+        column, row = at(amount, time)
+        cv2.circle(canvas, (column, row), 4, (40, 80, 160), -1, cv2.LINE_AA)
+        write(f"{time:.3g} s", (column - 40, row - 10))
+        write(f"{amount:.3g}", (column - 12, height - bottom + 18))
+    write(name, (width // 2 - 40, height - bottom + 45), 0.5)
+    line = f"{growth.fixed:.3g} s + {growth.per_unit:.3g} s each, R2 {growth.explained:.4f}"
+    write(f"{line}, steepening {growth.steepening:.2f}", (left, 24))
+    return canvas

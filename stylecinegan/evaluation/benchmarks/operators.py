@@ -1,0 +1,78 @@
+"""Contestants in joint splatting (Eq. 3) and in Euler integration (Eq. 1)."""
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from stylecinegan.evaluation.benchmarks.measurement import Contestant
+from stylecinegan.evaluation.benchmarks.plain_splatting import plain_joint_splat
+from stylecinegan.ops import Backend
+from stylecinegan.warping.displacement import euler_step, integrate_motion, reflect
+from stylecinegan.warping.joint_splatting import joint_splat
+
+
+def splat_contestants(
+    image: Tensor, from_start: Tensor, from_end: Tensor, *, copy_bytes: int
+) -> list[Contestant]:
+    """Joint splatting of one map: reference, ``index_add_``, native, and a copy.
+
+    Args:
+        image: What is splatted, ``[B, C, H, W]``.
+        from_start: F(0→t), ``[B, 2, H, W]``.
+        from_end: F(N→t), likewise.
+        copy_bytes: Size of the copy that the memory's bandwidth is measured with; beyond the
+            caches.
+    """
+    batch, channels, height, width = image.shape
+    # Feature and displacements are read once; the blend and its two shares are written once.
+    moved = 4 * batch * height * width * (channels + 4 + channels + 2)
+    source = torch.zeros(copy_bytes // 4, device=image.device)
+    target = torch.zeros_like(source)
+
+    def ours(backend: Backend) -> Contestant:
+        return Contestant(
+            backend,
+            lambda: joint_splat(image, None, from_start, from_end, 0.5, backend=backend),
+            bytes_moved=moved,
+            is_baseline=backend == "reference",
+        )
+
+    plain = Contestant(
+        "index_add_",
+        lambda: plain_joint_splat(image, from_start, from_end, 0.5),
+        bytes_moved=moved,
+        is_baseline=True,
+    )
+    copy = Contestant(
+        "copy", lambda: target.copy_(source), bytes_moved=2 * source.numel() * source.element_size()
+    )
+    return [ours("reference"), plain, ours("native"), copy]
+
+
+def euler_contestants(motion: Tensor, num_frames: int) -> list[Contestant]:
+    """Displacements of a loop's frames: from scratch for each frame, and step by step.
+
+    The release integrates from scratch on a map that is wider by 3/8 of the side on each edge.
+
+    Args:
+        motion: M, ``[1, 2, H, W]``, pixels per frame.
+        num_frames: N.
+    """
+    wide = reflect(motion, (motion.shape[2] * 3 // 8, motion.shape[3] * 3 // 8))
+
+    def from_scratch(field: Tensor) -> None:
+        # Any frame takes t steps from frame 0 and N - t from frame N.
+        for direction in (field, -field):
+            displacement = torch.zeros_like(field)
+            for _ in range(num_frames // 2):
+                displacement = euler_step(displacement, direction)
+
+    def step_by_step() -> None:
+        deque(integrate_motion(motion, num_frames), maxlen=0)
+
+    return [
+        Contestant("from scratch, wide", lambda: from_scratch(wide), is_baseline=True),
+        Contestant("from scratch", lambda: from_scratch(motion), is_baseline=True),
+        Contestant("step by step", step_by_step, units=num_frames),
+    ]

@@ -1,0 +1,33 @@
+"""Contestants in training: the same task in several types of arithmetic."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from stylecinegan.evaluation.benchmarks.measurement import Contestant
+
+
+class Task(Protocol):
+    """What is trained, as the training loop sees it."""
+
+    def step(self, batch: dict[str, Tensor]) -> Mapping[str, Tensor]:
+        """Runs one optimisation step."""
+        ...
+
+
+def train_contestants(tasks: Mapping[str, Task], images: Tensor) -> list[Contestant]:
+    """One optimisation step, timed by the picture.
+
+    Args:
+        tasks: By what they are called in the table; the first is what the others are compared with.
+        images: A batch, ``[B, 3, S, S]`` in [-1, 1].
+    """
+
+    def step_of(task: Task) -> Callable[[], object]:
+        return lambda: task.step({"image": images})
+
+    return [
+        Contestant(name, step_of(task), units=len(images), is_baseline=number == 0)
+        for number, (name, task) in enumerate(tasks.items())
+    ]

@@ -1,0 +1,121 @@
+"""What the authors' inference release does for a frame, written anew: the baseline of speed."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, partial_sums
+from stylecinegan.ops import Backend, splat
+from stylecinegan.warping.displacement import Sampling, euler_step, resize_displacement
+from stylecinegan.warping.frame_warp import HOLE_WINDOW
+from stylecinegan.warping.loop import INTEGRATION_SIDE
+
+RELEASED_WARP_LAYERS = (11, 14, 16, 18)
+RELEASED_FIRST_RGB_LAYER = 12
+
+
+class ReleasedProcedure:
+    """Renders every frame from the start, as the release does.
+
+    For each frame the motion is integrated from frame 0 and from frame N (N steps together, N²
+    for the loop) on a map that is wider by 3/8 of the side on each edge; the generator runs again
+    from D^10; and features of up to 512 channels, padded by as much, are splatted. Where the
+    release is slower than it need be for other reasons, this is not: the layers before D^10 are
+    left out, and its splat is our compiled one. The formulas are those of
+    ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
+    sampling="nearest", period=num_frames - 1)``.
+
+    Args:
+        generator: The generator.
+        w_plus: Latent codes, ``[1, num_styles, style_dim]``.
+        feature: D^10, ``[1, C, R, R]``.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1]; sides divisible by 32.
+        mask: S, ``[1, 1, H, W]``.
+        motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
+        num_frames: N.
+        sampling: How the motion is read between pixels.
+        backend: Implementation of the splat.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        w_plus: Tensor,
+        feature: Tensor,
+        photo: Tensor,
+        mask: Tensor,
+        motion: Tensor,
+        num_frames: int,
+        *,
+        sampling: Sampling = "nearest",
+        backend: Backend = "auto",
+    ) -> None:
+        self.generator = generator
+        self.w_plus = w_plus
+        self.feature = feature
+        self.photo = photo
+        self.mask = mask
+        self.period = num_frames - 1
+        self.sampling: Sampling = sampling
+        self.backend: Backend = backend
+        size = [
+            side * INTEGRATION_SIDE // max(INTEGRATION_SIDE, *photo.shape[2:])
+            for side in photo.shape[2:]
+        ]
+        self.motion = _widen(resize_displacement(motion, (size[0], size[1])))
+
+    @torch.no_grad()
+    def render(self, frame: int) -> Tensor:
+        """Renders frame t in [0, num_frames), ``[1, 3, H, W]`` in [-1, 1]."""
+        from_start = self._integrate(self.motion, frame)
+        from_end = self._integrate(-self.motion, self.period - frame)
+        progress = frame / self.period
+        features = self.generator.features(self.w_plus, start=(FEATURE_LAYER, self.feature))
+        warped: dict[int, Tensor] = {}
+        for layer in range(RELEASED_WARP_LAYERS[0], self.generator.last_layer + 1):
+            if layer in RELEASED_WARP_LAYERS:
+                warped[layer] = self._warp(features[layer], from_start, from_end, progress)
+            elif layer == RELEASED_FIRST_RGB_LAYER:
+                warped[layer] = self.generator.convolve(layer, warped[layer - 1], self.w_plus)
+        levels = {
+            layer: self.generator.to_rgb(layer, feature, self.w_plus)
+            for layer, feature in warped.items()
+            if layer % 2 == 0
+        }
+        image = partial_sums(levels)[-1]
+        return torch.lerp(self.photo, image, self.mask).clamp(-1.0, 1.0)  # Eq. 4
+
+    def _integrate(self, motion: Tensor, num_steps: int) -> Tensor:
+        displacement = torch.zeros_like(motion)
+        for _ in range(num_steps):
+            displacement = euler_step(displacement, motion, sampling=self.sampling)
+        return displacement
+
+    def _warp(
+        self, feature: Tensor, from_start: Tensor, from_end: Tensor, progress: float
+    ) -> Tensor:
+        """Joint splatting (Eq. 3) of the widened feature, cut back, its holes filled."""
+        height, width = feature.shape[2:]
+        wide = _widen(torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1))
+        size = (wide.shape[2], wide.shape[3])
+        start, end = (
+            splat(wide, resize_displacement(displacement, size), backend=self.backend)
+            for displacement in (from_start, from_end)
+        )
+        sums = torch.lerp(start, end, progress)
+        rows, columns = (size[0] - height) // 2, (size[1] - width) // 2
+        sums = sums[:, :, rows : rows + height, columns : columns + width]
+        total = sums[:, -1:]
+        reached = total >= 1e-12
+        blended = torch.where(reached, sums[:, :-1] / torch.where(reached, total, 1.0), 0.0)
+        window = (HOLE_WINDOW, 1, HOLE_WINDOW // 2)
+        neighbours = F.avg_pool2d(reached.to(blended), *window)
+        filled = F.avg_pool2d(blended, *window) / neighbours.clamp(min=1e-6)
+        return torch.where(reached, blended, filled)
+
+
+def _widen(field: Tensor) -> Tensor:
+    """Reflects a map beyond its edges by 3/8 of its sides."""
+    rows, columns = field.shape[2] * 3 // 8, field.shape[3] * 3 // 8
+    return F.pad(field, (columns, columns, rows, rows), mode="reflect")
