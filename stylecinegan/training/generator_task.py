@@ -28,7 +28,7 @@ from stylecinegan.training.losses import (
     gradient_penalty,
     path_lengths,
 )
-from stylecinegan.training.reconstruction import Reconstruction, fix_top_codes
+from stylecinegan.training.reconstruction import Reconstruction, fit_mapping, fix_top_codes
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
@@ -261,6 +261,9 @@ class GeneratorTask:
     def export(self, directory: Path) -> None:
         """Writes the averaged networks: ``generator.safetensors``, ``encoder.safetensors``."""
         directory.mkdir(parents=True, exist_ok=True)
+        if self.reconstruction and len(self.reconstruction.codes):
+            generator = cast(Generator, dict(self.averaged.module.named_children())["generator"])
+            fit_mapping(generator.mapping.requires_grad_(True), self.reconstruction.codes)
         self._averaged_generator()  # its mean code is made anew
         notes = {"task": "generator", "step": str(self.step_number)}
         for name, module in self.averaged.module.named_children():

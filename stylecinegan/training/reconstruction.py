@@ -61,12 +61,8 @@ class Reconstruction:
         codes, target = self.encoder(photo)
         codes = codes.float()
         mean = codes[:, : self.num_codes].mean(dim=1)
-        z = torch.randn(_NUM_SAMPLES, generator.style_dim, device=photo.device)
         known = torch.cat([mean, self.codes.to(mean)])
-        sampled = generator.mapping(z).float()
-        distance = energy_distance(known, sampled)
-        if len(known) > _FEWEST_FOR_MOMENTS:
-            distance = distance + moment_distance(known, sampled)
+        distance = _code_distance(known, generator.mapping)
         self.codes = known[:_NUM_REMEMBERED].detach()
         is_even = (torch.arange(len(codes), device=codes.device) % 2 == 0).view(-1, 1, 1)
         return torch.where(is_even, mean.unsqueeze(1), codes), target.detach(), distance
@@ -81,6 +77,41 @@ class Reconstruction:
         if self.features is not None:
             terms["perceptual"] = perceptual_distance(self.features, picture, photo)
         return terms
+
+
+def fit_mapping(mapping: nn.Module, codes: Tensor, *, num_steps: int = 1500) -> None:
+    """Brings the samples of w to the encoder's codes, more closely than a training step can.
+
+    The codes wander while the generator learns, and the mapping network follows late.
+
+    Args:
+        mapping: The mapping network; it is trained.
+        codes: The latest mean codes, ``[N, style_dim]``.
+        num_steps: Steps of Adam, some hundredths of a second each.
+    """
+    parameters = list(mapping.parameters())
+    optimizer = torch.optim.Adam(parameters, 0.3, betas=(0.0, 0.99))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+    with torch.random.fork_rng(), torch.enable_grad():
+        torch.manual_seed(0)
+        for _ in range(num_steps):
+            gradients = torch.autograd.grad(_code_distance(codes, mapping), parameters)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+            schedule.step()
+    for parameter in parameters:
+        parameter.grad = None
+
+
+def _code_distance(codes: Tensor, mapping: nn.Module) -> Tensor:
+    z = torch.randn(_NUM_SAMPLES, codes.shape[1], device=codes.device)
+    with torch.autocast(codes.device.type, enabled=False):
+        sampled = mapping(z)
+    distance = energy_distance(codes, sampled)
+    if len(codes) > _FEWEST_FOR_MOMENTS:
+        distance = distance + moment_distance(codes, sampled)
+    return distance
 
 
 @torch.no_grad()

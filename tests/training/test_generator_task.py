@@ -8,6 +8,8 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.training.generator_task import GeneratorTask
+from stylecinegan.training.losses import energy_distance
+from stylecinegan.training.reconstruction import fit_mapping
 
 
 def make_task(*, resolution=32, encoder=None, **settings):
@@ -197,3 +199,14 @@ def test_settings_that_do_not_fit_are_refused():
         make_task(resolution=128, view_resolution=32)
     with pytest.raises(InputError, match="must be stylegan2 or projected, got other"):
         make_task(discriminator="other")  # pyright: ignore
+
+
+def test_samples_of_w_are_brought_to_the_codes():
+    torch.manual_seed(0)
+    generator = Generator(32, 16, 2, channel_base=256, channel_max=8)
+    codes = 3.0 + torch.randn(256, 2) @ torch.randn(2, 16)  # a plane of codes
+    start = generator.mapping(torch.randn(1000, 16)).detach()
+    fit_mapping(generator.mapping, codes, num_steps=400)
+    w = generator.mapping(torch.randn(1000, 16)).detach()
+    assert energy_distance(codes, w) < 0.1 * energy_distance(codes, start)
+    assert all(parameter.grad is None for parameter in generator.parameters())
