@@ -6,6 +6,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Before any group exists: this module of PyTorch takes the group of the moment as the default of
+# its functions. Optimisers import it at their first step, so that the group would outlive
+# destroy_process_group, and with it gloo's threads: one that is late then frees a tensor while
+# Python ends, which aborts the process.
+import torch.distributed.nn.functional
 from torch import Tensor
 
 
