@@ -1,6 +1,5 @@
 """Training of the encoder (Sec. 3.1), alone or together with the generator's top."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -15,7 +14,9 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.generator_setup import load_weights
+from stylecinegan.training.generator_setup import load_weights, unfreeze_top
+from stylecinegan.training.losses import pyramid_error
+from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
@@ -121,7 +122,7 @@ class EncoderTask:
         generator.requires_grad_(False)
         groups = [{"params": list(encoder.parameters()), "peak": learning_rate}]
         if train_top:
-            groups.append({"params": _unfreeze_top(generator), "peak": top_learning_rate})
+            groups.append({"params": unfreeze_top(generator), "peak": top_learning_rate})
         trained = [parameter for group in groups for parameter in group["params"]]
         for module in encoder.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -143,11 +144,9 @@ class EncoderTask:
 
     def step(self, batch: Terms) -> Terms:
         """Runs one optimisation step on ``{"image": [B, 3, S, S]}``; returns the loss terms."""
-        warmup = min(1.0, (self.step_number + 1) / self.num_warmup)
-        progress = min(1.0, self.step_number / self.num_steps)
-        decay = 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress))
+        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * warmup * decay
+            group["lr"] = group["peak"] * rate
         terms = self.update(self.loss, batch)
         self.averaged.update(self.networks, len(batch["image"]) * distributed.world_size())
         self.step_number += 1
@@ -185,8 +184,7 @@ class EncoderTask:
             "regularization": (w_plus - self.encoder.w_mean).square().mean(),
         }
         if self.weights["pyramid"]:
-            errors = [(i - _resize(image, i.shape[2:])).abs().mean() for i in images[:-1]]
-            terms["pyramid"] = torch.stack(errors).mean()
+            terms["pyramid"] = pyramid_error(images, image)
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual(images[-1], image)
         return terms, w_plus, feature
@@ -251,24 +249,3 @@ class EncoderTask:
     def _averaged_networks(self) -> dict[str, nn.Module]:
         networks = self.averaged.module.eval()
         return dict(networks.named_children())
-
-
-def _unfreeze_top(generator: Generator) -> list[nn.Parameter]:
-    modules = [module for layer, module in generator.convs.items() if int(layer) > FEATURE_LAYER]
-    modules += [m for layer, m in generator.to_rgbs.items() if int(layer) >= FEATURE_LAYER]
-    parameters = [
-        parameter
-        for module in modules
-        for name, parameter in module.named_parameters()
-        # A decoder that is fed every detail has no use for noise.
-        if name != "noise_strength"
-    ]
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    return parameters
-
-
-def _resize(image: Tensor, size: torch.Size) -> Tensor:
-    if image.shape[2:] == size:
-        return image
-    return F.interpolate(image, tuple(size), mode="bilinear", antialias=True)

@@ -111,3 +111,19 @@ def trained_groups(
         styles = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         groups.append({"params": styles, "lr": encoder_rate, "betas": (0.9, 0.99)})
     return groups
+
+
+def unfreeze_top(generator: Generator) -> list[nn.Parameter]:
+    """Unfreezes the layers after D^10 and the to-RGB layers from there on; returns what learns."""
+    modules = [module for layer, module in generator.convs.items() if int(layer) > FEATURE_LAYER]
+    modules += [m for layer, m in generator.to_rgbs.items() if int(layer) >= FEATURE_LAYER]
+    parameters = [
+        parameter
+        for module in modules
+        for name, parameter in module.named_parameters()
+        # A decoder that is fed every detail has no use for noise.
+        if name != "noise_strength"
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    return parameters

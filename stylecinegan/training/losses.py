@@ -98,6 +98,23 @@ def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -
     return torch.stack(distances).mean()
 
 
+def pyramid_error(images: Sequence[Tensor], image: Tensor) -> Tensor:
+    """Mean absolute error of the coarser partial sums of the to-RGB layers.
+
+    Makes every level a band of the picture, which levels that are warped at their own resolution
+    should be.
+
+    Args:
+        images: The partial sums, coarse to fine, ``[B, 3, r, r]``; the last does not count.
+        image: The picture, ``[B, 3, H, W]``, which is shrunk to their sizes.
+    """
+    errors = [
+        (partial - F.interpolate(image, partial.shape[2:], mode="bilinear", antialias=True)).abs()
+        for partial in images[:-1]
+    ]
+    return torch.stack([error.mean() for error in errors]).mean()
+
+
 def generator_loss(fake: Sequence[Tensor], kind: AdversarialKind) -> Tensor:
     """What the generator minimises: logits of its pictures, by head of the discriminator.
 
