@@ -28,7 +28,11 @@ QUOTED_KEYS = (
     "table.weights",
     "table.samples.path",
     "table.clips.held_out",
+    "table.study",
+    "table.answers",
 )
+
+WITHOUT_MODEL = ("2", "3")  # made of people's answers
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="evaluate")
@@ -36,11 +40,13 @@ QUOTED_KEYS = (
 def main(cfg: DictConfig) -> None:
     """Measures, writes the table and shows it."""
     measure = instantiate(cfg.table)
-    model: StyleCineGAN = instantiate(cfg.model, precision=cfg.precision)
+    name = HydraConfig.get().runtime.choices["table"]
+    model: StyleCineGAN | None = None
+    if name not in WITHOUT_MODEL:
+        model = instantiate(cfg.model, precision=cfg.precision)
     output_dir = Path(cfg.output_dir)
     table = measure(model, output_dir)
     settings = OmegaConf.to_container(cfg, resolve=True)
-    name = HydraConfig.get().runtime.choices["table"]
     context = {"name": name, "settings": settings, "commit": command_line.commit()}
     logger.info("%s\nThe table is in %s", write_table(table, output_dir, context), output_dir)
 

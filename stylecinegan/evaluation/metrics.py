@@ -1,71 +1,172 @@
-"""Numbers that compare pictures: pure functions on tensors."""
+"""Numbers that compare pictures in pairs: RMSE, MS-SSIM, and :func:`compare` for any of them."""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Protocol
+
 import torch
+import torch.nn.functional as F
 from pytorch_msssim import ms_ssim
-from torch import Tensor, nn
+from pytorch_msssim.ssim import gaussian_filter
+from torch import Tensor
 
-SMALLEST_MS_SSIM_SIDE = 161
-"""Five scales of an 11-pixel window fit in no smaller picture."""
+from stylecinegan.evaluation.metrics_frechet import FeatureStatistics
+from stylecinegan.evaluation.metrics_regions import (
+    NAMES,
+    MeanOver,
+    cover,
+    mean_over,
+    to_pixels,
+)
+
+__all__ = [
+    "MSSSIM",
+    "RMSE",
+    "FeatureStatistics",
+    "PictureMetric",
+    "compare",
+    "multi_scale_ssim",
+    "rmse",
+]
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the five scales of MS-SSIM (Wang et al. 2003, Sec. 3.2)."""
+
+
+class PictureMetric(Protocol):
+    """A number of two pictures; see :class:`RMSE` for the arguments."""
+
+    name: str
+
+    def __call__(
+        self, actual: Tensor, expected: Tensor, region: Tensor | None = None, over: MeanOver = ...
+    ) -> Tensor:
+        """Compares pictures in pairs, ``[B]``."""
+        ...
+
+
+def compare(
+    metrics: Sequence[PictureMetric],
+    actual: Tensor,
+    expected: Tensor,
+    region: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Compares pictures in pairs, by both conventions where only a region counts.
+
+    Args:
+        metrics: What to measure.
+        actual: ``[B, 3, H, W]`` in [-1, 1].
+        expected: Likewise.
+        region: Where to compare, ``[B, 1, H, W]``, 1 inside and 0 outside; by default everywhere.
+
+    Returns:
+        ``[B]`` by name: ``"RMSE"``, or with a region ``"RMSE (masked equal)"`` and
+        ``"RMSE (mask area)"``.
+    """
+    if region is None:
+        return {metric.name: metric(actual, expected) for metric in metrics}
+    return {
+        f"{metric.name} ({name})": metric(actual, expected, region, over)
+        for metric in metrics
+        for over, name in NAMES.items()
+    }
+
+
+class RMSE:
+    """Root-mean-squared error on the scale 0 to 255, of the 256 values that a file holds."""
+
+    name = "RMSE"
+
+    def __call__(
+        self,
+        actual: Tensor,
+        expected: Tensor,
+        region: Tensor | None = None,
+        over: MeanOver = "picture",
+    ) -> Tensor:
+        """Compares pictures in pairs.
+
+        Args:
+            actual: ``[B, 3, H, W]`` in [-1, 1].
+            expected: Likewise.
+            region: Where to compare, ``[B, 1, H, W]``, 1 inside and 0 outside; by default
+                everywhere.
+            over: What the mean is over, see :data:`MeanOver`.
+
+        Returns:
+            ``[B]``.
+        """
+        pixels = [to_pixels(cover(image, region)) for image in (actual, expected)]
+        return mean_over((pixels[0] - pixels[1]).square(), region, over).sqrt()
+
+
+class MSSSIM:
+    """MS-SSIM (Wang et al. 2003) as ``pytorch_msssim`` has it: 8-bit values, five scales.
+
+    Over a region, a window counts at every scale by its share of the region, weighted as its
+    pixels are; the package knows no such mean.
+
+    Args:
+        window: Side of the Gaussian window, odd. The usual 11 asks for sides of 161 pixels or
+            more; 7, named in the output, for 97.
+    """
+
+    def __init__(self, window: int = 11) -> None:
+        self.window = window
+        self.name = "MS-SSIM" if window == 11 else f"MS-SSIM (window {window})"
+
+    def __call__(
+        self,
+        actual: Tensor,
+        expected: Tensor,
+        region: Tensor | None = None,
+        over: MeanOver = "picture",
+    ) -> Tensor:
+        """Compares pictures in pairs (arguments as of :class:`RMSE`).
+
+        Returns:
+            ``[B]``, at most 1, for equal pictures; NaN where a side is too small for five scales.
+        """
+        if min(actual.shape[2:]) <= (self.window - 1) * 2 ** (len(SCALE_WEIGHTS) - 1):
+            return actual.new_full((len(actual),), float("nan"))
+        x, y = (to_pixels(cover(image, region)) for image in (actual, expected))
+        if region is None or over == "picture":
+            return ms_ssim(x, y, data_range=255.0, size_average=False, win_size=self.window)
+        return self._of_region(x, y, (region > 0.5).to(x))
+
+    def _of_region(self, x: Tensor, y: Tensor, region: Tensor) -> Tensor:
+        offset = torch.arange(self.window).to(x) - self.window // 2
+        kernel = torch.exp(-offset.square() / (2 * 1.5**2))
+        kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+        means: list[Tensor] = []
+        for scale, exponent in enumerate(SCALE_WEIGHTS):
+            luminance, structure = _ssim_maps(x, y, kernel.expand(x.shape[1], -1, -1, -1))
+            is_last = scale == len(SCALE_WEIGHTS) - 1
+            values = luminance * structure if is_last else structure
+            weight = gaussian_filter(region, kernel)
+            mean = (values * weight).sum(dim=(2, 3)) / weight.sum(dim=(2, 3))
+            means.append(mean.clamp(min=0.0) ** exponent)  # [B, 3]
+            padding = [side % 2 for side in x.shape[2:]]
+            x, y = (F.avg_pool2d(pixels, 2, padding=padding) for pixels in (x, y))
+            region = F.avg_pool2d(region, 2, padding=padding, count_include_pad=False)
+        return torch.stack(means).prod(dim=0).mean(dim=1)
+
+
+def _ssim_maps(x: Tensor, y: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance and structure in every window (SSIM, Wang et al. 2004), of values up to 255."""
+    mean_x, mean_y = gaussian_filter(x, kernel), gaussian_filter(y, kernel)
+    variance_x = gaussian_filter(x * x, kernel) - mean_x.square()
+    variance_y = gaussian_filter(y * y, kernel) - mean_y.square()
+    covariance = gaussian_filter(x * y, kernel) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    return luminance, (2 * covariance + c2) / (variance_x + variance_y + c2)
 
 
 def rmse(actual: Tensor, expected: Tensor) -> float:
-    """Root-mean-squared error of one picture on the scale 0 to 255.
-
-    Args:
-        actual: ``[1, 3, H, W]`` in [-1, 1]; rounded to the 256 values of a file first.
-        expected: Likewise.
-    """
-    difference = _to_pixels(actual) - _to_pixels(expected)
-    return float(difference.square().mean().sqrt())
+    """:class:`RMSE` of one whole picture, ``[1, 3, H, W]`` in [-1, 1]."""
+    return float(RMSE()(actual, expected))
 
 
 def multi_scale_ssim(actual: Tensor, expected: Tensor) -> float:
-    """MS-SSIM of one picture (Wang et al. 2003; ``pytorch_msssim``, range 255, five scales).
-
-    Args:
-        actual: ``[1, 3, H, W]`` in [-1, 1]; rounded to the 256 values of a file first.
-        expected: Likewise.
-
-    Returns:
-        At most 1, for equal pictures; NaN where a side is below 161 pixels, for which MS-SSIM is
-        not defined.
-    """
-    if min(actual.shape[2:]) < SMALLEST_MS_SSIM_SIDE:
-        return float("nan")
-    return float(ms_ssim(_to_pixels(actual), _to_pixels(expected), data_range=255.0))
-
-
-class FeatureStatistics:
-    """Mean and covariance of the pooled last features of a fixed network, over many pictures.
-
-    Args:
-        network: Maps ``[B, 3, H, W]`` in [-1, 1] to a list of feature maps.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        self._features: list[np.ndarray] = []
-
-    @torch.no_grad()
-    def add(self, images: Tensor) -> None:
-        """Takes pictures, ``[B, 3, H, W]`` in [-1, 1]."""
-        pooled = self.network(images)[-1].float().mean(dim=(2, 3))
-        self._features.append(pooled.cpu().double().numpy())
-
-    def distance(self, other: "FeatureStatistics") -> float:
-        """Fréchet distance between the two Gaussians; not the FID, which fixes Inception."""
-        mean, covariance = self._gaussian()
-        other_mean, other_covariance = other._gaussian()
-        # The trace of the product's matrix square root; its eigenvalues are real and at least 0.
-        eigenvalues = np.linalg.eigvals(covariance @ other_covariance).real.clip(min=0.0)
-        spread = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(eigenvalues).sum()
-        return float(np.square(mean - other_mean).sum() + spread)
-
-    def _gaussian(self) -> tuple[np.ndarray, np.ndarray]:
-        features = np.concatenate(self._features)
-        return features.mean(axis=0), np.cov(features, rowvar=False)
-
-
-def _to_pixels(image: Tensor) -> Tensor:
-    return ((image.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round()
+    """:class:`MSSSIM` of one whole picture, ``[1, 3, H, W]`` in [-1, 1]."""
+    return float(MSSSIM()(actual, expected))

@@ -5,7 +5,14 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from pytorch_msssim import ms_ssim
 from torch import nn
 
-from stylecinegan.evaluation.metrics import FeatureStatistics, multi_scale_ssim, rmse
+from stylecinegan.evaluation.metrics import (
+    MSSSIM,
+    RMSE,
+    FeatureStatistics,
+    compare,
+    multi_scale_ssim,
+    rmse,
+)
 
 
 def test_rmse_is_on_the_scale_of_files_and_compares_what_a_file_can_hold():
@@ -67,3 +74,94 @@ def test_frechet_distance_is_that_of_pytorch_fid():
     assert statistics[0].distance(statistics[1]) == pytest.approx(
         calculate_frechet_distance(*gaussians), rel=1e-5
     )
+
+
+def random_pictures(count, height=40, width=48, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(2, count, 3, height, width, generator=generator) * 2 - 1
+    return noise[0], 0.7 * noise[0] + 0.3 * noise[1]
+
+
+def left_half(pictures):
+    region = torch.zeros_like(pictures[:, :1])
+    region[..., : pictures.shape[3] // 2] = 1.0
+    return region
+
+
+def test_both_conventions_of_a_masked_rmse_are_named_and_worked_out_by_hand():
+    expected = torch.full((2, 3, 4, 4), -1.0)
+    actual = expected.clone()
+    actual[0, :, :, :2] += 10 / 127.5  # 10 of 255 inside of the region …
+    actual[1, :, :, :2] += 20 / 127.5
+    actual[:, :, :, 2:] = 1.0  # … and all of 255 outside, which must not reach the number
+    figures = compare([RMSE()], actual, expected, left_half(actual))
+    assert list(figures) == ["RMSE (masked equal)", "RMSE (mask area)"]
+    # Half of the pixels differ by 10: the mean of the squares is 50 over all, 100 over the region.
+    assert figures["RMSE (masked equal)"].tolist() == pytest.approx([50**0.5, 200**0.5])
+    assert figures["RMSE (mask area)"].tolist() == pytest.approx([10.0, 20.0])
+    assert list(compare([RMSE()], actual, expected)) == ["RMSE"]
+
+
+def test_rmse_of_an_empty_region_is_not_a_number_over_its_area_and_zero_with_equal_pixels():
+    actual, expected = random_pictures(1)
+    figures = compare([RMSE()], actual, expected, torch.zeros(1, 1, 40, 48))
+    assert figures["RMSE (masked equal)"].item() == 0.0
+    assert figures["RMSE (mask area)"].isnan().all()
+
+
+@pytest.mark.parametrize("window", [11, 7])
+def test_ms_ssim_of_the_whole_picture_as_region_is_that_of_the_package(window):
+    actual, expected = random_pictures(2, 181, 164)
+    pixels = [((x + 1) * 127.5).round() for x in (actual, expected)]
+    of_package = ms_ssim(*pixels, data_range=255, win_size=window, size_average=False)
+    metric = MSSSIM(window)
+    assert metric(actual, expected).equal(of_package)
+    everywhere = metric(actual, expected, torch.ones(2, 1, 181, 164), "region")
+    assert everywhere.tolist() == pytest.approx(of_package.tolist(), rel=1e-5)
+
+
+def test_ms_ssim_with_a_smaller_window_measures_pictures_of_128_pixels_and_says_so():
+    actual, expected = random_pictures(1, 128, 128)
+    figures = compare([MSSSIM(), MSSSIM(7)], actual, expected)
+    assert figures["MS-SSIM"].isnan().all()
+    assert 0.5 < figures["MS-SSIM (window 7)"].item() < 1.0
+
+
+def test_masked_ms_ssim_sees_nothing_outside_and_more_where_the_mean_is_over_the_region():
+    actual, expected = random_pictures(1, 176, 176)
+    region = left_half(actual)
+    other = actual.clone()
+    other[..., 88:] = -expected[..., 88:]
+    metric = MSSSIM()
+    for over in ("picture", "region"):
+        one = metric(actual, expected, region, over)
+        assert one.equal(metric(other, expected, region, over))
+    # Where half of the picture is equal, the mean over the picture is closer to 1.
+    assert one < metric(actual, expected, region, "picture") < 1.0
+    assert metric(expected, expected, region, "region").item() == pytest.approx(1.0)
+    # A region at the border, which is the centre of no window of the coarsest scale.
+    edge = torch.zeros_like(region)
+    edge[:, :, -16:] = 1.0
+    assert 0.0 < metric(actual, expected, edge, "region") < 1.0
+
+
+class Places(nn.Module):
+    """Two features at every pixel, red and green."""
+
+    def forward(self, image):
+        return [image[:, :2]]
+
+
+def test_statistics_over_a_region_are_those_of_the_pictures_cut_to_it():
+    images, others = random_pictures(16)
+    region = left_half(images)
+    masked, cut, whole = (FeatureStatistics(Places()) for _ in range(3))
+    masked.add(images, region, "region")
+    cut.add(images[..., :24])
+    whole.add(others)
+    assert masked.distance(whole) == pytest.approx(cut.distance(whole), rel=1e-4)
+    black, covered = FeatureStatistics(Places()), FeatureStatistics(Places())
+    black.add(torch.where(region > 0.5, images, -1.0))
+    covered.add(images, region)
+    assert covered.distance(black) == pytest.approx(0.0, abs=1e-9)
+    assert covered.distance(masked) > 0.1

@@ -1,0 +1,45 @@
+"""Builds the page of a user study: python scripts/user_study.py videos=FOLDER photos=FOLDER"""  # noqa: D415
+
+import logging
+from pathlib import Path
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+from omegaconf import DictConfig
+
+from stylecinegan.evaluation.user_study import build_study
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("videos", "photos", "output_dir", "ours", "title")  # texts, which Hydra would parse
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="user_study")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Writes the study and says what to do with it."""
+    study = build_study(
+        cfg.videos,
+        cfg.photos,
+        cfg.output_dir,
+        ours=cfg.ours,
+        num_scored=cfg.num_scored,
+        num_paired=cfg.num_paired,
+        seed=cfg.seed,
+        title=cfg.title,
+    )
+    folder = Path(cfg.output_dir)
+    logger.info(
+        "%s: %d questions. Put this folder on any web server, or open its index.html; keep %s "
+        "to yourself.\nWith the saved answers in %s: python scripts/evaluate.py table=2 "
+        "table.study=%s",
+        study.page_dir,
+        study.num_questions,
+        folder / "key.json",
+        folder / "answers",
+        folder,
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main, "user_study", PATH_KEYS)

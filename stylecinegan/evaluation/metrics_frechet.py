@@ -1,0 +1,154 @@
+"""Fréchet distances of sets: FID of pictures, FVD of videos, and over any other features."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pytorch_fid.inception import (
+    FIDInceptionA,
+    FIDInceptionC,
+    FIDInceptionE_1,
+    FIDInceptionE_2,
+)
+from torch import Tensor, nn
+from torchvision.models import Inception3
+
+from stylecinegan.checkpoints import read_pickle
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.metrics_regions import MeanOver, as_stored, cover, share_of
+from stylecinegan.evaluation.metrics_weights import find_weights
+
+INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
+I3D = "i3d_torchscript.pt"
+
+
+class FeatureStatistics:
+    """Mean and covariance of the pooled last features of a fixed network, over many pictures.
+
+    With :class:`InceptionFeatures` their distance is the FID, with :class:`I3DFeatures` the FVD.
+    Both are only comparable between sets of the same numbers; with fewer pictures than features
+    the covariance is singular and the distance too large.
+
+    Args:
+        network: Maps ``[B, 3, ..., H, W]`` in [-1, 1] to a list of feature maps.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self._features: list[np.ndarray] = []
+
+    @torch.no_grad()
+    def add(self, images: Tensor, region: Tensor | None = None, over: MeanOver = "picture") -> None:
+        """Takes pictures or videos.
+
+        Args:
+            images: ``[B, 3, ..., H, W]`` in [-1, 1].
+            region: Where to look, ``[B, 1, ..., H, W]``, 1 inside and 0 outside: the rest becomes
+                black. By default everywhere.
+            over: What the features are averaged over, see :data:`MeanOver`; ``"region"`` weighs
+                each place of the last map by its share of the region.
+
+        Raises:
+            ValueError: For a mean over the region of features that have no places.
+        """
+        features = self.network(cover(images, region))[-1].float()
+        places = tuple(range(2, features.dim()))
+        if region is None or over == "picture":
+            pooled = features.mean(dim=places)
+        else:
+            if features.dim() != 4 or features.shape[2:].numel() == 1:
+                raise ValueError("a mean over the region wants features that are a map of places")
+            weight = share_of(region, features)
+            pooled = (features * weight).sum(dim=places) / weight.sum(dim=places)
+        self._features.append(pooled.cpu().double().numpy())
+
+    def distance(self, other: "FeatureStatistics") -> float:
+        """Fréchet distance between the two Gaussians."""
+        mean, covariance = self._gaussian()
+        other_mean, other_covariance = other._gaussian()
+        # The trace of the product's root, by two symmetric problems: with a root h of one
+        # covariance, C1 C2 has the eigenvalues of h C2 h, real and at least 0. The general root
+        # of pytorch_fid takes several times as long and fails with SciPy 1.18 and later.
+        values, vectors = np.linalg.eigh(covariance)
+        root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
+        eigenvalues = np.linalg.eigvalsh(root @ other_covariance @ root).clip(min=0.0)
+        spread = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(eigenvalues).sum()
+        return float(np.square(mean - other_mean).sum() + spread)
+
+    def _gaussian(self) -> tuple[np.ndarray, np.ndarray]:
+        features = np.concatenate(self._features)
+        return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+class InceptionFeatures(nn.Module):
+    """The last map of the Inception network that fixes the FID (Heusel et al. 2017).
+
+    Network and weights as in ``pytorch_fid``, whose own class would download them, and whose mean
+    over the map is left to :class:`FeatureStatistics`. Pictures are rounded to the 256 values of a
+    file and resized to 299x299 as there (bilinear, without antialiasing).
+
+    Args:
+        weights: The package's file; by default in torch's folder of downloads.
+
+    Raises:
+        InputError: If the file is not there.
+    """
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        super().__init__()
+        path = find_weights("FID", INCEPTION, "", weights)
+        network = Inception3(num_classes=1008, aux_logits=False, init_weights=False)
+        network.Mixed_5b = FIDInceptionA(192, pool_features=32)
+        network.Mixed_5c = FIDInceptionA(256, pool_features=64)
+        network.Mixed_5d = FIDInceptionA(288, pool_features=64)
+        network.Mixed_6b = FIDInceptionC(768, channels_7x7=128)
+        network.Mixed_6c = FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6d = FIDInceptionC(768, channels_7x7=160)
+        network.Mixed_6e = FIDInceptionC(768, channels_7x7=192)
+        network.Mixed_7b = FIDInceptionE_1(1280)
+        network.Mixed_7c = FIDInceptionE_2(2048)
+        try:
+            network.load_state_dict(read_pickle(path))
+        except (RuntimeError, TypeError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"wanted pytorch_fid's weights in {path}, found {reason}") from error
+        layers = dict(network.named_children())
+        for unused in ("avgpool", "dropout", "fc"):
+            del layers[unused]
+        self.layers = nn.Sequential(*layers.values()).eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Computes ``[B, 2048, 8, 8]`` of ``[B, 3, H, W]`` in [-1, 1]."""
+        resized = F.interpolate(as_stored(image), (299, 299), mode="bilinear", align_corners=False)
+        return [self.layers(resized)]
+
+
+class I3DFeatures(nn.Module):
+    """The outputs of the I3D network that fixes the FVD (Unterthiner et al. 2018).
+
+    A TorchScript file, as StyleGAN-V's authors published it and the field uses it. It computes one
+    vector a video and no map, so a mean over a region is not defined for it.
+
+    Args:
+        weights: The file; by default in torch's folder of downloads.
+
+    Raises:
+        InputError: If the file is not there.
+    """
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        super().__init__()
+        path = find_weights("FVD", I3D, "", weights)
+        try:
+            self.network = torch.jit.load(str(path), map_location="cpu").eval()
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"wanted a TorchScript network in {path}, found {reason}") from error
+
+    def forward(self, video: Tensor) -> list[Tensor]:
+        """Computes ``[B, 400, 1, 1]`` of ``[B, 3, T, H, W]`` in [-1, 1], T of 16 as a rule."""
+        # Differs from other code in nothing but the order: pixels are scaled here, and the
+        # network resizes each frame to 224x224.
+        features = self.network(as_stored(video), rescale=False, resize=True, return_features=True)
+        return [features[:, :, None, None]]

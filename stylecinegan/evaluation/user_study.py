@@ -1,0 +1,200 @@
+"""Builds the page of a user study from folders of videos (Sec. 4.1, Tables 2 and 3)."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from torch import Tensor
+
+from stylecinegan import io
+from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number, resize_photo
+from stylecinegan.io.paths import reporting_write_errors
+
+PAGE_DIR = Path(__file__).with_name("user_study_page")
+KEY_FILE = "key.json"
+VIDEO_SUFFIXES = (".mp4", ".webm")
+CODECS = ("h264", "vp8", "vp9", "av1")
+"""What every browser plays."""
+
+PHOTO_SIZE = 1024
+"""Longer side of the photos on the page, in pixels: phones load them over the air."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that was built.
+
+    Attributes:
+        page_dir: What participants need: any web server, or a folder on a device, will do.
+        num_questions: For each participant.
+    """
+
+    page_dir: Path
+    num_questions: int
+
+
+def build_study(
+    videos: str | Path,
+    photos: str | Path,
+    output_dir: str | Path,
+    *,
+    ours: str = "Ours",
+    num_scored: int = 10,
+    num_paired: int = 10,
+    seed: int = 0,
+    title: str = "Which cinemagraph is better?",
+) -> Study:
+    """Writes the page, and the key that says which video is whose.
+
+    As in the paper: every method's video of some clips is scored 1 to 5, and on other clips ours
+    is shown beside each other method's. Both ask for static consistency and motion quality, beside
+    the photo. The seed chooses the clips; the page shows each participant an order and sides of
+    their own. File names on the page tell nothing.
+
+    Args:
+        videos: Folder with one folder for each method, whose name it bears, of ``.mp4`` or
+            ``.webm`` files under the clips' names.
+        photos: Folder or zip file of the photos under the clips' names.
+        output_dir: Where ``page/`` and ``key.json`` are written.
+        ours: The method that the others are compared with.
+        num_scored: Clips to be scored.
+        num_paired: Clips to be compared side by side, others than the scored ones.
+        seed: Decides which clips.
+        title: Of the page.
+
+    Raises:
+        InputError: If methods, clips or photos are missing, browsers would not play a video, or
+            there is a study in ``output_dir`` already.
+    """
+    output_dir = Path(output_dir)
+    if (output_dir / KEY_FILE).exists():
+        raise InputError(f"{output_dir} holds a study already; answers to it would not fit another")
+    check_number("num_scored", num_scored, least=0, is_whole=True)
+    check_number("num_paired", num_paired, least=0, is_whole=True)
+    methods = _find_videos(Path(videos), ours)
+    pictures = PictureFolder(photos)
+    photo_names = {stem(name): name for name in pictures.names}
+    scored, paired = _choose_clips(methods, photo_names, num_scored, num_paired, seed)
+    for clip in chain(scored, paired):
+        for files in methods.values():
+            _check_playable(files[clip])
+
+    page_dir = output_dir / "page"
+    with reporting_write_errors(output_dir):
+        shutil.copytree(PAGE_DIR, page_dir, dirs_exist_ok=True)
+        (page_dir / "videos").mkdir(exist_ok=True)
+    key: dict[str, dict[str, str]] = {}
+    questions: list[dict[str, object]] = []
+    for clip in chain(scored, paired):
+        photo = _read_photo(pictures, photo_names[clip])
+        photo_path = f"photos/{_digest(seed, clip)}.jpg"
+        io.write_image(page_dir / photo_path, photo)
+        about = {"photo": photo_path, "size": [photo.shape[3], photo.shape[2]]}
+        shown = {}
+        for method, files in methods.items():
+            name = _digest(seed, method, clip)
+            shown[method] = _copy_video(files[clip], page_dir, name)
+            key[name] = {"method": method, "clip": clip}
+        asked = _score(shown) if clip in scored else _compare(shown, ours)
+        questions += [{**question, **about} for question in asked]
+    study = _digest(json.dumps([key, questions]))
+    page = {"study": study, "title": title, "questions": questions}
+    contents = {"study": study, "ours": ours, "methods": list(methods), "videos": key}
+    with reporting_write_errors(output_dir):
+        (page_dir / "study.js").write_text(f"const STUDY = {json.dumps(page)};\n", "utf-8")
+        # Last: its presence says that the study is complete.
+        (output_dir / KEY_FILE).write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
+    return Study(page_dir, len(questions))
+
+
+def _read_photo(pictures: PictureFolder, name: str) -> Tensor:
+    """Reads a photo, ``[1, 3, H, W]``, and shrinks it for the page."""
+    try:
+        photo = io.from_uint8(pictures.read(name).copy())  # Pillow's own is read-only
+    except BROKEN as error:
+        raise InputError(f"cannot read {pictures.path / name}: {error}") from error
+    return resize_photo(photo, min(PHOTO_SIZE, max(photo.shape[2:])))
+
+
+def _copy_video(video: Path, page_dir: Path, name: str) -> str:
+    """Copies a video to the page and returns its path there."""
+    path = f"videos/{name}{video.suffix.lower()}"
+    with reporting_write_errors(page_dir):
+        shutil.copyfile(video, page_dir / path)
+    return path
+
+
+def _score(shown: Mapping[str, str]) -> list[dict[str, object]]:
+    return [{"task": "score", "videos": [video]} for video in shown.values()]
+
+
+def _compare(shown: Mapping[str, str], ours: str) -> list[dict[str, object]]:
+    # Sorted, so that the page's source does not tell which one is ours.
+    return [
+        {"task": "pair", "videos": sorted([shown[ours], video])}
+        for method, video in shown.items()
+        if method != ours
+    ]
+
+
+def _find_videos(folder: Path, ours: str) -> dict[str, dict[str, Path]]:
+    """Videos by method, ours last as in the paper's tables, and clip."""
+    if not folder.is_dir():
+        raise InputError(f"wanted a folder with a folder of videos for each method, got {folder}")
+    methods: dict[str, dict[str, Path]] = {}
+    for directory in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = [path for path in directory.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+        methods[directory.name] = {path.stem: path for path in sorted(files)}
+        if len(files) > len(methods[directory.name]):
+            raise InputError(f"wanted one video a clip in {directory}, found two of one name")
+    if ours not in methods or len(methods) < 2:
+        found = ", ".join(methods) or "none"
+        raise InputError(
+            f"wanted folders of {ours} and of other methods in {folder}, found {found}"
+        )
+    methods[ours] = methods.pop(ours)
+    return methods
+
+
+def _choose_clips(
+    methods: Mapping[str, Mapping[str, Path]],
+    photos: Mapping[str, str],
+    num_scored: int,
+    num_paired: int,
+    seed: int,
+) -> tuple[list[str], list[str]]:
+    """Draws different clips for both parts from those that all have."""
+    common = sorted(set(photos).intersection(*methods.values()))
+    wanted = num_scored + num_paired
+    if wanted == 0 or len(common) < wanted:
+        each = ", ".join(f"{method} {len(files)}" for method, files in methods.items())
+        raise InputError(
+            f"wanted {max(wanted, 1)} clips that all methods and the photos have, found "
+            f"{len(common)} ({each}, photos {len(photos)})"
+        )
+    order = [common[index] for index in np.random.default_rng(seed).permutation(len(common))]
+    return order[:num_scored], order[num_scored:wanted]
+
+
+def _check_playable(path: Path) -> None:
+    try:
+        with av.open(str(path.absolute())) as container:
+            codecs = [stream.codec.canonical_name for stream in container.streams.video]
+    except av.FFmpegError as error:
+        raise InputError(f"cannot read {path}: wanted a video, found other data") from error
+    if not codecs or codecs[0] not in CODECS:
+        found = codecs[0] if codecs else "no picture stream"
+        raise InputError(f"browsers do not play {path}: wanted {', '.join(CODECS)}, found {found}")
+
+
+def _digest(*parts: object) -> str:
+    text = "/".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

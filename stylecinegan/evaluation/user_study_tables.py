@@ -1,0 +1,171 @@
+"""Tables 2 and 3: what the participants of a user study answered."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.rank_tests import Adjustment, dunn, kruskal_wallis
+from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.evaluation.user_study_answers import CRITERIA, Score, read_answers
+
+PAPER_SCORES = {
+    "AL": (1.59, 0.20, 1.76, 0.45),
+    "EMF": (2.35, 0.89, 2.24, 0.99),
+    "DL": (3.35, 0.83, 3.25, 0.67),
+    "T2C": (3.75, 0.69, 2.96, 0.66),
+    "Ours": (4.37, 0.18, 3.86, 0.53),
+}
+"""Of Table 2: mean and ± of static consistency, then of motion quality."""
+
+PAPER_PREFERENCES = {
+    "vs AL": (99.35, 92.81),
+    "vs EMF": (96.08, 86.93),
+    "vs DL": (94.77, 84.97),
+    "vs T2C": (77.78, 73.86),
+}
+"""Of Table 3: ours chosen, in percent, by static consistency and by motion quality."""
+
+# The paper gives 4.37 ± 0.18, which whole points cannot have: the standard deviation of points
+# with that mean is 0.48 at least. So its ± is one of means, but of which it does not say.
+SPREADS = {"over participants": "participant", "over clips": "clip"}
+"""What the means are of whose standard deviation is given."""
+
+
+def measure_scores(
+    model: StyleCineGAN | None,
+    output_dir: Path,
+    *,
+    study: str | Path,
+    answers: str | Path,
+    adjustment: Adjustment = "holm",
+) -> Table:
+    """Table 2: mean ± standard deviation of the scores, and whether the methods differ.
+
+    The ± is the sample standard deviation of the participants' means, and of the clips' means.
+    The Kruskal-Wallis test and Dunn's test of all pairs, both with the correction for ties, are
+    over the single scores, as if a participant's were independent of each other.
+
+    Args:
+        model: Of no use here.
+        output_dir: Of no use here.
+        study: What ``scripts/user_study.py`` wrote.
+        answers: Folder of the participants' files, or one of them.
+        adjustment: Of Dunn's p-values for the number of pairs.
+
+    Returns:
+        The table, with one detail a score.
+
+    Raises:
+        InputError: If the answers cannot be used or a method has no score.
+    """
+    read = read_answers(study, answers)
+    for method in read.methods:
+        if not any(score.method == method for score in read.scores):
+            raise InputError(f"wanted scores of every method in {answers}, found none of {method}")
+    rows: list[dict[str, str | float]] = []
+    for method in read.methods:
+        row: dict[str, str | float] = {"row": method}
+        for criterion in CRITERIA:
+            chosen = _choose(read.scores, method, criterion)
+            row[criterion] = float(np.mean([score.value for score in chosen]))
+            row |= {
+                f"± {criterion}, {name}": _spread(chosen, attribute)
+                for name, attribute in SPREADS.items()
+            }
+            row["scores"] = len(chosen)
+        rows.append(row)
+    rows += _test(read.scores, read.methods, adjustment)
+    count = len({score.participant for score in read.scores})
+    return Table(
+        f"User study: scores 1 to 5 by {count} participants",
+        rows,
+        _paper_of_scores(),
+        [asdict(score) for score in read.scores],
+    )
+
+
+def measure_preferences(
+    model: StyleCineGAN | None, output_dir: Path, *, study: str | Path, answers: str | Path
+) -> Table:
+    """Table 3: how often ours was preferred side by side, in percent.
+
+    Args:
+        model: Of no use here.
+        output_dir: Of no use here.
+        study: What ``scripts/user_study.py`` wrote.
+        answers: Folder of the participants' files, or one of them.
+
+    Returns:
+        The table, with one detail a choice.
+
+    Raises:
+        InputError: If the answers cannot be used or nothing was compared.
+    """
+    read = read_answers(study, answers)
+    if not read.preferences:
+        raise InputError(f"wanted side-by-side answers in {answers}, found none")
+    rows: list[Row] = []
+    for other in (method for method in read.methods if method != read.ours):
+        row: dict[str, str | float] = {"row": f"vs {other}"}
+        for criterion in CRITERIA:
+            chosen = [
+                preference.is_ours
+                for preference in read.preferences
+                if preference.other == other and preference.criterion == criterion
+            ]
+            row[criterion] = 100.0 * sum(chosen) / len(chosen) if chosen else float("nan")
+            row["choices"] = len(chosen)
+        rows.append(row)
+    count = len({preference.participant for preference in read.preferences})
+    paper = {
+        name: dict(zip(CRITERIA, values, strict=True)) for name, values in PAPER_PREFERENCES.items()
+    }
+    title = f"User study: {read.ours} preferred by {count} participants, in percent"
+    return Table(title, rows, paper, [asdict(preference) for preference in read.preferences])
+
+
+def _choose(scores: Sequence[Score], method: str, criterion: str) -> list[Score]:
+    return [score for score in scores if (score.method, score.criterion) == (method, criterion)]
+
+
+def _spread(scores: Sequence[Score], attribute: str) -> float:
+    """Standard deviation of the means of each participant, or clip; NaN of one alone."""
+    values: dict[str, list[int]] = defaultdict(list)
+    for score in scores:
+        values[getattr(score, attribute)].append(score.value)
+    means = [np.mean(group) for group in values.values()]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
+
+
+def _test(
+    scores: Sequence[Score], methods: Sequence[str], adjustment: Adjustment
+) -> list[dict[str, str | float]]:
+    """Rows of the tests: H, its p-value and the adjusted p-value of every pair."""
+    rows: dict[str, dict[str, str | float]] = defaultdict(dict)
+    for criterion in CRITERIA:
+        groups = {
+            method: [float(score.value) for score in _choose(scores, method, criterion)]
+            for method in methods
+        }
+        statistic, p = kruskal_wallis(groups)
+        rows[f"Kruskal-Wallis H, {len(groups) - 1} degrees of freedom"][criterion] = statistic
+        rows["Kruskal-Wallis p"][criterion] = p
+        for pair in dunn(groups, adjustment):
+            name = f"Dunn p ({adjustment}), {pair.first} and {pair.second}"
+            rows[name][criterion] = pair.adjusted
+    return [{"row": name, **row} for name, row in rows.items()]
+
+
+def _paper_of_scores() -> dict[str, dict[str, float]]:
+    paper: dict[str, dict[str, float]] = {}
+    for name, values in PAPER_SCORES.items():
+        paper[name] = {}
+        for criterion, mean, spread in zip(CRITERIA, values[::2], values[1::2], strict=True):
+            paper[name] |= {criterion: mean}
+            paper[name] |= {f"± {criterion}, {over}": spread for over in SPREADS}
+    return paper
