@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.errors import InputError
 from stylecinegan.ops import ExtensionError
@@ -22,6 +24,9 @@ from stylecinegan.training.update import TrainingError
 CONFIGS_DIR = Path(__file__).resolve().parents[1] / "configs"
 
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+"""What Hydra raises for overrides that it cannot compose; the last one for ``model=null``."""
 
 
 def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) -> None:
@@ -38,10 +43,12 @@ def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) ->
         try:
             with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
                 compose(config_name, overrides=sys.argv[1:])
-        except HydraException as error:
+        except COMPOSITION_ERRORS as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
             sys.exit("error: " + " ".join(str(error).split()))
+    # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()
 
 

@@ -1,19 +1,19 @@
 """The Eulerian motion data of Holynski et al. (2021), which the paper trains motion on."""
 
-import io as byte_streams
-import math
-import pickle
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stylecinegan import io
+from stylecinegan import checkpoints, io
+from stylecinegan.checkpoints.restricted_pickles import (
+    ARRAYS,
+    DAMAGED,
+    Array,
+    RestrictedUnpickler,
+)
 from stylecinegan.errors import InputError
 from stylecinegan.io.paths import PathLike, existing_file
 
@@ -88,16 +88,20 @@ def read_motion_pth(path: PathLike) -> Tensor:
     Raises:
         InputError: If it holds anything but one such array, or expands beyond bounds.
     """
-    file = existing_file(path, "a motion (.pth)")
-    data = file.read_bytes()
+    file = existing_file(path, "a motion (.pth)", max_bytes=MAX_BYTES)
     try:
-        if data.startswith(LZ4_MAGIC):
-            array = _ArrayUnpickler(_decompress(path, data)).load()
-            motion = array.decode() if isinstance(array, _Array) else array
+        with file.open("rb") as stream:
+            is_compressed = stream.read(4) == LZ4_MAGIC
+        if is_compressed:
+            array = RestrictedUnpickler(_decompress(path, file.read_bytes()), ARRAYS).load()
         else:
-            motion = torch.load(byte_streams.BytesIO(data), "cpu", weights_only=True)
-        motion = torch.as_tensor(motion).float()
-    except (pickle.UnpicklingError, *_DAMAGED) as error:
+            array = checkpoints.read_pickle(file)
+        motion = torch.as_tensor(array.decode() if isinstance(array, Array) else array)
+        checkpoints.check_tensors({"motion": motion}, file)
+        motion = motion.float()
+    except InputError:
+        raise
+    except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"cannot read {path}: wanted one array of numbers, found {reason}"
@@ -112,28 +116,14 @@ def read_motion_pth(path: PathLike) -> Tensor:
     return motion
 
 
-# What reading a damaged pickle raises.
-_DAMAGED = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-)
-
-
-def _decompress(path: PathLike, data: bytes) -> byte_streams.BytesIO:
+def _decompress(path: PathLike, data: bytes) -> bytes:
     frame = _load_lz4()
     stream = frame.LZ4FrameDecompressor()
     decompressed = stream.decompress(data, max_length=MAX_BYTES)
     if not stream.eof:
         found = "more" if len(decompressed) == MAX_BYTES else "a file that is cut off"
         raise InputError(f"cannot read {path}: wanted at most {MAX_BYTES >> 20} MiB, found {found}")
-    return byte_streams.BytesIO(decompressed)
+    return decompressed
 
 
 def _load_lz4() -> ModuleType:
@@ -144,83 +134,3 @@ def _load_lz4() -> ModuleType:
             "the Eulerian data are compressed: run 'pip install lz4' to read them"
         ) from error
     return lz4.frame
-
-
-class _Array:
-    """Notes what a pickle says of an array, in place of NumPy, which is never called by it."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    is_column_major = False
-    data: bytes
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, self.is_column_major, data = state
-        # Protocols 0 to 2 have no bytes and spell them in Latin-1.
-        self._fill(data.encode("latin1") if isinstance(data, str) else data, dtype, shape)
-
-    def _fill(self, data: Any, dtype: Any, shape: Any) -> None:
-        if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-            raise pickle.UnpicklingError("an array of something else than numbers")
-        self.dtype, self.data = dtype.text(), bytes(data)
-        self.shape = tuple(int(side) for side in shape)
-
-    def decode(self) -> np.ndarray:
-        """Builds the array; the bytes have to fit the shape."""
-        order = "F" if self.is_column_major else "C"
-        if len(self.data) != math.prod(self.shape) * np.dtype(self.dtype).itemsize:
-            raise pickle.UnpicklingError("an array whose data do not fit its shape")
-        flat = np.frombuffer(self.data, self.dtype)
-        return flat.reshape(self.shape, order=order).astype(np.float32)
-
-    @classmethod
-    def from_buffer(cls, data: Any, dtype: Any, shape: Any, order: str) -> "_Array":
-        """Stands for NumPy's function of protocol 5."""
-        array = cls()
-        array.is_column_major = order == "F"
-        array._fill(data, dtype, shape)
-        return array
-
-
-class _Dtype:
-    """Notes the name of a number type, ``f4`` for example."""
-
-    def __init__(self, name: str, *_: object) -> None:
-        self._name, self._order = name, "<"
-
-    def __setstate__(self, state: Any) -> None:
-        self._order = state[1] if state[1] in "<>" else "<"
-
-    def text(self) -> str:
-        """Spells it as NumPy does; only real numbers pass."""
-        if self._name not in ("f2", "f4", "f8"):
-            raise pickle.UnpicklingError(f"numbers of type {self._name}")
-        return self._order + self._name
-
-
-def _reconstruct(*_: object) -> _Array:
-    return _Array()
-
-
-def _encode(text: str, _: str = "latin1") -> bytes:
-    return text.encode("latin1")
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the five names that a pickled array holds, and answers them with stand-ins."""
-
-    _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {  # noqa: RUF012
-        ("multiarray", "_reconstruct"): _reconstruct,
-        ("numeric", "_frombuffer"): _Array.from_buffer,
-        ("numpy", "ndarray"): _Array,
-        ("numpy", "dtype"): _Dtype,
-        ("_codecs", "encode"): _encode,
-    }
-
-    def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """Finds a stand-in; a file that wants anything else is refused before it can run."""
-        # NumPy 1 says numpy.core, NumPy 2 says numpy._core.
-        short = module.removeprefix("numpy.core.").removeprefix("numpy._core.")
-        if (short, name) not in self._KNOWN:
-            raise pickle.UnpicklingError(f"{module}.{name} in a pickle, which is not executed")
-        return self._KNOWN[short, name]

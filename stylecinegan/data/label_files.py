@@ -6,12 +6,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from stylecinegan.data.label_pictures import describe_classes, read_classes
 from stylecinegan.data.labelme import read_drawing
 from stylecinegan.data.pictures import PICTURE_SUFFIXES, PictureFolder
 from stylecinegan.errors import InputError
+from stylecinegan.io.decoding import open_picture
 
 _DRAWING, _PICTURE = ".json", ".png"
 
@@ -83,7 +83,7 @@ class Label:
             raise InputError(f"label {self.name} must hold {describe_classes()}, got an empty file")
         if self.is_drawing:
             return read_drawing(content, self.name, size)
-        with Image.open(BytesIO(content)) as picture:
+        with open_picture(BytesIO(content)) as picture:
             if (picture.height, picture.width) != size:
                 raise InputError(
                     f"label {self.name} must be {size[1]}x{size[0]} as its photo, "

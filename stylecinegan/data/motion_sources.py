@@ -16,6 +16,7 @@ from stylecinegan.data.eulerian import EulerianPairs
 from stylecinegan.data.motion_pairs import is_finished, write_pair, write_refusal
 from stylecinegan.data.sky_timelapse import SkyTimelapse
 from stylecinegan.errors import InputError
+from stylecinegan.io.video_reading import OPEN_OPTIONS
 from stylecinegan.motion.optical_flow import Camera, ClipMotion, estimate_motion
 from stylecinegan.warping.displacement import resize_displacement
 
@@ -181,7 +182,7 @@ def _video_source(dir: Path, file: Path, side: int, num_frames: int, camera: Cam
 def _count_frames(file: Path) -> int:
     """Counts frames without decoding them; 0 for what is no video, which reading will say."""
     try:
-        with av.open(str(file.absolute())) as container:
+        with av.open(str(file.absolute()), options=OPEN_OPTIONS) as container:
             return sum(packet.size > 0 for packet in container.demux(video=0))
     except (av.FFmpegError, IndexError):
         return 0

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from stylecinegan.errors import InputError
+from stylecinegan.io.decoding import MAX_PIXELS, open_picture
+from stylecinegan.io.paths import MAX_FILE_BYTES
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 # What Pillow's decoders and zip files raise on damaged data, besides MemoryError.
@@ -52,10 +54,15 @@ class PictureFolder:
         self._zip: tuple[int, zipfile.ZipFile] | None = None
 
     def open(self, name: str) -> Image.Image:
-        """Opens a picture; Pillow decodes it when its pixels are asked for."""
-        if self.path.is_dir():
-            return Image.open(self.path / name)
-        return Image.open(BytesIO(self._open_zip().read(name)))
+        """Opens a picture; Pillow decodes it when its pixels are asked for.
+
+        Raises:
+            ValueError: If it is larger than what is read as a photo.
+        """
+        picture = open_picture(self._stream(name))
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ValueError(f"wanted {MAX_PIXELS // 10**6} megapixels at most, found more")
+        return picture
 
     def read(self, name: str) -> np.ndarray:
         """Decodes a picture, upright by its EXIF rotation, uint8 RGB, ``[H, W, 3]``."""
@@ -72,6 +79,15 @@ class PictureFolder:
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_zip": None}
+
+    def _stream(self, name: str) -> Path | BytesIO:
+        if self.path.is_dir():
+            return self.path / name
+        archive = self._open_zip()
+        # Read in memory and never unpacked: no name in the archive can reach out of it.
+        if archive.getinfo(name).file_size > MAX_FILE_BYTES:
+            raise ValueError(f"wanted {MAX_FILE_BYTES >> 20} MiB at most, found more")
+        return BytesIO(archive.read(name))
 
     def _list(self) -> list[str]:
         if not self.path.is_dir():

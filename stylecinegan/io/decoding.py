@@ -2,6 +2,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,6 +13,10 @@ from stylecinegan.io.paths import PathLike, existing_file
 
 # Decoded to float32 this is 1.2 GB; the largest phone and camera pictures stay below it.
 MAX_PIXELS = 100_000_000
+
+# Left out are formats that others decode for Pillow: PostScript, for one, is a program, and would
+# be run.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
 
 # What Pillow's decoders raise on damaged files.
 _DECODER_ERRORS = (
@@ -25,6 +30,7 @@ _DECODER_ERRORS = (
     RuntimeError,  # NotImplementedError too
     struct.error,
     zlib.error,
+    MemoryError,  # also of a damaged length
 )
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
@@ -49,7 +55,7 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
         # Warnings of odd metadata and of large pictures, whose size is checked below.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(file) as image:
+            with open_picture(file) as image:
                 _check_size(path, image)
                 # A cut file has to fail here: OpenCV would return it with a grey bottom.
                 is_deep = _has_16_bits(path, image)
@@ -71,6 +77,12 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
             ) from error
 
 
+def open_picture(source: Path | BinaryIO) -> Image.Image:
+    """Opens a picture of the formats that Pillow decodes itself, without decoding it yet."""
+    Image.init()
+    return Image.open(source, formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
 def _check_size(path: PathLike, image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
@@ -87,6 +99,8 @@ def _describe(file: Path) -> str:
         return "a web page or another marked-up text"
     if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
         return "HEIC, which has to be saved as JPEG or PNG first"
+    if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
+        return "PostScript, which has to be saved as PNG first"
     if start[4:8] == b"ftyp":
         return "a video"
     return f"data of an unknown format, beginning with {start[:12]!r}"

@@ -1,4 +1,7 @@
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +9,38 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.paths import PathLike, existing_file, replacing, reporting_write_errors
+from stylecinegan.io.decoding import MAX_PIXELS
+from stylecinegan.io.paths import (
+    MAX_FILE_BYTES,
+    PathLike,
+    existing_file,
+    replacing,
+    reporting_write_errors,
+)
 
 # The first number of a Middlebury .flo file; its bytes read "PIEH".
 _FLO_MAGIC = 202021.25
 # Middlebury's mark for a pixel without a value.
 _FLO_UNKNOWN = 1e9
+
+# What reading damaged data raises; the last two also of a header of many brackets.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    EOFError,
+    SyntaxError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    MemoryError,
+    RecursionError,
+)
 
 _SUFFIXES = (".npy", ".flo")
 
@@ -40,6 +69,11 @@ def read_motion(path: PathLike) -> Tensor:
     else:
         raise InputError(f"cannot read {path}: wanted .npy, .npz or .flo, found '{file.suffix}'")
     array = _channels_first(path, array)
+    if array.size > 2 * MAX_PIXELS:
+        raise InputError(
+            f"cannot use {path}: wanted at most {MAX_PIXELS // 10**6} million vectors, found "
+            f"{array.size // 2}"
+        )
     with np.errstate(over="ignore"):  # what float32 cannot hold is counted below
         motion = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     num_bad = int((~motion.isfinite()).sum())
@@ -53,6 +87,8 @@ def read_motion(path: PathLike) -> Tensor:
 
 def _read_numpy(path: PathLike, file: Path) -> np.ndarray:
     try:
+        if zipfile.is_zipfile(file):
+            _check_archive(path, file)
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
@@ -65,12 +101,23 @@ def _read_numpy(path: PathLike, file: Path) -> np.ndarray:
             return loaded["motion" if "motion" in names else names[0]]
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         # A pickle would run code while it is read, so object arrays are refused.
         raise InputError(
             f"cannot read {path}: wanted NumPy numbers (no pickled objects), found a file that "
             f"is damaged or something else ({str(error).splitlines()[0] if str(error) else error})"
         ) from error
+
+
+def _check_archive(path: PathLike, file: Path) -> None:
+    """Refuses arrays that would fill the memory: zeros shrink to a thousandth of their size."""
+    with zipfile.ZipFile(file) as archive:
+        num_bytes = sum(entry.file_size for entry in archive.infolist())
+    if num_bytes > MAX_FILE_BYTES:
+        raise InputError(
+            f"cannot read {path}: wanted arrays of at most {MAX_FILE_BYTES >> 20} MiB, found "
+            f"{num_bytes >> 20} MiB"
+        )
 
 
 def _read_flo(path: PathLike, file: Path) -> np.ndarray:

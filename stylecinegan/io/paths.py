@@ -14,21 +14,26 @@ PathLike = str | os.PathLike[str]
 VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp", "")
 
 
-def existing_file(path: PathLike, wanted: str) -> Path:
+MAX_FILE_BYTES = 2**30
+"""Of a file that is read as a whole: an uncompressed picture of the largest size is smaller."""
+
+
+def existing_file(path: PathLike, wanted: str, *, max_bytes: int | None = MAX_FILE_BYTES) -> Path:
     """Finds a file that the user named.
 
     Args:
         path: Absolute or relative; ``~`` is the home folder and a trailing slash does not matter.
         wanted: What the file is to hold, with its article, for the message.
+        max_bytes: Its largest size, ``None`` for a file that is read piece by piece.
 
     Returns:
         The path.
 
     Raises:
-        InputError: If there is no such file, or it is empty or a directory.
+        InputError: If there is no such file, or it is empty, too large or a directory.
     """
-    file = Path(path).expanduser()
     try:
+        file = expand_home(path)
         if not file.exists():
             raise InputError(f"cannot read {path}: wanted {wanted}, found no such file")
         if not file.is_file():
@@ -36,11 +41,27 @@ def existing_file(path: PathLike, wanted: str) -> Path:
             raise InputError(f"cannot read {path}: wanted {wanted}, found {found}")
         if file.stat().st_size == 0:
             raise InputError(f"cannot read {path}: wanted {wanted}, found an empty file")
+        if max_bytes is not None and file.stat().st_size > max_bytes:
+            raise InputError(
+                f"cannot read {path}: wanted {wanted} of at most {max_bytes >> 20} MiB, found "
+                f"{file.stat().st_size >> 20} MiB"
+            )
         with file.open("rb"):
             pass
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a null character is a ValueError
+        if isinstance(error, InputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot read {path}: {reason}") from error
     return file
+
+
+def expand_home(path: PathLike) -> Path:
+    """Replaces a leading ``~``; where there is no such home, it belongs to the name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def output_path(path: PathLike) -> tuple[Path, str]:
@@ -52,7 +73,7 @@ def output_path(path: PathLike) -> tuple[Path, str]:
     """
     # Path() drops a trailing slash, so the kind is decided on the text.
     is_folder = os.fspath(path).endswith(("/", os.sep))
-    target = Path(path).expanduser()
+    target = expand_home(path)
     if target.name in ("", ".."):
         target, is_folder = target.resolve(), True
     return target, "" if is_folder else target.suffix.lower()
@@ -78,6 +99,8 @@ def check_writable(path: PathLike, suffixes: Collection[str] = VIDEO_SUFFIXES) -
             f"cannot write {path}: wanted a name ending in {wanted}{folder}, found {found}"
         )
     with reporting_write_errors(path):
+        if "\0" in os.fspath(path):
+            raise InputError(f"cannot write {path!r}: wanted a name, found a null character")
         _check_target(path, target, is_folder=suffix == "")
         ancestor = next(parent for parent in target.absolute().parents if parent.exists())
         if not ancestor.is_dir():
@@ -163,13 +186,17 @@ def _rename(temporary: Path, target: Path) -> None:
         return
     # A folder with frames in it cannot be replaced in one step.
     previous = target.with_name(f".partial-{secrets.token_hex(4)}")
-    target.rename(previous)
     try:
+        target.rename(previous)
         temporary.rename(target)
     except BaseException:
-        previous.rename(target)
+        if previous.exists():
+            # Fails where another job has put its frames there meanwhile: they are newer.
+            with suppress(OSError):
+                previous.rename(target)
         raise
-    shutil.rmtree(previous)
+    finally:
+        _remove(previous)
 
 
 def _remove(temporary: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,25 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.io.decoding import MAX_PIXELS
 from stylecinegan.io.image_files import read_image
-from stylecinegan.io.paths import PathLike, existing_file
+from stylecinegan.io.paths import PathLike, existing_file, expand_home
 from stylecinegan.io.pixels import from_uint8
 
 # Bilinear with SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT: without them all colours come out one
 # level too dark. By number, since older PyAV has no names for them.
 _INTERPOLATION = Interpolation.BILINEAR | 0x40000 | 0x2000
+
+# Playlists would name further files and addresses, which FFmpeg would open.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,mxf,nut,ivf,h264,hevc,"
+    "yuv4mpegpipe,apng,webp_pipe,webp_anim,m4v,dv,obu"
+)
+OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+"""With which FFmpeg opens nothing but the file itself."""
+
+# What PyAV raises for damaged data.
+_DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, RuntimeError)
 
 _UNKNOWN_COLORSPACE = 2  # in the list of the standard (ITU-T H.273)
 
@@ -31,32 +44,50 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
     Raises:
         InputError: If there is no such video; while iterating, if it is damaged.
     """
-    if Path(path).expanduser().is_dir():
-        pictures = sorted(Path(path).expanduser().glob("*.png"))
-        pictures = pictures or sorted(Path(path).expanduser().glob("*.jpg"))
+    if os.path.isdir(folder := expand_home(path)):
+        pictures = sorted(folder.glob("*.png")) or sorted(folder.glob("*.jpg"))
         if not pictures:
             raise InputError(f"cannot read {path}: wanted a folder of .png or .jpg, found neither")
         return (read_image(picture) for picture in pictures[:max_frames])
-    file = existing_file(path, "a video").absolute()
+    file = existing_file(path, "a video", max_bytes=None).absolute()
     try:
-        with av.open(str(file)) as container:
-            num_streams = len(container.streams.video)
-    except av.FFmpegError as error:
+        with av.open(str(file), options=OPEN_OPTIONS, metadata_errors="replace") as container:
+            contexts = [stream.codec_context for stream in container.streams.video]
+            # Without a codec that FFmpeg knows there is no context.
+            sizes = [(c.width, c.height) for c in contexts if c is not None]
+            num_unknown = len(contexts) - len(sizes)
+    except _DECODER_ERRORS as error:
         raise InputError(f"cannot read {path}: wanted a video, found other data") from error
-    if num_streams == 0:
+    if num_unknown:
+        raise InputError(f"cannot read {path}: wanted a video of a known codec, found none")
+    if not sizes:
         raise InputError(f"cannot read {path}: wanted a video, found no picture stream")
+    _check_size(path, *sizes[0])
     return _decode(path, file, max_frames)
+
+
+def _check_size(path: PathLike, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"cannot read {path}: wanted frames of at most {MAX_PIXELS // 10**6} megapixels, found "
+            f"{width}x{height}"
+        )
 
 
 def _decode(path: PathLike, file: Path, max_frames: int | None) -> Iterator[Tensor]:
     try:
-        with av.open(str(file)) as container:
-            container.streams.video[0].thread_type = "AUTO"
+        with av.open(str(file), options=OPEN_OPTIONS, metadata_errors="replace") as container:
+            context = container.streams.video[0].codec_context
+            context.thread_type = "AUTO"
+            context.options = {"max_pixels": str(MAX_PIXELS)}
             for number, frame in enumerate(container.decode(video=0)):
                 if number == max_frames:
                     return
+                _check_size(path, frame.width, frame.height)
                 yield from_uint8(_rgb_of(frame))
-    except av.FFmpegError as error:
+    except InputError:
+        raise
+    except _DECODER_ERRORS as error:
         raise InputError(f"cannot read {path}: the video is damaged or cut off") from error
 
 

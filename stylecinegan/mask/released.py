@@ -1,13 +1,15 @@
 """The classifiers that the authors released."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
-from stylecinegan.mask.ensemble import MaskEnsemble
+from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
 
 
 def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
@@ -32,23 +34,51 @@ def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
     }
     if not numbered:
         raise InputError(f"wanted best_model_number_0.pth and so on in {directory}, found none")
-    states = [_read(numbered[number]) for number in sorted(numbered)]
+    files = [numbered[number] for number in sorted(numbered)]
+    return make_ensemble({path: _read(path) for path in files}, directory)
+
+
+def make_ensemble(states: Mapping[Path, Mapping[str, Tensor]], source: str | Path) -> MaskEnsemble:
+    """Puts classifiers, as :func:`find_classifier` finds them, together by their files.
+
+    Raises:
+        InputError: If one is damaged or unlike the others.
+    """
     layers = [f"layers.{k}.weight" for k in (0, 3, 6)]
-    widths = {tuple(tuple(state[layer].shape) for layer in layers) for state in states}
+    widths = {tuple(tuple(state[layer].shape) for layer in layers) for state in states.values()}
     if len(widths) > 1:
-        raise InputError(f"the classifiers in {directory} must be alike, got widths {widths}")
-    (first, length), (second, _), (num_classes, _) = widths.pop()
+        raise InputError(f"the classifiers in {source} must be alike, got widths {widths}")
+    shapes = widths.pop()
+    if any(len(shape) != 2 for shape in shapes):
+        raise InputError(f"the classifiers in {source} must have matrices, got {shapes}")
+    (first, length), (second, _), (num_classes, _) = shapes
+    members = [
+        checkpoints.build(
+            lambda: PixelClassifier(length, num_classes, (first, second)), state, path
+        )
+        for path, state in states.items()
+    ]
     ensemble = MaskEnsemble(length, num_classes, len(states), (first, second))
-    for member, state, number in zip(ensemble.members, states, sorted(numbered), strict=True):
-        checkpoints.load_strictly(member, state, numbered[number])
+    for target, member in zip(ensemble.members, members, strict=True):
+        target.load_state_dict(member.state_dict())
     return ensemble.eval()
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    content = checkpoints.read_pickle(path)
-    state = content.get("model_state_dict", content) if isinstance(content, dict) else {}
+def find_classifier(content: Any) -> dict[str, Any] | None:
+    """Finds a classifier's tensors in the content of a file, or returns ``None``."""
+    if not isinstance(content, Mapping):
+        return None
+    state = content.get("model_state_dict", content)
+    if not isinstance(state, Mapping):
+        return None
     # The authors saved theirs from within DataParallel.
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
-    if any(f"layers.{k}.weight" not in state for k in (0, 3, 6)):
+    return state if all(f"layers.{k}.weight" in state for k in (0, 3, 6)) else None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    state = find_classifier(checkpoints.read_pickle(path))
+    if state is None:
         raise InputError(f"{path} must hold a pixel classifier (layers.0, .3, .6), found none")
+    checkpoints.check_tensors(state, path)
     return state

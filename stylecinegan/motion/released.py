@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -27,33 +28,44 @@ def load_motion_generator(path: str | Path) -> MotionGenerator:
         InputError: If the file is missing or damaged or holds no such generator.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    checkpoints.check_file(path)
+    if checkpoints.is_own_file(path):
         return checkpoints.load(path, MotionGenerator)
-    state = checkpoints.read_pickle(path)
-    if not isinstance(state, Mapping) or getattr(state.get("model.1.weight"), "ndim", 0) != 4:
+    content = checkpoints.read_pickle(path)
+    if not is_motion_generator(content):
         raise InputError(f"{path} must hold a pix2pixHD generator (model.1.weight), found none")
-    generator = _make_generator(state, path)
-    checkpoints.load_strictly(generator, state, path)
-    return generator.eval()
+    return make_motion_generator(content, path)
 
 
-def _make_generator(state: Mapping[str, Tensor], path: Path) -> MotionGenerator:
+def is_motion_generator(content: Any) -> bool:
+    """Says whether the content of a file is a generator of pix2pixHD."""
+    return isinstance(content, Mapping) and getattr(content.get("model.1.weight"), "ndim", 0) == 4
+
+
+def make_motion_generator(state: Mapping[str, Tensor], path: Path) -> MotionGenerator:
     """Builds the generator whose layers stand at the places of the tensors.
 
     The stem ends with layer 3, and each downsampling takes three places. After the blocks an
     upsampling of upstream, a transposed convolution, takes three places again; the authors'
     takes four, the first of which has no weights.
+
+    Raises:
+        InputError: If a tensor is missing, unexpected, misshapen or not finite.
     """
+    checkpoints.check_tensors(state, path)
     blocks = {
-        int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.conv_block\.", name))
+        int(match[1])
+        for name in state
+        if (match := re.match(r"model\.(\d{1,4})\.conv_block\.", name))
     }
     if not blocks:
         raise InputError(f"{path} must hold a pix2pixHD generator, found no residual blocks")
     width, in_channels = state["model.1.weight"].shape[:2]
-    return MotionGenerator(
-        in_channels,
-        width,
-        num_downsamplings=(min(blocks) - 4) // 3,
-        num_blocks=len(blocks),
-        variant="pix2pixhd" if f"model.{max(blocks) + 1}.weight" in state else "stylecinegan",
-    )
+    arguments = {
+        "in_channels": in_channels,
+        "width": width,
+        "num_downsamplings": (min(blocks) - 4) // 3,
+        "num_blocks": len(blocks),
+        "variant": "pix2pixhd" if f"model.{max(blocks) + 1}.weight" in state else "stylecinegan",
+    }
+    return checkpoints.build(lambda: MotionGenerator(**arguments), state, path)

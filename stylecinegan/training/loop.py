@@ -1,7 +1,7 @@
 import logging
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -89,13 +89,15 @@ def train(
         Whether training is complete, in contrast to stopped by a signal.
 
     Raises:
-        InputError: If the state in ``run_dir`` does not fit the task, or the batches end.
+        InputError: If the state in ``run_dir`` does not fit the task, the batches end, or another
+            process is training there.
         TrainingError: If the training has failed; the states on disk are good ones.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     if sample_every is None:
         sample_every = getattr(task, "sample_every", 0)
-    with _stop_signals() as received:
+    lock = run_state.locked(run_dir) if distributed.is_main() else nullcontext()
+    with lock, _stop_signals() as received:
         step, random_state = _resume(task, batches, run_dir)
         if step >= num_steps:
             return True

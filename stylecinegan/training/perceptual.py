@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-import lpips
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +46,8 @@ class LPIPSDistance(nn.Module):
         path = Path(torch.hub.get_dir()) / "checkpoints" / TRUNKS[net]
         if not path.is_file():
             raise InputError(f"LPIPS needs torchvision's weights {path.name}, put them at {path}")
+        import lpips  # takes seconds, as all of torchvision does, and few need it
+
         self.lpips = lpips.LPIPS(net=net, verbose=False).eval().requires_grad_(False)
 
     def forward(self, actual: Tensor, expected: Tensor) -> Tensor:

@@ -1,9 +1,13 @@
+import fcntl
 import logging
 import os
 import pickle
 import random
 import re
+import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +56,65 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2
         keep: Number of states that stay; older ones are deleted.
 
     Raises:
-        TrainingError: If a tensor in the state is not finite; nothing is written then.
+        TrainingError: If a tensor in the state is not finite or the state cannot be written; what
+            is there stays as it is.
         TypeError: If the state holds what could not be loaded again with ``weights_only=True``.
     """
     check_state(state)
     path = state_path(run_dir, step)
     # One name for all steps: what a killed process leaves behind is overwritten, not collected.
     partial = run_dir / "state.pt.partial"
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    _sync_folder(run_dir)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        _sync_folder(run_dir)
+    except (OSError, RuntimeError) as error:
+        # PyTorch's writer raises an error of its own on top of what stopped it.
+        cause = error.__context__ or error
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
+        reason = getattr(cause, "strerror", None) or str(error).splitlines()[0]
+        raise TrainingError(f"cannot write {path}: {reason}; the states before it stay") from error
+    finally:
+        partial.unlink(missing_ok=True)
     for old in list_states(run_dir)[: -max(keep, 1)]:
         old.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def locked(run_dir: Path, *, patience: float = 15.0) -> Iterator[None]:
+    """Keeps a second training out of a run's folder; the lock leaves no file behind.
+
+    Args:
+        run_dir: Folder of the run.
+        patience: Seconds to wait: the readers of a process that was killed outlive it a little.
+
+    Raises:
+        InputError: If another process is training there.
+    """
+    descriptor = os.open(run_dir, os.O_RDONLY)
+    try:
+        give_up = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > give_up:
+                    raise InputError(
+                        f"another process is training in {run_dir}: stop it or choose another name="
+                    ) from error
+                time.sleep(0.2)
+                continue
+            except OSError as error:  # a disk without locks
+                logger.warning("%s cannot be locked: %s", run_dir, error.strerror)
+            break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def load_latest_state(run_dir: Path) -> dict[str, Any] | None:

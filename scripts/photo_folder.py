@@ -1,0 +1,46 @@
+"""Many photos in one run: photo=FOLDER/"""  # noqa: D415
+
+from collections import Counter
+from pathlib import Path
+
+from stylecinegan.data.pictures import PICTURE_SUFFIXES
+from stylecinegan.errors import InputError
+from stylecinegan.io.paths import VIDEO_SUFFIXES, expand_home
+
+
+def is_folder(photo: str | None) -> bool:
+    """Says whether photo= names a folder and not a file."""
+    return photo is not None and expand_home(photo).is_dir()
+
+
+def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
+    """Names the video of every photo that lies in a folder itself, hidden ones left out.
+
+    Args:
+        photos: The folder.
+        video: Folder of the videos; by default that of the photos with ``_videos`` behind it, in
+            the current one.
+
+    Returns:
+        Videos by photo, in the order of the names.
+
+    Raises:
+        InputError: If there is no photo, or the videos have a file for a folder.
+    """
+    folder = expand_home(photos)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        kinds = " ".join(sorted(PICTURE_SUFFIXES))
+        raise InputError(f"wanted photos ({kinds}) in {photos}, found none")
+    target = Path(video or f"{folder.resolve().name}_videos")
+    if target.suffix in VIDEO_SUFFIXES[:-1] or target.is_file():
+        raise InputError(f"video must be a folder for many photos, got {target}")
+    # lake.jpg and lake.png may lie side by side.
+    stems = Counter(path.stem for path in found)
+    return {
+        path: target / f"{path.stem if stems[path.stem] == 1 else path.name}.mp4" for path in found
+    }

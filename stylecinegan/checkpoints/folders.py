@@ -1,0 +1,24 @@
+from pathlib import Path
+
+from stylecinegan.errors import InputError
+
+CHECKPOINTS_DIR = Path(__file__).resolve().parents[2] / "checkpoints"
+"""The folder of the default model in a checkout."""
+
+
+def find_model(name: str) -> Path:
+    """Finds the folder of a model whose weights the user converted.
+
+    Args:
+        name: Of the folder in ``checkpoints/``.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    folder = CHECKPOINTS_DIR / name
+    if not folder.is_dir():
+        raise InputError(
+            f"wanted converted weights in {folder}, found no such folder: "
+            "'python scripts/fetch_checkpoints.py describe' says how to get them"
+        )
+    return folder

@@ -1,0 +1,94 @@
+import gc
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.motion.controls import directed_motion
+from tests.trust.test_generation_faults import make_folder, names
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Fifty photos, the 13th of them broken."""
+    folder = make_folder(tmp_path_factory.mktemp("batch"))
+    (folder / "photos").mkdir()
+    for number in range(50):
+        image = draw_landscape(32, 40, seed=number).image
+        io.write_image(folder / f"photos/{number:02d}.png", image)
+    (folder / "photos/12.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (folder / "photos/notes.txt").write_text("not a photo")
+    return folder
+
+
+def arguments(folder, *more):
+    return [
+        f"photo={folder}/photos/",
+        f"mask={folder}/mask.png",
+        f"model.directory={folder}/model",
+        f"video={folder}/videos",
+        "num_frames=2",
+        "motion=left",
+        "device=cpu",
+        *more,
+    ]
+
+
+def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(folder, start):
+    job = start("generate.py", *arguments(folder), cwd=folder).wait(120)
+    assert job.status == 1
+    expected = [f"{number:02d}.mp4" for number in range(50) if number != 12]
+    assert names(folder / "videos") == expected
+    about_it = [line for line in job.output.splitlines() if "12.png" in line]
+    assert len(about_it) == 1, job.output
+    assert job.errors == ["error: 1 of 50 photos gave no video, see above"]
+    # Again: only what is missing is made.
+    times = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
+    (folder / "videos/30.mp4").unlink()
+    io.write_image(folder / "photos/12.png", draw_landscape(32, 40, seed=12).image)
+    job = start("generate.py", *arguments(folder, "skip_existing=true"), cwd=folder).wait()
+    assert job.status == 0, job.output
+    assert len(names(folder / "videos")) == 50
+    kept = [path for path, before in times.items() if path.stat().st_mtime_ns == before]
+    assert len(kept) == 48
+    job = start("generate.py", *arguments(folder, "skip_existing=true"), cwd=folder).wait()
+    assert job.status == 0
+    assert "every video is there already" in job.output
+
+
+def test_a_folder_without_photos_and_a_video_file_for_many_are_refused(folder, start):
+    (folder / "empty").mkdir()
+    for override, message in {
+        f"photo={folder}/empty": "wanted photos",
+        f"video={folder}/x.mp4": "video must be a folder for many photos",
+    }.items():
+        job = start("generate.py", *arguments(folder, override), cwd=folder).wait()
+        assert job.status == 1
+        assert message in job.errors[0]
+
+
+def resident():
+    """Memory of this process, bytes."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("num", [30, pytest.param(200, marks=pytest.mark.slow)])
+def test_memory_stays_flat_over_many_cinemagraphs(folder, tmp_path, num):
+    model = StyleCineGAN.load(folder / "model")
+    mask = io.read_mask(folder / "mask.png", (64, 96))
+    motion = directed_motion("left", mask)
+    usage = []
+    for number in range(num):
+        photo = draw_landscape(64, 96, seed=number % 5).image
+        with torch.inference_mode():
+            loop = model.animate(photo, 3, mask=mask, motion=motion)
+            io.write_video(tmp_path / f"a.{('mp4', 'gif')[number % 2]}", loop.frames, fps=10)
+        usage.append(resident())
+    # Caches fill during the first quarter.
+    settled = usage[num // 4]
+    assert max(usage[num // 4 :]) < 1.05 * settled, [u >> 20 for u in usage[:: num // 10]]

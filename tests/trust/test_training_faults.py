@@ -1,0 +1,130 @@
+"""What goes wrong while a network is trained: the states on disk stay good ones."""
+
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from stylecinegan.training.run_state import list_states, load_latest_state, locked
+from tests.trust.test_generation_faults import small_disk  # noqa: F401
+
+TRAINING = Path(__file__).parents[1] / "training"
+EXPERIMENT = """\
+# @package _global_
+task:
+  _target_: toy_task.ToyTask
+  ballast: 300000
+data: {crop: 16}
+num_steps: 100000
+batch_size: 2
+num_workers: 0
+save_every: 5
+sample_every: 0
+device: cpu
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    import sys
+
+    sys.path.insert(0, str(TRAINING))
+    from toy_task import draw_landscapes
+
+    folder = tmp_path_factory.mktemp("train")
+    draw_landscapes(folder / "photos")
+    (folder / "configs/experiment").mkdir(parents=True)
+    (folder / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    return folder
+
+
+def train(start, folder, run_dir, **limits):
+    return start(
+        "train.py",
+        "--config-dir",
+        folder / "configs",
+        "experiment=toy",
+        f"data.dir={folder}/photos",
+        f"hydra.run.dir={run_dir}",
+        cwd=folder,
+        path=[TRAINING],
+        **limits,
+    )
+
+
+def wait_for_state(run_dir, job):
+    """Waits for a state that was not there before."""
+    before = list_states(run_dir)[-1:]
+    while job.is_running() and list_states(run_dir)[-1:] == before:
+        time.sleep(0.01)
+    assert job.is_running(), job.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_leaves_whole_states_and_no_other_file(
+    folder, tmp_path, start, number
+):
+    moments = random.Random(int(number))
+    run_dir = tmp_path / "run"
+    for _ in range(4):
+        job = train(start, folder, run_dir)
+        wait_for_state(run_dir, job)
+        time.sleep(moments.uniform(0.0, 0.7))
+        job.send(number)
+        job.wait()
+        assert load_latest_state(run_dir)["step"] > 0
+        assert not list(run_dir.glob("*.partial"))
+        assert "Traceback" not in job.output, job.output
+        assert "stopped" in job.output
+
+
+def test_a_full_disk_is_one_line_and_the_states_before_it_stay(
+    folder,
+    tmp_path,
+    start,
+    small_disk,  # noqa: F811
+):
+    job = train(start, folder, small_disk / "run").wait()
+    assert job.status == 1
+    assert len(job.errors) == 1, job.output
+    assert "cannot write" in job.errors[0]
+    assert not list(small_disk.rglob("*.partial"))
+
+
+def test_a_state_that_no_longer_fits_leaves_the_one_before(folder, tmp_path, start):
+    run_dir = tmp_path / "run"
+    job = train(start, folder, run_dir)
+    wait_for_state(run_dir, job)
+    job.send(signal.SIGTERM)
+    assert job.wait().status == 0
+    step = load_latest_state(run_dir)["step"]
+    job = train(start, folder, run_dir, file_limit=500_000).wait()
+    assert job.status == 1
+    assert len(job.errors) == 1, job.output
+    assert "the states before it stay" in job.errors[0]
+    assert load_latest_state(run_dir)["step"] == step
+    assert not list(run_dir.glob("*.partial"))
+
+
+def test_a_folder_that_is_removed_meanwhile_is_one_line(folder, tmp_path, start):
+    run_dir = tmp_path / "run"
+    job = train(start, folder, run_dir)
+    wait_for_state(run_dir, job)
+    shutil.rmtree(run_dir, ignore_errors=True)
+    assert job.wait().status == 1
+    assert len(job.errors) == 1, job.output
+    assert "cannot write" in job.errors[0]
+
+
+def test_a_second_training_in_the_same_folder_is_kept_out(tmp_path):
+    with (
+        locked(tmp_path),
+        pytest.raises(Exception, match="another process is training in"),
+        locked(tmp_path, patience=0.0),
+    ):
+        pass
+    with locked(tmp_path, patience=0.0):  # free again
+        assert list(tmp_path.iterdir()) == []
