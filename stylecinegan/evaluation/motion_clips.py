@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, visualization
 from stylecinegan.data.real_motion import RealMotion
-from stylecinegan.evaluation.motion_quality import angles, geometric_median
+from stylecinegan.evaluation.motion_quality import angles, geometric_median, rank_correlation
 from stylecinegan.evaluation.report import Row
 from stylecinegan.mask.prediction import MaskPrediction
 from stylecinegan.motion.controls import controlled_motion
@@ -96,10 +96,11 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
                 entries.append({"clip": clip.name, **_compare(clip, motion, is_masked)})
         means = {
             column: float(np.nanmean([entry[column] for entry in entries]))
-            for column in ("end-point error", "angle")
+            for column in ("end-point error", "angle", "speed, rank correlation")
         }
         if name == "no motion":
             del means["angle"]
+            del means["speed, rank correlation"]
         if "arrow" in name:
             del means["end-point error"]
             means["angle, median of clips"] = float(np.nanmedian([e["angle"] for e in entries]))
@@ -115,9 +116,12 @@ def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
     if is_masked:
         asked &= clip.seen.mask[0, 0] > 0.5
     found = angles(motion[0][:, asked], truth[:, asked])
+    inside = (confidence > SURE) & (clip.seen.mask[0, 0] > 0.5)
+    speeds = (vectors.norm(dim=0)[inside] for vectors in (motion[0], truth))
     return {
         "end-point error": float((error * confidence).sum() / confidence.sum()),
         "angle": float(found.median()) if len(found) else float("nan"),
+        "speed, rank correlation": rank_correlation(*speeds) if inside.any() else float("nan"),
     }
 
 

@@ -38,7 +38,8 @@ def measure_motion(
     one a video. A clip's motion is divided by its typical speed
     (:func:`~stylecinegan.data.real_motion.typical_speed`) and mirrored so that it leads to the
     right, as for training; nobody is rescaled to fit. Angle: median where the truth is sure and
-    moves. The trivial answers are no motion, and for each of the predicted classes the constant
+    moves. Speed: Spearman's correlation where the truth is sure, inside the predicted mask. The
+    trivial answers are no motion, and for each of the predicted classes the constant
     with the least error on these very clips, which no method could know.
 
     With an arrow: each region of the predicted mask gets one, in the middle of its motion, and

@@ -1,8 +1,9 @@
-"""What surrounds a pixel.
+"""What surrounds a pixel, and what it is.
 
 The paper's D^10 comes through 10 layers from a 4x4 map and knows the whole picture. That of an
-encoder's shallow branch has seen some 30 pixels: too few to tell a white cloud from snow or the
-blue sky from a lake. So D* may be widened by context from the encoder's deeper blocks.
+encoder's shallow branch has seen some 30 pixels, and was never asked what things are: too little to
+tell a white cloud from snow or a lake from a road. So D* may be widened by the features of a
+network that was taught to recognise things.
 """
 
 from typing import Literal
@@ -12,8 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
+from stylecinegan.squeezenet import SqueezeNet
 
-ContextKind = Literal["none", "blocks", "pooled", "head"]
+ContextKind = Literal["none", "semantic"]
+
+LAST_UNIT = 8
+"""Of the trunk: with the ninth the whole would not fit into 2 MiB."""
 
 
 class NoContext(nn.Module):
@@ -21,67 +26,55 @@ class NoContext(nn.Module):
 
     num_channels = 0
 
-    def forward(self, context: Tensor) -> Tensor:
-        """Gives no channels, ``[B, 0, h, w]``."""
-        return context[:, :0]
+    def forward(self, image: Tensor) -> Tensor:
+        """Gives no channels, ``[B, 0, H, W]``."""
+        return image[:, :0]
 
 
-class BlockContext(nn.Module):
-    """The context maps as they are, and the place in the picture.
+class SemanticContext(nn.Module):
+    """Layers of SqueezeNet with a head that brings their maps together.
 
     Args:
-        num_channels: Channels of the context maps.
-        radii: Half sides of windows, in pixels of the map, over which means are added; if any is
-            given, the mean over the picture is added as well.
+        width: Channels of the head; half as many come out.
+        num_classes: Classes of :attr:`classify`, by which the context is trained.
     """
 
-    def __init__(self, num_channels: int, radii: tuple[int, ...] = ()) -> None:
+    def __init__(self, width: int = 48, num_classes: int = 3) -> None:
         super().__init__()
-        self.radii = radii
-        self.num_channels = num_channels * (1 + len(radii) + bool(radii)) + 2
+        self.num_channels = width // 2
+        self.trunk = SqueezeNet(LAST_UNIT)
+        self.head = ContextHead(self.trunk.num_channels, width, self.num_channels)
+        self.classify = nn.Conv2d(self.num_channels, num_classes, 1)
 
-    def forward(self, context: Tensor) -> Tensor:
-        """Maps ``[B, C, h, w]`` to ``[B, num_channels, h, w]``."""
-        parts = [context]
-        for radius in self.radii:
-            side = 2 * radius + 1
-            parts.append(F.avg_pool2d(context, side, 1, radius, count_include_pad=False))
-        if self.radii:
-            parts.append(context.mean(dim=(2, 3), keepdim=True).expand_as(context))
-        return torch.cat([*parts, positions(context)], dim=1)
+    def forward(self, image: Tensor) -> Tensor:
+        """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 8, W / 8]``."""
+        return self.head(self.trunk(image)[f"fire{LAST_UNIT}"])
 
 
 class ContextHead(nn.Module):
-    """A small U-shaped network over the context maps, trained with the classifiers.
-
-    Frozen features of a reconstructing encoder are local however far they are averaged; which
-    place is sky is a matter of arrangement, and that has to be learned.
+    """A small U-shaped network over the trunk's maps: where a thing is tells what it is, too.
 
     Args:
-        in_channels: Channels of the context maps.
+        in_channels: Channels of the maps.
         width: Channels of every level.
-        num_levels: Halvings of the maps.
         out_channels: Channels of the result.
-        num_classes: Classes of :attr:`classify`, which gives the head a loss of its own.
+        num_levels: Halvings of the maps.
     """
 
     def __init__(
         self,
         in_channels: int,
-        width: int = 64,
+        width: int,
+        out_channels: int,
         num_levels: int = 3,
-        out_channels: int = 48,
-        num_classes: int = 3,
     ) -> None:
         super().__init__()
-        self.num_channels = out_channels
         self.normalize = nn.BatchNorm2d(in_channels, affine=False)
         self.stem = _unit(in_channels + 2, width, 1)
         self.down = nn.ModuleList(ContextBlock(width) for _ in range(num_levels + 1))
         self.up = nn.ModuleList(_unit(2 * width, width, 3) for _ in range(num_levels))
         self.out = nn.Conv2d(width, out_channels, 1)
-        self.classify = nn.Conv2d(out_channels, num_classes, 1)
-        # Whole channels: a head that leans on few of them overfits a thousand photos.
+        # Whole channels: a head that leans on few of them overfits a few thousand photos.
         self.dropout = nn.Dropout2d(0.1)
 
     def forward(self, context: Tensor) -> Tensor:
@@ -112,27 +105,22 @@ class ContextBlock(nn.Module):
         return F.relu(x + self.normalize(self.second(self.first(x))))
 
 
-def make_context(kind: ContextKind, num_channels: int, width: int = 64) -> nn.Module:
+def make_context(kind: ContextKind, width: int, num_classes: int) -> nn.Module:
     """Builds the context of a kind.
 
     Args:
-        kind: ``"none"``, ``"blocks"`` (:class:`BlockContext`), ``"pooled"`` (the same with means
-            over windows and the picture) or ``"head"`` (:class:`ContextHead`).
-        num_channels: Channels of the context maps.
-        width: Width of the head.
+        kind: ``"none"`` or ``"semantic"`` (:class:`SemanticContext`).
+        width: Width of its head.
+        num_classes: Classes.
 
     Raises:
         InputError: If there is no such kind.
     """
     if kind == "none":
         return NoContext()
-    if kind == "blocks":
-        return BlockContext(num_channels)
-    if kind == "pooled":
-        return BlockContext(num_channels, (1, 3, 7))
-    if kind == "head":
-        return ContextHead(num_channels, width)
-    raise InputError(f"context must be none, blocks, pooled or head, got {kind}")
+    if kind == "semantic":
+        return SemanticContext(width, num_classes)
+    raise InputError(f"context must be none or semantic, got {kind}")
 
 
 def positions(maps: Tensor) -> Tensor:

@@ -75,8 +75,7 @@ class MaskEnsemble(nn.Module):
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
         context: What is added to D*, see :func:`make_context`.
-        num_context_channels: Channels of the context maps.
-        context_width: Width of the context head.
+        context_width: Width of the context's head.
     """
 
     def __init__(
@@ -86,8 +85,7 @@ class MaskEnsemble(nn.Module):
         num_members: int = 10,
         hidden: Sequence[int] = (128, 32),
         context: ContextKind = "none",
-        num_context_channels: int = 0,
-        context_width: int = 64,
+        context_width: int = 48,
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -96,11 +94,12 @@ class MaskEnsemble(nn.Module):
             "num_members": num_members,
             "hidden": list(hidden),
             "context": context,
-            "num_context_channels": num_context_channels,
             "context_width": context_width,
         }
         self.num_classes = num_classes
-        self.context = make_context(context, num_context_channels, context_width)
+        self.context_kind: ContextKind = context
+        self.context_width = context_width
+        self.context = make_context(context, context_width, num_classes)
         length = num_channels + int(self.context.num_channels)  # pyright: ignore
         self.members = nn.ModuleList(
             PixelClassifier(length, num_classes, hidden) for _ in range(num_members)
@@ -129,8 +128,8 @@ class MaskEnsemble(nn.Module):
             size: (height, width) of the result, at most about that of the last layer.
         """
         height, width = size
-        batch = deep.context.shape[0]
-        around = self.context(deep.context.float())
+        batch = deep.image.shape[0]
+        around = self.context(deep.image)
         rows = max(1, PIXELS_AT_ONCE // (width * batch))
         probabilities, votes = [], []
         for first in range(0, height, rows):

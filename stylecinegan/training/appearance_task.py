@@ -37,8 +37,11 @@ class AppearanceTask:
         generator: The generator.
         encoder: Its encoder.
         initial: Folder of ``generator.safetensors`` and ``encoder.safetensors`` to start from.
+        window: Side of the part of D^10 that is rendered, in its pixels; by default all of it. The
+            codes then still tell the colours of whole pictures, which those of crops differ from.
         synthetic_share: Samples for each photo.
         squared_weight: Weight of the mean squared error beside the mean absolute one.
+        own_weight: Weight of the photos in their own colours.
         changed_weight: Weight of the pictures with changed colours.
         synthetic_weight: Weight of the samples.
         pyramid_weight: As in :class:`~stylecinegan.training.encoder_task.EncoderTask`.
@@ -57,8 +60,10 @@ class AppearanceTask:
         encoder: FeatureStyleEncoder,
         *,
         initial: str | Path | None = None,
+        window: int | None = None,
         synthetic_share: float = 0.25,
         squared_weight: float = 10.0,
+        own_weight: float = 1.0,
         changed_weight: float = 1.0,
         synthetic_weight: float = 1.0,
         pyramid_weight: float = 0.3,
@@ -77,10 +82,11 @@ class AppearanceTask:
         self.generator = generator
         self.encoder = encoder
         self.before = copy.deepcopy(generator)
+        self.window = window
         self.synthetic_share = synthetic_share
         self.squared_weight = squared_weight
         self.weights = {
-            "own": 1.0,
+            "own": own_weight,
             "changed": changed_weight,
             "synthetic": synthetic_weight,
             "pyramid": pyramid_weight,
@@ -125,6 +131,7 @@ class AppearanceTask:
         amount = torch.rand(len(image), 1, 1, 1, device=image.device)
         codes = torch.lerp(w_plus, w_plus.roll(1, 0), amount[:, 0])  # Eq. 5
         target = transfer_colors(image, image.roll(1, 0), amount)
+        feature, image, target = self._cut(feature, image, target)
         terms: Terms = {}
         own = self._render(feature, w_plus)
         terms["own"] = self._error(own[-1], image)
@@ -132,10 +139,27 @@ class AppearanceTask:
         terms["changed"] = self._error(self._render(feature, codes)[-1], target)
         if count := round(self.synthetic_share * len(image)):
             w_plus, feature, expected = self._sample(count, image.device)
+            feature, expected = self._cut(feature, expected)
             terms["synthetic"] = self._error(self._render(feature, w_plus)[-1], expected)
         total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
         rmse = (own[-1] - image).square().mean().sqrt() * 127.5
         return total.sum(), {**terms, "rmse": rmse}
+
+    def _cut(self, feature: Tensor, *images: Tensor) -> list[Tensor]:
+        """Cuts the same random window out of D^10 and out of pictures."""
+        if self.window is None:
+            return [feature, *images]
+        boxes = []
+        for length in feature.shape[2:]:
+            side = min(self.window, length)
+            boxes.append((int(torch.randint(length - side + 1, ())), side))
+        (top, height), (left, width) = boxes
+        result = []
+        for x in (feature, *images):
+            scale = x.shape[2] // feature.shape[2]
+            rows = slice(top * scale, (top + height) * scale)
+            result.append(x[:, :, rows, left * scale : (left + width) * scale])
+        return result
 
     def _render(self, feature: Tensor, w_plus: Tensor) -> list[Tensor]:
         features = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))

@@ -11,18 +11,12 @@ class PixelSamples:
     """What is kept of photos, half precision where it is a feature.
 
     Attributes:
-        context: Context maps, ``[B, C', h, w]``.
-        classes: Share of each class in the pixels of these maps, ``[B, classes, h, w]``.
-        pixels: D* of sampled pixels, ``[B, P, C]``.
-        points: Where they lie, ``[B, P, 2]``, (x, y) in [-1, 1].
+        pixels: D* of sampled pixels with its context, ``[B, P, C]``.
         labels: Their classes, ``[B, P]``.
         index: Which photos these are, ``[B]``.
     """
 
-    context: Tensor
-    classes: Tensor
     pixels: Tensor
-    points: Tensor
     labels: Tensor
     index: Tensor
 

@@ -5,21 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
+from stylecinegan.squeezenet import SqueezeNet, load_imagenet_weights
 
 AdversarialKind = Literal["logistic", "hinge"]
 
-SQUEEZENET_MEAN_BGR = (104.0, 117.0, 123.0)
 SQUEEZENET_STAGES = ("conv1", "fire3", "fire5", "fire7", "fire9")
 
 
-class SqueezeNetFeatures(nn.Module):
-    """Fixed ImageNet features of SqueezeNet 1.0 (Iandola et al. 2016).
+class SqueezeNetFeatures(SqueezeNet):
+    """Fixed ImageNet features of SqueezeNet 1.0, no part of any state.
 
     The feature network of the perceptual loss and of the projected discriminator where VGG or
     Inception weights cannot be had. A distance over these features is not LPIPS.
@@ -35,47 +34,24 @@ class SqueezeNetFeatures(nn.Module):
     def __init__(
         self, path: str | Path, stages: Sequence[str] = ("conv1", "fire3", "fire5", "fire9")
     ) -> None:
-        super().__init__()
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"SqueezeNet weights (.npz) expected at {path}, found no such file")
         if unknown := set(stages) - set(SQUEEZENET_STAGES):
             raise InputError(f"stages must be of {SQUEEZENET_STAGES}, got {sorted(unknown)}")
+        super().__init__(max(int(stage[-1]) for stage in stages))
+        load_imagenet_weights(self, path)
         self.stages = tuple(stages)
-        with np.load(path, allow_pickle=False) as weights:
-            for name in weights.files:
-                if not name.startswith("conv10"):
-                    tensor = torch.from_numpy(weights[name]).float()
-                    self.register_buffer(name.replace(".", "_"), tensor, persistent=False)
-        if not hasattr(self, "fire9_expand3x3_weight"):
-            raise InputError(f"{path} holds no weights of SqueezeNet 1.0 (fire9 is missing)")
-        mean = torch.tensor(SQUEEZENET_MEAN_BGR).view(1, 3, 1, 1)
-        self.mean: Tensor
-        self.register_buffer("mean", mean, persistent=False)
+        self.requires_grad_(False)
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor) -> list[Tensor]:  # pyright: ignore
         """Computes the features of ``[B, 3, H, W]`` in [-1, 1], one map a stage."""
-        x = (image.flip(1) + 1.0) * 127.5 - self.mean
-        x = F.relu(self._convolve("conv1", x, stride=2, padding=3))
-        outputs = {"conv1": x}
-        for number in range(2, 10):
-            if number in (2, 4, 8):
-                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
-            x = self._fire(f"fire{number}", x)
-            outputs[f"fire{number}"] = x
-            if f"fire{number}" == self.stages[-1]:
-                break
-        return [outputs[stage] for stage in self.stages]
+        maps = super().forward(image)
+        return [maps[stage] for stage in self.stages]
 
-    def _fire(self, name: str, x: Tensor) -> Tensor:
-        x = F.relu(self._convolve(f"{name}_squeeze1x1", x))
-        narrow = self._convolve(f"{name}_expand1x1", x)
-        wide = self._convolve(f"{name}_expand3x3", x, padding=1)
-        return F.relu(torch.cat([narrow, wide], dim=1))
+    def state_dict(self, *_args: object, **_settings: object) -> dict:
+        """Nothing: the weights stay in their file."""
+        return {}
 
-    def _convolve(self, name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-        weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
-        return F.conv2d(x, weight, bias, stride, padding)
+    def _load_from_state_dict(self, *_args: object) -> None:
+        """Takes nothing from a state, and misses nothing."""
 
 
 def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -> Tensor:

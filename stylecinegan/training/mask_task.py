@@ -8,12 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
-from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.mask.context import ContextHead, ContextKind
-from stylecinegan.mask.deep_features import num_context_channels
+from stylecinegan.mask.context import ContextKind
 from stylecinegan.mask.ensemble import MaskEnsemble
-from stylecinegan.mask.hypercolumns import read_points
 from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples, bootstrap
 from stylecinegan.training.pixel_sampling import Networks, sample_pixels
 from stylecinegan.training.update import Precision, Update
@@ -23,6 +20,9 @@ Terms = dict[str, Tensor]
 
 class MaskTask:
     """Trains a :class:`MaskEnsemble` on inverted photos and their labels by cross-entropy.
+
+    What is added to D* stays as it is given:
+    :class:`~stylecinegan.training.semantic_task.SemanticTask` trains it.
 
     Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all: 160 GB for
     1024x1024) and puts both into a memory that the updates draw from. Each member starts from
@@ -35,23 +35,20 @@ class MaskTask:
 
     Args:
         model: The networks.
-        initial: ``mask.safetensors`` to start from, trained on an earlier state of the networks;
-            its own arguments replace the next four.
+        initial: ``mask.safetensors`` whose context is taken over; its own arguments replace
+            ``context`` and ``context_width``. Without one a context is random.
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
         context: What is added to D*.
-        context_width: Width of the context head.
+        context_width: Width of the context's head.
         num_steps: Length of the learning rate's cosine schedule.
         updates_per_step: Optimisation steps a batch of photos.
         photos_per_update: Photos an update draws from the memory.
-        pixels_per_photo: Pixels sampled of a photo. With 0 only the context head learns, from the
-            classes of all places of its maps: 20 photos in the time of one with pixels, and it is
-            the head that needs many.
-        memory: Photos remembered; 1 MB each with the default model.
+        pixels_per_photo: Pixels sampled of a photo.
+        memory: Photos remembered; 0.1 MB each with the default model.
         warm_up: Photos to remember before the first update.
         learning_rate: Peak of AdamW's.
         weight_decay: Of AdamW.
-        head_weight: Weight of the context head's own cross-entropy.
         validation_every: One photo in so many is for validation …
         num_validation: … until there are so many.
         patience: Steps without a better validation loss after which nothing is trained any more.
@@ -65,8 +62,8 @@ class MaskTask:
         initial: str | Path | None = None,
         num_members: int = 10,
         hidden: tuple[int, int] = (64, 32),
-        context: ContextKind = "head",
-        context_width: int = 64,
+        context: ContextKind = "semantic",
+        context_width: int = 48,
         num_steps: int = 100,
         updates_per_step: int = 8,
         photos_per_update: int = 16,
@@ -75,7 +72,6 @@ class MaskTask:
         warm_up: int = 64,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
-        head_weight: float = 1.0,
         validation_every: int = 16,
         num_validation: int = 48,
         patience: int = 60,
@@ -86,26 +82,25 @@ class MaskTask:
         self.model = model
         for network in (model.generator, model.encoder):
             network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        if not pixels_per_photo and context != "head":
-            raise InputError(f"pixels_per_photo=0 trains a context head, got context={context}")
-        if initial is not None:
-            self.ensemble = checkpoints.load(initial, MaskEnsemble)
-        else:
-            self.ensemble = MaskEnsemble(
-                num_channels=_num_channels(model.generator),
-                num_members=num_members,
-                hidden=hidden,
-                context=context,
-                num_context_channels=num_context_channels(model.encoder),
-                context_width=context_width,
-            )
+        given = None if initial is None else checkpoints.load(initial, MaskEnsemble)
+        if given is not None:
+            context, context_width = given.context_kind, given.context_width
+        self.ensemble = MaskEnsemble(
+            num_channels=_num_channels(model.generator),
+            num_members=num_members,
+            hidden=hidden,
+            context=context,
+            context_width=context_width,
+        )
+        if given is not None:
+            self.ensemble.context.load_state_dict(given.context.state_dict())
+        self.ensemble.context.eval().requires_grad_(False)
         self.num_steps = num_steps
         self.updates_per_step = updates_per_step
         self.photos_per_update = photos_per_update
         self.pixels_per_photo = pixels_per_photo
         self.warm_up = warm_up
         self.learning_rate = learning_rate
-        self.head_weight = head_weight
         self.validation_every = validation_every
         self.patience = patience
         self.precision: Precision = precision
@@ -115,12 +110,9 @@ class MaskTask:
         self.best_step = 0
         self.best_loss = math.inf
         self.best = _copy(self.ensemble)
-        trained = self.ensemble if pixels_per_photo else self.ensemble.context
-        parameters = list(trained.parameters())
+        parameters = list(self.ensemble.members.parameters())
         self.optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
-        self.update = Update(
-            parameters, self.optimizer, precision="fp32" if pixels_per_photo else precision
-        )
+        self.update = Update(parameters, self.optimizer)
 
     def to(self, device: torch.device) -> None:
         """Moves the networks; the memory stays with the CPU."""
@@ -142,10 +134,9 @@ class MaskTask:
         self._remember(batch)
         if len(self.memory) < self.warm_up:
             return {"photos": torch.tensor(float(len(self.memory)))}
-        is_new = self.best_loss == math.inf and not self.ensemble.deviation.ne(1.0).any()
-        if is_new and self.pixels_per_photo:
+        if not self.ensemble.deviation.ne(1.0).any():
             self._fit_scales()
-        self.ensemble.train()
+        self.ensemble.members.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * self._rate()
         terms: Terms = {}
@@ -162,16 +153,12 @@ class MaskTask:
         return min(1.0, 10.0 * progress + 0.05) * falling
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the members' cross-entropies, by photo and member weighted, and the head's own."""
+        """Sums the members' cross-entropies, weighted by photo and member."""
         samples = PixelSamples(**batch)
-        around = self.ensemble.context(samples.context)
-        if not self.pixels_per_photo:
-            head = self._head_loss(around, samples)
-            return head, {"head": head}
-        pixels = torch.cat([samples.pixels, read_points(around, samples.points)], dim=2)
-        logits = self.ensemble.logits(pixels.flatten(0, 1)).unflatten(1, pixels.shape[:2])
+        logits = self.ensemble.logits(samples.pixels.flatten(0, 1))
+        logits = logits.unflatten(1, samples.pixels.shape[:2])
         members = len(self.ensemble.members)
-        weights = bootstrap(samples.index, members) if self.ensemble.training else None
+        weights = bootstrap(samples.index, members) if self.ensemble.members.training else None
         losses = (
             F.cross_entropy(
                 logits.flatten(0, 2),
@@ -182,16 +169,7 @@ class MaskTask:
             .mean(dim=2)
         )
         pixel = losses.mean() if weights is None else (losses * weights).mean()
-        terms = {"pixel": pixel}
-        if isinstance(self.ensemble.context, ContextHead):
-            terms["head"] = self._head_loss(around, samples)
-            return pixel + self.head_weight * terms["head"], terms
-        return pixel, terms
-
-    def _head_loss(self, around: Tensor, samples: PixelSamples) -> Tensor:
-        assert isinstance(self.ensemble.context, ContextHead)
-        guess = self.ensemble.context.classify(around).float().log_softmax(dim=1)
-        return -(samples.classes * guess).sum(dim=1).mean()
+        return pixel, {"pixel": pixel}
 
     def state_dict(self) -> dict:
         """Everything that a resumed run needs, but for the memory."""
@@ -229,9 +207,9 @@ class MaskTask:
                 memory.add(
                     sample_pixels(
                         self.model,
+                        self.ensemble.context,
                         part,
                         self.pixels_per_photo,
-                        num_classes=self.ensemble.num_classes,
                         precision=self.precision,
                     )
                 )
@@ -243,16 +221,9 @@ class MaskTask:
     @torch.no_grad()
     def _fit_scales(self) -> None:
         """Sets the statistics that D* is standardised with."""
-        samples = self.memory.draw(min(256, len(self.memory)))
-        context = self.ensemble.context
-        if not isinstance(context, ContextHead):
-            around = read_points(context(samples.context), samples.points)
-            pixels = torch.cat([samples.pixels, around], dim=2).flatten(0, 1)
-        else:
-            pixels = samples.pixels.flatten(0, 1)  # the head's channels are learned: left alone
-        length = pixels.shape[1]
-        self.ensemble.mean[:length] = pixels.mean(dim=0)
-        self.ensemble.deviation[:length] = pixels.std(dim=0).clamp(min=1e-3)
+        pixels = self.memory.draw(min(256, len(self.memory))).pixels.flatten(0, 1)
+        self.ensemble.mean.copy_(pixels.mean(dim=0))
+        self.ensemble.deviation.copy_(pixels.std(dim=0).clamp(min=1e-3))
 
     @torch.no_grad()
     def _validate(self) -> Tensor:

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylecinegan import checkpoints
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.mask.deep_features import compute_deep_features, encode_context
-from stylecinegan.mask.hypercolumns import sample_hypercolumns
+from stylecinegan.mask.deep_features import compute_deep_features
+from stylecinegan.mask.hypercolumns import read_points, sample_hypercolumns
 from stylecinegan.training.feature_memory import PixelSamples
 from stylecinegan.training.update import Precision
 
@@ -46,10 +45,10 @@ def load_networks(directory: str | Path | None = None) -> Networks:
 @torch.no_grad()
 def sample_pixels(
     networks: Networks,
+    context: nn.Module,
     batch: dict[str, Tensor],
     pixels_per_photo: int,
     *,
-    num_classes: int = 3,
     precision: Precision = "fp32",
 ) -> PixelSamples:
     """Inverts photos and samples pixels of a window, the same in all of them.
@@ -60,62 +59,39 @@ def sample_pixels(
 
     Args:
         networks: Generator and encoder.
+        context: What is added to D*.
         batch: ``image``, ``[B, 3, S, S]`` in [-1, 1]; ``label``, ``[B, S, S]``; ``index``, ``[B]``.
-        pixels_per_photo: Pixels to sample; 0 spares the generator.
-        num_classes: Classes of the labels.
-        precision: Arithmetic of the inversion.
+        pixels_per_photo: Pixels to sample.
+        precision: Arithmetic of the networks.
 
     Returns:
         The samples, on the CPU.
     """
     image, label = batch["image"], batch["label"].cpu()
-    classes = F.one_hot(label, num_classes).permute(0, 3, 1, 2).float()
-    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
-    if pixels_per_photo == 0:
-        with torch.autocast(image.device.type, dtype, precision != "fp32"):
-            context = encode_context(networks.encoder, image)[2]
-        return _without_pixels(context, classes, batch["index"])
     count, _, width = label.shape  # crops are square
     cells = image.shape[3] // FEATURE_STRIDE
     side = cells if _uses_noise(networks.generator) else int(cells * WINDOW)
     top, left = torch.randint(cells - side + 1, (2,)).tolist()
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     with torch.autocast(image.device.type, dtype, precision != "fp32"):
         deep = compute_deep_features(
             networks.generator, networks.encoder, image, window=(top, left, side)
         )
+        around = context(image)
     # A cell of D^10 away from the window's edges: the convolutions saw nothing beyond them.
     first = torch.tensor([left + 1, top + 1]) * FEATURE_STRIDE
     extent = (side - 2) * FEATURE_STRIDE
     pixels = first + torch.randint(extent, (count, pixels_per_photo, 2))
     column, row = pixels.unbind(dim=2)
-    points = (pixels + 0.5) * (2.0 / width) - 1.0
     corner = torch.tensor([left, top]) * FEATURE_STRIDE
-    inside = (pixels + 0.5 - corner) * (2.0 / (side * FEATURE_STRIDE)) - 1.0
+    in_window = (pixels + 0.5 - corner) * (2.0 / (side * FEATURE_STRIDE)) - 1.0
+    in_picture = (pixels + 0.5) * (2.0 / width) - 1.0
+    read = (sample_hypercolumns(deep.features, in_window), read_points(around, in_picture))
     return PixelSamples(
-        context=deep.context.half().cpu(),
-        classes=_shrink(classes, deep.context),
-        pixels=sample_hypercolumns(deep.features, inside).half().cpu(),
-        points=points,
+        pixels=torch.cat(read, dim=2).half().cpu(),
         labels=label[torch.arange(count).unsqueeze(1), row, column],
         index=batch["index"].cpu(),
     )
-
-
-def _without_pixels(context: Tensor, classes: Tensor, index: Tensor) -> PixelSamples:
-    count = len(context)
-    return PixelSamples(
-        context=context.half().cpu(),
-        classes=_shrink(classes, context),
-        pixels=torch.zeros(count, 0, 0),
-        points=torch.zeros(count, 0, 2),
-        labels=torch.zeros(count, 0, dtype=torch.int64),
-        index=index.cpu(),
-    )
-
-
-def _shrink(classes: Tensor, context: Tensor) -> Tensor:
-    """Share of each class in the pixels of the context maps."""
-    return F.adaptive_avg_pool2d(classes, (context.shape[2], context.shape[3])).half()
 
 
 def _uses_noise(generator: Generator) -> bool:

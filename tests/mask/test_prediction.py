@@ -4,7 +4,7 @@ import torch
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.mask.deep_features import compute_deep_features, num_context_channels
+from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.prediction import predict_mask
 
@@ -17,14 +17,12 @@ def networks():
     return generator.eval(), encoder.eval()
 
 
-def small_ensemble(networks, **arguments):
+def small_ensemble(**arguments):
     torch.manual_seed(1)
-    channels = num_context_channels(networks[1])
     return MaskEnsemble(
         4 + 2 * 3 + 2 * 2,
         num_members=2,
         hidden=(4, 4),
-        num_context_channels=channels,
         context_width=8,
         **arguments,
     ).eval()
@@ -33,7 +31,7 @@ def small_ensemble(networks, **arguments):
 @pytest.mark.parametrize("size", [(64, 64), (300, 200), (100, 400)])
 def test_the_mask_has_the_photos_size_whatever_its_aspect(networks, size):
     photo = torch.rand(1, 3, *size) * 2 - 1
-    prediction = predict_mask(small_ensemble(networks, context="head"), *networks, photo)
+    prediction = predict_mask(small_ensemble(context="semantic"), *networks, photo)
     assert prediction.mask.shape == (1, 1, *size)
     assert prediction.mask.min() >= 0
     assert prediction.mask.max() <= 1
@@ -42,7 +40,7 @@ def test_the_mask_has_the_photos_size_whatever_its_aspect(networks, size):
 
 
 def test_only_the_region_that_is_asked_for_moves(networks):
-    model = small_ensemble(networks, context="none")
+    model = small_ensemble(context="none")
     for member in model.members:
         last = member.layers[-1]
         torch.nn.init.zeros_(last.weight)
@@ -62,10 +60,9 @@ def test_a_window_gives_the_features_of_that_part(networks):
         part = compute_deep_features(*networks, photo, window=(8, 4, 16))
     assert torch.equal(part.features[10], whole.features[10][:, :, 8:24, 4:20])
     assert part.features[14].shape[2:] == (64, 64)
-    assert torch.equal(part.context, whole.context)
-    assert whole.context.shape == (1, num_context_channels(networks[1]), 16, 16)
+    assert torch.equal(part.image, photo)
 
 
 def test_an_unknown_region_is_named(networks):
     with pytest.raises(InputError, match="region must be one of both, sky, water, got land"):
-        predict_mask(small_ensemble(networks), *networks, torch.zeros(1, 3, 64, 64), "land")  # pyright: ignore
+        predict_mask(small_ensemble(), *networks, torch.zeros(1, 3, 64, 64), "land")  # pyright: ignore

@@ -32,6 +32,14 @@ def test_one_batch_is_overfitted_in_its_own_and_in_other_colors(batch):
     assert terms[-1]["changed"] < 0.4 * terms[0]["changed"]
 
 
+def test_a_window_shows_the_same_part_of_feature_and_picture():
+    task = make_task(window=5)
+    image = torch.arange(64 * 64.0).view(1, 1, 64, 64)
+    feature, part = task._cut(image[:, :, ::4, ::4], image)
+    assert feature.shape[2:] == (5, 5)
+    assert torch.equal(part[:, :, ::4, ::4], feature)
+
+
 def test_samples_stay_what_they_were_before(batch):
     task = make_task(synthetic_share=0.5)
     terms = task.step(batch)

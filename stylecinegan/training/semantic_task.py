@@ -1,0 +1,131 @@
+"""Training of what a mask knows of the things in a photo."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan import checkpoints
+from stylecinegan.mask.context import SemanticContext
+from stylecinegan.mask.ensemble import MaskEnsemble
+from stylecinegan.squeezenet import load_imagenet_weights
+from stylecinegan.training import distributed
+from stylecinegan.training.augmentation import change_colors
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+
+class SemanticTask:
+    """Trains a :class:`SemanticContext` on photos and their labels by cross-entropy.
+
+    Brightness, saturation and contrast of the photos are changed a little at each sight: five
+    thousand photos are soon known by heart. The classes are asked for at the resolution of the
+    context's maps, as shares of the pixels there.
+    :class:`~stylecinegan.training.mask_task.MaskTask` then trains the pixel classifiers upon it.
+
+    Args:
+        ensemble: The ensemble whose context is trained; nothing else of it is.
+        squeezenet: ``.npz`` of ImageNet weights that the trunk starts from; by default it starts
+            from random ones, which five thousand photos do not make up for.
+        learning_rate: Peak of AdamW's for the head.
+        trunk_learning_rate: The same for the trunk.
+        weight_decay: Of AdamW.
+        num_steps: Length of the cosine schedule that lowers the learning rates to 1 %.
+        num_warmup: Steps over which they rise.
+        ema_half_life: Half-life of the averaged weights, in photos.
+        precision: Arithmetic of the network.
+        num_accumulate: Parts that a batch is split into.
+    """
+
+    def __init__(
+        self,
+        ensemble: MaskEnsemble,
+        *,
+        squeezenet: str | Path | None = None,
+        learning_rate: float = 2e-3,
+        trunk_learning_rate: float = 2e-4,
+        weight_decay: float = 3e-2,
+        num_steps: int = 1000,
+        num_warmup: int = 50,
+        ema_half_life: float = 1000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        context = ensemble.context
+        assert isinstance(context, SemanticContext)
+        if squeezenet is not None:
+            load_imagenet_weights(context.trunk, squeezenet)
+        self.ensemble = ensemble
+        self.context = context.to(memory_format=torch.channels_last).train()
+        self.num_steps = num_steps
+        self.num_warmup = num_warmup
+        self.step_number = 0
+        trunk = list(context.trunk.parameters())
+        head = [*context.head.parameters(), *context.classify.parameters()]
+        groups = [
+            {"params": trunk, "peak": trunk_learning_rate},
+            {"params": head, "peak": learning_rate},
+        ]
+        self.update = Update(
+            [*trunk, *head],
+            torch.optim.AdamW(groups, weight_decay=weight_decay),
+            precision=precision,
+            num_accumulate=num_accumulate,
+        )
+        self.averaged = ExponentialMovingAverage(context, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        self.ensemble.to(device)
+        self.averaged.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Runs one step on ``{"image": [B, 3, S, S], "label": [B, S, S]}``; returns the terms."""
+        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
+        for group in self.update.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        terms = self.update(self.loss, batch)
+        self.averaged.update(self.context, len(batch["image"]) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Cross-entropy of the classes' shares at the maps' resolution."""
+        image = batch["image"]
+        if self.context.training:
+            image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
+        image = image.contiguous(memory_format=torch.channels_last)
+        guess = self.context.classify(self.context(image)).float().log_softmax(dim=1)
+        classes = F.one_hot(batch["label"], guess.shape[1]).permute(0, 3, 1, 2).float()
+        shares = F.adaptive_avg_pool2d(classes, (guess.shape[2], guess.shape[3]))
+        entropy = -(shares * guess).sum(dim=1).mean()
+        return entropy, {"entropy": entropy}
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "context": self.context.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.context.load_state_dict(state["context"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the ensemble with the averaged context as ``mask.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        exported = MaskEnsemble(**self.ensemble.arguments)  # pyright: ignore
+        exported.load_state_dict(self.ensemble.state_dict())
+        exported.context.load_state_dict(self.averaged.module.state_dict())
+        notes = {"task": "semantic", "step": str(self.step_number)}
+        checkpoints.save(directory / "mask.safetensors", exported, notes=notes)
