@@ -28,6 +28,8 @@ QUOTED_KEYS = (
     "table.weights",
     "table.samples.path",
     "table.clips.held_out",
+    "table.clips.path",
+    "table.scenes.masks_dir",
     "table.study",
     "table.answers",
 )

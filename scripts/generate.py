@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ import command_line  # first: it sets what torch reads when it loads
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from photo_folder import is_folder, name_folder_videos
+from style_settings import check_style_settings, make_style, make_target
 from torch import Tensor
 from tqdm import tqdm
 
@@ -23,15 +26,28 @@ from stylecinegan.inputs import (
     choose_precision,
     resize_photo,
 )
+from stylecinegan.io.paths import VIDEO_SUFFIXES
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
+from stylecinegan.style import StyleChange, StyleTarget, read_style, write_latent
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("photo", "video", "mask", "mask_add", "mask_remove", "motion", "model.directory")
+PATH_KEYS = (
+    "photo",
+    "video",
+    "mask",
+    "mask_add",
+    "mask_remove",
+    "motion",
+    "style",
+    "style_features",
+    "model.directory",
+)
+"""Keys whose values are quoted for Hydra: paths, and what has commas in it."""
 
 REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water"}
 """What a word asks the prediction of the mask for."""
@@ -40,21 +56,61 @@ REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water"}
 @hydra.main(version_base="1.3", config_path="../configs", config_name="generate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Reads the photo, animates it and writes the video."""
+    """Reads photos or samples landscapes, animates them and writes the videos."""
     check_settings(cfg)
-    video = Path(cfg.video or (Path(cfg.photo or f"seed{cfg.seed}.jpg").stem + ".mp4"))
-    io.check_writable(video)
+    videos = name_videos(cfg)
+    if cfg.skip_existing:
+        videos = {source: video for source, video in videos.items() if not video.exists()}
+    if not videos:
+        logger.info("every video is there already")
+        return
+    for video in videos.values():
+        io.check_writable(video)
     device = choose_device(cfg.device)
     precision = choose_precision(cfg.precision, device)
-    image = None if cfg.photo is None else io.read_image(cfg.photo)
+    is_batch = is_folder(cfg.photo)
+    photo = None if cfg.photo is None or is_batch else io.read_image(cfg.photo)
+    style = None if cfg.style is None else read_style(str(cfg.style))
     with step("load the model"):
         model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
-    if image is None:
-        image = model.sample(cfg.seed)
+    target = None
+    if style is not None:
+        with step("find the latent codes of the style"):
+            target = make_target(cfg, style, model)
+    failures = []
+    for source, video in videos.items():
+        try:
+            image = read_source(cfg, model, source) if photo is None else photo
+            write_cinemagraph(cfg, model, image.to(device), target, video)
+        except InputError as error:
+            if len(videos) == 1 and not is_batch:
+                raise
+            # A broken photo, or a sample in which nothing moves, does not end the others.
+            logger.warning("no %s: %s", video, error)
+            failures.append(error)
+    if is_batch and failures:
+        raise InputError(f"{len(failures)} of {len(videos)} photos gave no video, see above")
+    if len(failures) == len(videos):
+        raise failures[0]
+
+
+def read_source(cfg: DictConfig, model: StyleCineGAN, source: int | Path) -> Tensor:
+    """Reads a photo, or samples the landscape of a seed."""
+    if isinstance(source, Path):
+        return io.read_image(source)
+    return model.sample(source, truncation=cfg.truncation)
+
+
+def write_cinemagraph(
+    cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None, video: Path
+) -> None:
+    """Animates one picture and writes the video."""
     drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
-    photo = resize_photo(image, cfg.size).to(device)
+    photo = resize_photo(image, cfg.size)
     with step("invert the photo and prepare the loop"):
         mask, classes = make_mask(cfg, photo, model)
+        inversion = model.invert(photo, num_steps=cfg.inversion.steps)
+        style = None if target is None else make_style(cfg, target.of(inversion.w_plus))
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
@@ -62,20 +118,25 @@ def main(cfg: DictConfig) -> None:
             motion=make_motion(cfg, model, photo, mask, classes, drawn_size),
             speed=None,  # the controls have set it
             warping=instantiate(cfg.warping),
-            inversion=model.invert(photo, num_steps=cfg.inversion.steps),
+            inversion=inversion,
+            style=style,
         )
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
         io.write_video(video, progress(cinemagraph, quality), fps=cfg.fps)
     if quality is not None:
-        write_intermediate(video, cinemagraph, quality)
+        write_intermediate(video, cinemagraph, quality, style)
     logger.info("the video is in %s", video)
 
 
 def check_settings(cfg: DictConfig) -> None:
     """Refuses what cannot be animated before anything takes time."""
-    if cfg.photo is None and cfg.seed is None:
-        raise InputError("photo=FILE (or seed=NUMBER for a sampled landscape) is needed, got none")
+    sources = [key for key in ("photo", "seed", "seeds") if cfg[key] is not None]
+    if len(sources) != 1:
+        raise InputError(
+            "photo=FILE (or seed=NUMBER for a sampled landscape, seeds=0-63 for many) is needed, "
+            f"got {' and '.join(sources) or 'none'}"
+        )
     if cfg.seed is not None:
         check_number("seed", cfg.seed, least=0, is_whole=True)
     check_number("num_frames", cfg.num_frames, least=2, is_whole=True)
@@ -85,8 +146,26 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("speed_sky", cfg.speed_sky, least=0)
     check_number("speed_water", cfg.speed_water, least=0)
     check_number("inversion.steps", cfg.inversion.steps, least=0, is_whole=True)
+    check_style_settings(cfg)
     if cfg.mask_small not in ("keep", "everything"):
         raise InputError(f"mask_small must be keep or everything, got {cfg.mask_small}")
+
+
+def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
+    """Files to write, by seed or photo; a single photo's number says nothing."""
+    if is_folder(cfg.photo):
+        return {**name_folder_videos(cfg.photo, cfg.video)}
+    if cfg.seeds is None:
+        source = cfg.photo or f"seed{cfg.seed}.jpg"
+        return {cfg.seed or 0: Path(cfg.video or Path(source).stem + ".mp4")}
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(cfg.seeds))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise InputError(f"seeds must be a range such as 0-63, got {cfg.seeds}")
+    folder = Path(cfg.video or "samples")
+    if folder.suffix in VIDEO_SUFFIXES[:-1] or folder.is_file():
+        raise InputError(f"video must be a folder for many seeds, got {folder}")
+    return {seed: folder / f"seed{seed:0{len(str(last))}d}.mp4" for seed in range(first, last + 1)}
 
 
 def make_mask(
@@ -157,13 +236,18 @@ def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[
         yield frame if quality is None else quality.add(frame)
 
 
-def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:
-    """Writes mask, motion, inversion and the loop's figures beside the video."""
+def write_intermediate(
+    video: Path, cinemagraph: Cinemagraph, quality: LoopQuality, style: StyleChange | None
+) -> None:
+    """Writes mask, motion, inversion, codes and the loop's figures beside the video."""
     base = video.with_suffix("")
     io.write_mask(f"{base}_mask.png", cinemagraph.mask)
     io.write_motion(f"{base}_motion.npy", cinemagraph.motion)
     io.write_image(f"{base}_motion.png", visualization.motion_to_image(cinemagraph.motion))
     io.write_image(f"{base}_inversion.png", cinemagraph.inversion.image)
+    write_latent(f"{base}_latent.safetensors", cinemagraph.inversion.w_plus)
+    if style is not None:
+        write_latent(f"{base}_style.safetensors", style.target)
     figures = json.dumps(quality.result(), indent=2)
     Path(f"{base}_loop.json").write_text(figures + "\n")
 

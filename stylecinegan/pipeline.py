@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,10 +21,14 @@ from stylecinegan.motion.controls import normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
+from stylecinegan.style import StyleChange
+from stylecinegan.style.appearance import StyledPhoto
+from stylecinegan.style.path import restyling, style_path
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.loop import Warping, extend, frame_warps
 from stylecinegan.warping.moving_layer import MovingLayer
+from stylecinegan.warping.pyramid import WarpedPyramid
 
 
 @dataclass(frozen=True)
@@ -238,6 +243,7 @@ class StyleCineGAN(nn.Module):
         speed: float | None = 1.0,
         warping: Warping | None = None,
         inversion: Inversion | None = None,
+        style: StyleChange | None = None,
     ) -> Cinemagraph:
         """Makes a seamlessly looping cinemagraph of a photo.
 
@@ -250,6 +256,7 @@ class StyleCineGAN(nn.Module):
                 512; ``None`` takes the motion as it is.
             warping: How frames are rendered.
             inversion: The result of :meth:`invert`, if it is at hand.
+            style: How the appearance changes over the loop (Eqs. 5 to 7), by default not at all.
 
         Returns:
             The cinemagraph; frames are computed when they are read.
@@ -266,17 +273,37 @@ class StyleCineGAN(nn.Module):
         inversion = inversion or self.invert(image)
         extended_mask = extend(mask)
         photo = extend(image)
+        prepare = partial(self._prepare, mask=extended_mask, settings=settings)
+        plain = prepare(inversion, photo)
+        look_at = None
+        if style is not None:
+            layer = settings.first_rgb_layer
+            restyled = restyling(self.generator, inversion, image, style, first_rgb_layer=layer)
+            look_at = style_path(restyled, plain, style, prepare)
+
+        @torch.no_grad()
+        def render() -> Iterator[Tensor]:
+            for warp in frame_warps(motion, photo.shape[2:], num_frames, settings):
+                look = plain if look_at is None else look_at(warp.progress)
+                frame = look.render(warp)
+                yield frame[:, :, : image.shape[2], : image.shape[3]]
+
+        return Cinemagraph(num_frames, image, mask, motion, inversion, render)
+
+    def _prepare(
+        self, inversion: Inversion, photo: Tensor, mask: Tensor, settings: Warping
+    ) -> StyledPhoto:
         if settings.uses_moving_layer:
-            renderer: MovingLayer | WarpedGenerator = MovingLayer(
+            renderer: MovingLayer | WarpedPyramid | WarpedGenerator = MovingLayer(
                 self._rgb_levels(inversion, settings),
                 photo,
-                extended_mask,
+                mask,
                 use_detail_transfer=settings.use_detail_transfer,
                 use_moving_content_only=settings.use_moving_content_only,
                 use_contrast_preservation=settings.use_contrast_preservation,
             )
         else:
-            renderer = WarpedGenerator(
+            warped = WarpedGenerator(
                 self.generator,
                 inversion.features,
                 inversion.w_plus,
@@ -284,16 +311,8 @@ class StyleCineGAN(nn.Module):
                 first_rgb_layer=settings.first_rgb_layer,
                 use_folding=settings.use_folding,
             )
-
-        @torch.no_grad()
-        def render() -> Iterator[Tensor]:
-            for warp in frame_warps(motion, photo.shape[2:], num_frames, settings):
-                frame = renderer.render(warp)
-                if isinstance(renderer, WarpedGenerator):
-                    frame = _compose(frame, photo, extended_mask)
-                yield frame[:, :, : image.shape[2], : image.shape[3]].clamp(-1.0, 1.0)
-
-        return Cinemagraph(num_frames, image, mask, motion, inversion, render)
+            renderer = warped.compose(photo, mask) or warped
+        return StyledPhoto(photo, mask, renderer)
 
     def _rgb_levels(self, inversion: Inversion, settings: Warping) -> dict[int, Tensor]:
         layers = settings.warp_layers or range(FEATURE_LAYER, self.generator.last_layer + 1, 2)
@@ -302,17 +321,12 @@ class StyleCineGAN(nn.Module):
                 f"only even layers can be warped with detail transfer, moving content only or "
                 f"contrast preservation, got {odd}: use the paper's rendering for these"
             )
+        if not settings.shows_generator:
+            return {}
         return {
             layer: self.generator.to_rgb(layer, inversion.features[layer], inversion.w_plus)
             for layer in range(settings.first_rgb_layer, self.generator.last_layer + 1, 2)
         }
-
-
-def _compose(frame: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
-    """Eq. 4: what moves from the generator, what stays from the photo."""
-    if frame.shape != photo.shape:
-        frame = F.interpolate(frame, photo.shape[2:], mode="bilinear")
-    return torch.where(mask > 0, torch.lerp(photo, frame, mask), photo)
 
 
 def _check_image(image: Tensor) -> None:

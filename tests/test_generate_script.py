@@ -13,6 +13,7 @@ from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.style import read_latent, write_latent
 from tests.mask.decided import write_model
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +78,7 @@ def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
     assert names == [
         "lac été (1).mp4",
         "lac été (1)_inversion.png",
+        "lac été (1)_latent.safetensors",
         "lac été (1)_loop.json",
         "lac été (1)_mask.png",
         "lac été (1)_motion.npy",
@@ -95,6 +97,43 @@ def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
     static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)
     for path in frames:
         assert torch.equal(io.read_image(path)[static], photo[static])
+
+
+def test_a_photo_takes_a_style_and_comes_back(folder):
+    done = generate(
+        folder,
+        "motion=left",
+        "style=pc1:+3,pc2:-2",
+        "style_strength=1.5",
+        "num_frames=6",
+        "video=styled/",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "key values" in done.stdout
+    photo = io.read_image(folder / "photo.png")
+    frames = [io.read_image(path) for path in sorted((folder / "styled").iterdir())]
+    static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)
+    assert torch.equal(frames[0][static], photo[static])
+    changes = [float((frame - photo)[static].abs().mean()) for frame in frames]
+    # β is 0, 1/4, 3/4, 1, 3/4, 1/4 of the maximum.
+    assert 0.0 < changes[1] < changes[2] < changes[3]
+    assert changes[4] == pytest.approx(changes[2])
+    assert changes[5] == pytest.approx(changes[1])
+
+
+def test_saved_codes_are_a_style_and_are_saved_again(folder):
+    write_latent(folder / "codes.npz", torch.ones(1, 14, 8))
+    arguments = ("num_frames=2", "style_schedule=constant", "save_intermediate=true")
+    done = generate(folder, *arguments, "style=codes.npz", "video=saved/x.gif")
+    assert done.returncode == 0, done.stderr
+    assert torch.equal(read_latent(folder / "saved/x_style.safetensors"), torch.ones(1, 14, 8))
+    assert read_latent(folder / "saved/x_latent.safetensors").shape == (1, 14, 8)
+
+
+def test_many_seeds_fill_a_folder(folder):
+    done = generate(folder, "photo=null", "seeds=9-10", "video=many", "num_frames=2", "size=64")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (folder / "many").iterdir()) == ["seed09.mp4", "seed10.mp4"]
 
 
 def predicted(folder, *overrides):
@@ -159,6 +198,9 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("num_frames=1", "at least 2, got 1"),
         ("num_frames=many", "got many"),
         ("fps=0", "at least 1, got 0"),
+        ("seed=3", "got photo and seed"),
+        ("style=pc9:1", "from pc1 to pc8, got pc9"),
+        ("style_strength=nan", "style_strength must be a finite number, got nan"),
         ("video=/proc/none/x.mp4", "/proc/none"),
         ("video=x.avi", "avi"),
         ("number_of_frames=3", "number_of_frames"),

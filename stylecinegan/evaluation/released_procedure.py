@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.evaluation.benchmarks.plain_splatting import plain_splat
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, partial_sums
 from stylecinegan.ops import Backend, splat
@@ -22,7 +23,8 @@ class ReleasedProcedure:
     for the loop) on a map that is wider by 3/8 of the side on each edge; the generator runs again
     from D^10; and features of up to 512 channels, padded by as much, are splatted. Where the
     release is slower than it need be for other reasons, this is not: the layers before D^10 are
-    left out, and its splat is our compiled one. The formulas are those of
+    left out. The release splats by a CUDA kernel in CuPy, which no CPU runs; here either our
+    compiled operators stand in for it or PyTorch's own operations. The formulas are those of
     ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
     sampling="nearest", period=num_frames - 1)``.
 
@@ -35,7 +37,8 @@ class ReleasedProcedure:
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
         num_frames: N.
         sampling: How the motion is read between pixels.
-        backend: Implementation of the splat.
+        use_compiled: Splat, integration and resizing are our compiled operators; else they are
+            written in PyTorch, the splat with ``index_add_``.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class ReleasedProcedure:
         num_frames: int,
         *,
         sampling: Sampling = "nearest",
-        backend: Backend = "auto",
+        use_compiled: bool = True,
     ) -> None:
         self.generator = generator
         self.w_plus = w_plus
@@ -58,7 +61,8 @@ class ReleasedProcedure:
         self.mask = mask
         self.period = num_frames - 1
         self.sampling: Sampling = sampling
-        self.backend: Backend = backend
+        self.backend: Backend = "auto" if use_compiled else "reference"
+        self.splat = splat if use_compiled else plain_splat
         size = [
             side * INTEGRATION_SIDE // max(INTEGRATION_SIDE, *photo.shape[2:])
             for side in photo.shape[2:]
@@ -89,7 +93,9 @@ class ReleasedProcedure:
     def _integrate(self, motion: Tensor, num_steps: int) -> Tensor:
         displacement = torch.zeros_like(motion)
         for _ in range(num_steps):
-            displacement = euler_step(displacement, motion, sampling=self.sampling)
+            displacement = euler_step(
+                displacement, motion, sampling=self.sampling, backend=self.backend
+            )
         return displacement
 
     def _warp(
@@ -100,7 +106,7 @@ class ReleasedProcedure:
         wide = _widen(torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1))
         size = (wide.shape[2], wide.shape[3])
         start, end = (
-            splat(wide, resize_displacement(displacement, size), backend=self.backend)
+            self.splat(wide, resize_displacement(displacement, size, backend=self.backend))
             for displacement in (from_start, from_end)
         )
         sums = torch.lerp(start, end, progress)

@@ -1,11 +1,19 @@
-"""Inversion of a photo by optimisation, from what the encoder gave."""
+"""Inversion by optimisation: of a photo to w+ and D^10, of a style's picture to w+ alone."""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 from tqdm import tqdm
 
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inputs import resize_photo
+
+PERCEPTUAL_SIDE = 256
+"""Side at which the perceptual distance compares pictures, as StyleGAN2's projector does."""
 
 
 def refine_inversion(
@@ -58,3 +66,96 @@ def refine_inversion(
                 parameter.grad = gradient
             optimizer.step()
     return kept
+
+
+def optimize_codes(
+    generator: Generator,
+    image: Tensor,
+    start: Tensor,
+    *,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    num_steps: int = 500,
+    patience: int = 50,
+    learning_rate: float = 0.05,
+    pixel_weight: float = 1.0,
+    noise_weight: float = 1e3,
+) -> Tensor:
+    """Finds the codes of which the generator makes a picture (Image2StyleGAN, Abdal et al. 2019).
+
+    The whole generator runs from its constant, without D^10. The noise maps are optimised as well
+    and kept noise by a penalty (StyleGAN2, App. D): what only they can explain does not bend the
+    codes; they are not returned. The best of all steps is kept; the search ends early when the
+    loss has fallen by less than 1 % in ``patience`` steps.
+
+    Args:
+        generator: The frozen generator.
+        image: ``[1, 3, H, W]`` in [-1, 1], any size; squeezed to the generator's square.
+        start: Codes to start from, ``[1, num_styles, style_dim]``.
+        perceptual: Distance of two pictures ``[1, 3, H, W]``, a scalar that is added.
+        num_steps: Steps at most.
+        patience: Steps in which the loss must fall by 1 %.
+        learning_rate: Of Adam.
+        pixel_weight: Of the mean squared error.
+        noise_weight: Of the penalty on noise that is none.
+
+    Returns:
+        ``[1, num_styles, style_dim]``, float32.
+    """
+    image = resize_photo(image, (generator.resolution, generator.resolution))
+    codes = start.detach().float().clone().requires_grad_()
+    noises = {
+        name: noise.clone().requires_grad_()
+        for name, noise in generator.named_buffers()
+        if name.endswith(".noise") and bool(generator.get_parameter(f"{name}_strength").any())
+    }
+    optimizer = torch.optim.Adam([codes, *noises.values()], lr=learning_rate, betas=(0.9, 0.99))
+    best, kept, milestone, last_fall = float("inf"), codes.detach(), float("inf"), 0
+    bar = tqdm(range(num_steps + 1), unit="step", desc="optimise the style's codes", leave=False)
+    for step in bar:
+        with torch.enable_grad():
+            picture = functional_call(generator, noises, (codes,))
+            loss = pixel_weight * (picture - image).square().mean()
+            if perceptual is not None:
+                loss = loss + perceptual(_shrink(picture), _shrink(image))
+            penalty = noise_weight * noise_penalty(list(noises.values())) if noises else 0.0
+        if loss.item() < best:
+            best, kept = loss.item(), codes.detach().clone()
+        if best < 0.99 * milestone:
+            milestone, last_fall = best, step
+        bar.set_postfix(loss=f"{best:.4f}")
+        if step == num_steps or step - last_fall >= patience:
+            break
+        optimizer.zero_grad()
+        torch.autograd.backward(loss + penalty, inputs=[codes, *noises.values()])
+        optimizer.step()
+        _normalize(noises)
+    return kept
+
+
+def noise_penalty(noises: Sequence[Tensor]) -> Tensor:
+    """How far noise maps are from noise: squared correlation of neighbours at every scale.
+
+    Args:
+        noises: ``[1, 1, R, R]`` each, of mean 0 and variance 1.
+    """
+    total = noises[0].new_zeros(())
+    for noise in noises:
+        while True:
+            for side in (2, 3):
+                total = total + (noise * noise.roll(1, side)).mean().square()
+            if noise.shape[2] <= 8:
+                break
+            # The sum of four has twice the deviation of one, so half of it has the same.
+            noise = 2.0 * F.avg_pool2d(noise, 2)
+    return total
+
+
+def _normalize(noises: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for noise in noises.values():
+            noise.sub_(noise.mean()).div_(noise.std().clamp(min=1e-8))
+
+
+def _shrink(image: Tensor) -> Tensor:
+    factor = image.shape[2] // PERCEPTUAL_SIDE
+    return F.avg_pool2d(image, factor) if factor > 1 else image

@@ -229,6 +229,19 @@ def _register() -> None:
         batch, _, height, width = feature.shape
         return feature.new_empty(feature.shape), feature.new_empty(batch, 2, height, width)
 
+    @torch.library.register_fake("stylecinegan::euler_step")
+    def _(displacement, motion, is_nearest):
+        return displacement.new_empty(displacement.shape)
+
+    @torch.library.register_fake("stylecinegan::resize_displacement")
+    def _(displacement, height, width):
+        return displacement.new_empty(displacement.shape[0], 2, height, width)
+
+    @torch.library.register_fake("stylecinegan::render_frame")
+    def _(levels, from_start, from_end, border, progress, smallest_weight, *rest):
+        photo = rest[3]
+        return photo.new_empty(photo.shape)
+
     def save_inputs(ctx, inputs, output):
         ctx.save_for_backward(*inputs)
 

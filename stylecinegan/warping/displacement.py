@@ -1,11 +1,14 @@
 """From a motion field to displacements: Euler integration (Eq. 1) and resizing of vector fields."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from stylecinegan.ops.splatting import Backend, runs_native
 
 Sampling = Literal["bilinear", "nearest"]
 
@@ -20,7 +23,13 @@ def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([x, y]).unsqueeze(0)
 
 
-def euler_step(displacement: Tensor, motion: Tensor, *, sampling: Sampling = "bilinear") -> Tensor:
+def euler_step(
+    displacement: Tensor,
+    motion: Tensor,
+    *,
+    sampling: Sampling = "bilinear",
+    backend: Backend = "auto",
+) -> Tensor:
     """Moves every particle on by one frame: F(0→t+1) = F(0→t) + M(p + F(0→t)) (Eq. 1).
 
     Args:
@@ -28,18 +37,41 @@ def euler_step(displacement: Tensor, motion: Tensor, *, sampling: Sampling = "bi
         motion: M, ``[B, 2, H, W]``, pixels per frame of this map; beyond the border it goes on as
             at the border.
         sampling: How M is read between pixels. The released code rounds (``"nearest"``).
+        backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Returns:
         F(0→t+1), ``[B, 2, H, W]``.
     """
+    if _runs_native(backend, displacement, motion):
+        return torch.ops.stylecinegan.euler_step(displacement, motion, sampling == "nearest")
     height, width = motion.shape[2:]
+    last = motion.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
     position = pixel_grid(height, width, motion) + displacement
-    # grid_sample wants [-1, 1] from the centre of the first to the centre of the last pixel.
-    extent = position.new_tensor([max(width - 1, 1), max(height - 1, 1)]).view(1, 2, 1, 1)
-    grid = (position * (2.0 / extent) - 1.0).permute(0, 2, 3, 1)
-    mode = "bilinear" if sampling == "bilinear" else "nearest"
-    sampled = F.grid_sample(motion, grid, mode, padding_mode="border", align_corners=True)
-    return displacement + sampled
+    position = torch.minimum(position.clamp(min=0.0), last)
+    if sampling == "nearest":
+        x, y = position.round().long().unbind(1)
+        return displacement + _read(motion, y, x)
+    corner = position.floor()
+    across, down = (position - corner).split(1, dim=1)
+    left, top = corner.long().unbind(1)
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    upper = torch.lerp(_read(motion, top, left), _read(motion, top, right), across)
+    lower = torch.lerp(_read(motion, bottom, left), _read(motion, bottom, right), across)
+    return displacement + torch.lerp(upper, lower, down)
+
+
+def _runs_native(backend: Backend, *tensors: Tensor) -> bool:
+    """Compiled operators take single and double precision, and give no gradients."""
+    kinds = {tensor.dtype for tensor in tensors}
+    fits = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
+    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return fits and not needs_gradient and runs_native(tensors[0].device, backend)
+
+
+def _read(field: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Values ``[B, C, H, W]`` of a field at places ``[B, H, W]``."""
+    index = (rows * field.shape[3] + columns).flatten(1).unsqueeze(1)
+    return field.flatten(2).gather(2, index.expand(-1, field.shape[1], -1)).view_as(field)
 
 
 def integrate_motion(
@@ -48,6 +80,7 @@ def integrate_motion(
     *,
     period: int | None = None,
     sampling: Sampling = "bilinear",
+    backend: Backend = "auto",
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields F(0→t) and F(N→t) for the frames t = 0 … num_frames - 1 of a loop (Sec. 3.4).
 
@@ -61,46 +94,53 @@ def integrate_motion(
         period: N, by default ``num_frames``; the released code takes ``num_frames - 1`` and so
             shows one frame twice.
         sampling: How M is read between pixels.
+        backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Yields:
         Two displacements ``[B, 2, H, W]`` in pixels of this map.
     """
-    zero = torch.zeros_like(motion)
+    step = partial(euler_step, sampling=sampling, backend=backend)
+    zero, backwards = torch.zeros_like(motion), -motion
     last = zero  # F(N→num_frames - 1)
     for _ in range((period or num_frames) - num_frames + 1):
-        last = euler_step(last, -motion, sampling=sampling)
+        last = step(last, backwards)
     from_start = zero
-    for from_end in _steps_reversed(last, -motion, num_frames, sampling):
+    states = _steps_reversed(last, lambda state: step(state, backwards), num_frames)
+    for frame, from_end in enumerate(states):
         yield from_start, from_end
-        from_start = euler_step(from_start, motion, sampling=sampling)
+        if frame + 1 < num_frames:
+            from_start = step(from_start, motion)
 
 
 def _steps_reversed(
-    first: Tensor, motion: Tensor, count: int, sampling: Sampling
+    first: Tensor, step: Callable[[Tensor], Tensor], count: int
 ) -> Iterator[Tensor]:
     """Yields the states that 0 … count - 1 steps after ``first`` reach, the last one first."""
     stride = max(1, -(-count // _SEGMENTS))
     kept = []
     state = first
-    for step in range(count):
-        if step % stride == 0:
+    for number in range(count):
+        if number % stride == 0:
             kept.append(state)
-        if step + 1 < count:
-            state = euler_step(state, motion, sampling=sampling)
+        if number + 1 < count:
+            state = step(state)
     for start in reversed(range(0, count, stride)):
         state = kept.pop()
         if stride == 1:
             yield state
         else:
-            yield from _steps_reversed(state, motion, min(stride, count - start), sampling)
+            yield from _steps_reversed(state, step, min(stride, count - start))
 
 
-def resize_displacement(displacement: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_displacement(
+    displacement: Tensor, size: tuple[int, int], *, backend: Backend = "auto"
+) -> Tensor:
     """Resizes a vector field and scales its vectors along, at any ratio.
 
     Args:
         displacement: ``[B, 2, H, W]``, (x, y) in pixels of this map; a motion likewise.
         size: Target (height, width).
+        backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Returns:
         ``[B, 2, height, width]`` in pixels of the new map.
@@ -108,6 +148,8 @@ def resize_displacement(displacement: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = displacement.shape[2:]
     if (height, width) == tuple(size):
         return displacement
+    if _runs_native(backend, displacement):
+        return torch.ops.stylecinegan.resize_displacement(displacement, *size)
     scale = displacement.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
     if size[0] * size[1] < height * width:
         # Averages, because picking single vectors would alias.

@@ -1,13 +1,16 @@
 """The warped generator: multi-scale deep feature warping (MSDFW, Sec. 3.4)."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, partial_sums
 from stylecinegan.warping.frame_warp import FrameWarp
+from stylecinegan.warping.pyramid import WarpedPyramid
 
 
 class WarpedGenerator:
@@ -62,7 +65,6 @@ class WarpedGenerator:
         if not self.rgb_layers:
             raise InputError(f"no to-RGB layer is left from layer {first_rgb_layer} on")
         self.generator = generator
-        self.features = features
         self.w_plus = w_plus
         self.warp_layers = sorted(set(warp_layers))
         shown = {layer: features[layer] for layer in self.rgb_layers}
@@ -73,6 +75,8 @@ class WarpedGenerator:
             for layer in folds
         }
         self._trunk = self._find_trunk() if self.warp_layers else set()
+        # Only what is warped: the deep features of a large picture are hundreds of megabytes.
+        self.features = {i: features[i] for i in self._trunk if i in self.warp_layers}
 
     def _find_trunk(self) -> set[int]:
         """Layers whose warped feature is asked for, by to-RGB or by a later convolution."""
@@ -85,6 +89,57 @@ class WarpedGenerator:
                 layer -= 1
                 trunk.add(layer)
         return trunk
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether frames are made of RGB levels alone, in which they are linear."""
+        return not self._trunk
+
+    def interpolate(self, other: "WarpedGenerator", share: float) -> "WarpedGenerator":
+        """The folded levels between these and another's, of the same settings.
+
+        Args:
+            other: The other one; both must be folded.
+            share: 0 gives this one, 1 the other.
+        """
+        assert self.is_folded
+        between = copy.copy(self)
+        between._folded = {
+            layer: torch.lerp(level, other._folded[layer], share)
+            for layer, level in self._folded.items()
+        }
+        if self._picture is not None and other._picture is not None:
+            between._picture = torch.lerp(self._picture, other._picture, share)
+        return between
+
+    def compose(self, photo: Tensor, mask: Tensor) -> WarpedPyramid | None:
+        """Prepares frames over a photo (Eq. 4) that cost no more than their RGB levels.
+
+        Args:
+            photo: I, ``[1, 3, H, W]`` in [-1, 1].
+            mask: S, ``[1, 1, H, W]``.
+
+        Returns:
+            What renders :meth:`render` times S over the photo; ``None`` unless the generator is
+            folded and its pictures have the photo's size.
+        """
+        layers = self.rgb_layers
+        levels = [self._folded[layer] for layer in layers if layer in self._folded]
+        if self._picture is not None:
+            levels = [self._picture]
+        if not self.is_folded or levels[-1].shape != photo.shape:
+            return None
+        # The sum of the levels is linear, so that of their biases does not change.
+        added = -photo
+        if self._picture is None:
+            biases = {
+                layer: self.generator.rgb_bias(layer).expand_as(level)
+                for layer, level in zip(layers, levels, strict=True)
+            }
+            added = partial_sums(biases)[-1] - photo
+        rest = torch.addcmul(photo, mask, added)
+        levels = [level.float() for level in levels]
+        return WarpedPyramid(levels, [None] * len(levels), rest, mask, edges_fade=True)
 
     def render(self, warp: FrameWarp) -> Tensor:
         """Renders one frame, ``[1, 3, H, W]``, about [-1, 1], not clamped."""

@@ -74,8 +74,8 @@ class FrameWarp:
             columns = self.border[1] * width // inner_width
             size = (height + 2 * rows, width + 2 * columns)
             self._resized[height, width] = (
-                resize_displacement(self.from_start, size),
-                resize_displacement(self.from_end, size),
+                resize_displacement(self.from_start, size, backend=self.backend),
+                resize_displacement(self.from_end, size, backend=self.backend),
             )
         return self._resized[height, width]
 

@@ -11,8 +11,8 @@ from stylecinegan.ops.splatting import (
     splat,
 )
 
-# Below this much weight a pixel counts as reached by nothing: rounding would make up its value.
-_SMALLEST_WEIGHT = 1e-12
+SMALLEST_WEIGHT = 1e-12
+"""Below this much a pixel counts as reached by nothing: rounding would make up its value."""
 
 
 def joint_splat(
@@ -60,7 +60,7 @@ def joint_splat(
     needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
     if not needs_gradient and runs_native(feature.device, backend):
         blended, shares = torch.ops.stylecinegan.joint_splat(
-            source, factor, start, end, progress, _SMALLEST_WEIGHT
+            source, factor, start, end, progress, SMALLEST_WEIGHT
         )
     else:
         blended, shares = _compose(source, factor, start, end, progress, backend)
@@ -84,7 +84,7 @@ def _compose(
     # twice the brightness; here both share one normalisation.
     sums = start + end
     total = sums[:, -1:]
-    reached = total >= _SMALLEST_WEIGHT
+    reached = total >= SMALLEST_WEIGHT
     # The inner choice keeps the gradient of the unused quotient finite.
     blended = torch.where(reached, sums[:, :-1] / torch.where(reached, total, 1), 0)
     return blended, torch.cat([start[:, -1:], end[:, -1:]], dim=1)

@@ -72,6 +72,15 @@ class Warping:
             or self.use_contrast_preservation
         )
 
+    @property
+    def shows_generator(self) -> bool:
+        """Whether frames depend on the generator's picture, whose detail the photo's replaces.
+
+        With contrast preservation, the bands that are warped are those of the finished picture,
+        which detail transfer makes the photo.
+        """
+        return not (self.use_detail_transfer and self.use_contrast_preservation)
+
 
 def frame_warps(
     motion: Tensor, size: Sequence[int], num_frames: int, settings: Warping
@@ -95,7 +104,13 @@ def frame_warps(
     if settings.direction == "backward":
         motion = -motion  # a pixel's content comes from where it was, t frames ago
     period = settings.period or num_frames
-    pairs = integrate_motion(motion, num_frames, period=period, sampling=settings.sampling)
+    pairs = integrate_motion(
+        motion,
+        num_frames,
+        period=period,
+        sampling=settings.sampling,
+        backend=settings.backend,
+    )
     for frame, (from_start, from_end) in enumerate(pairs):
         yield FrameWarp(
             from_start,

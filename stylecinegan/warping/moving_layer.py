@@ -1,6 +1,7 @@
 """The moving layer: RGB levels that are warped without halos, lost grain or a pulsing loop."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,11 +15,8 @@ from stylecinegan.warping.levels import (
     fill_static,
     moving_core,
     shrink,
-    sum_pyramid,
 )
-
-WAVELENGTH = 3.0
-"""Typical wavelength of a band-pass level in its own pixels: its band is 2 to 4 pixels long."""
+from stylecinegan.warping.pyramid import WarpedPyramid
 
 STATIC_WEIGHT = 1e-6
 """Weight of sources that stay: nothing beside moving content, everything where none arrives."""
@@ -28,7 +26,8 @@ class MovingLayer:
     """Folded RGB levels of the generator with what this project adds to the paper.
 
     Args:
-        levels: To-RGB outputs of the warped layers with their biases, ``[1, 3, R, R]``, by layer.
+        levels: To-RGB outputs of the warped layers with their biases, ``[1, 3, R, R]``, by layer;
+            with both detail transfer and contrast preservation they are not used.
         photo: I, ``[1, 3, H, W]`` in [-1, 1]; the finest level has its size.
         mask: S, ``[1, 1, H, W]``.
         use_detail_transfer: Adds the inversion's residual to the finest level. Frame 0 then is
@@ -52,27 +51,48 @@ class MovingLayer:
         use_contrast_preservation: bool = True,
         num_levels: int = 6,
     ) -> None:
-        self.mask = mask
-        self.use_contrast_preservation = use_contrast_preservation
-        images = partial_sums(levels)
+        images = partial_sums(levels) if levels else []
         if use_detail_transfer:
             images = [image for image in images if image.shape[2] < photo.shape[2]] + [photo]
         elif images[-1].shape != photo.shape:
             images[-1] = enlarge(images[-1], photo.shape[2:])
+        if use_contrast_preservation:
+            images = images[-1:]  # the bands are those of the finished picture
         if use_moving_content_only:
             core = moving_core(mask)
             images = [fill_static(image, shrink(core, image.shape[2:])) for image in images]
-        self.levels = (
+        bands = (
             band_pass(images[-1], num_levels) if use_contrast_preservation else differences(images)
         )
-        self.weights: list[Tensor | None] = [
+        weights = [
             shrink(mask, level.shape[2:]).clamp(min=STATIC_WEIGHT)
             if use_moving_content_only
             else None
-            for level in self.levels
+            for level in bands
         ]
         # I - S times the still layer: what the rendered layer, times S, is added to.
-        self._rest = torch.addcmul(photo, mask, images[-1], value=-1.0)
+        rest = torch.addcmul(photo, mask, images[-1], value=-1.0)
+        self.pyramid = WarpedPyramid(
+            bands, weights, rest, mask, use_contrast_preservation=use_contrast_preservation
+        )
+
+    @property
+    def levels(self) -> Sequence[Tensor]:
+        """What is warped, ``[1, 3, H, W]`` each, coarse to fine; the sum is the still layer."""
+        return self.pyramid.levels
+
+    def interpolate(self, other: "MovingLayer", share: float) -> "MovingLayer":
+        """The layer of a picture between this one's and another's, of the same mask and settings.
+
+        All that a layer makes of its picture is linear in it.
+
+        Args:
+            other: The other layer.
+            share: 0 gives this one, 1 the other.
+        """
+        between = copy.copy(self)
+        between.pyramid = self.pyramid.interpolate(other.pyramid, share)
+        return between
 
     def render(self, warp: FrameWarp) -> Tensor:
         """Renders one frame and composes it with the photo.
@@ -82,29 +102,6 @@ class MovingLayer:
         and static content, and the change is added in just the share in which it is seen.
 
         Returns:
-            ``[1, 3, H, W]``; equal to the photo where S is 0.
+            ``[1, 3, H, W]`` in [-1, 1]; equal to the photo where S is 0.
         """
-        warped = [
-            self._warp_level(warp, number, level, weight)
-            for number, (level, weight) in enumerate(zip(self.levels, self.weights, strict=True))
-        ]
-        return torch.addcmul(self._rest, self.mask, sum_pyramid(warped))
-
-    def _warp_level(
-        self, warp: FrameWarp, number: int, level: Tensor, weight: Tensor | None
-    ) -> Tensor:
-        blended, shares = warp(level, weight)
-        if not self.use_contrast_preservation or number == 0:
-            return blended
-        return blended.div_(self._contrast(warp, shares))
-
-    def _contrast(self, warp: FrameWarp, shares: Tensor) -> Tensor:
-        """Standard deviation that the blend keeps: sqrt(a² + b² + 2abρ), ``[1, 1, H, W]``."""
-        height, width = shares.shape[2:]
-        separation = warp.separation * (width / warp.inner_size[1])
-        correlation = torch.exp(-(separation / WAVELENGTH).square())
-        correlation = enlarge(correlation, (height, width))
-        a = shares[:, :1] / (shares[:, :1] + shares[:, 1:]).clamp_(min=STATIC_WEIGHT**2)
-        # With b = 1 - a the sum is 1 - 2 a (1 - a) (1 - ρ).
-        loss = (a - a.square()).mul_(2.0).mul_(1.0 - correlation)
-        return loss.neg_().add_(1.0).sqrt_()
+        return self.pyramid.render(warp)

@@ -84,9 +84,10 @@ def test_the_first_and_the_last_frame_are_the_same_picture(model, scene):
 
 def test_every_contestant_of_render_runs_and_folded_counts_whole_loops(model, scene):
     contestants = render_contestants(model, *scene, 3)
-    assert [c.units for c in contestants] == [1, 1, 1, 3, 3]
-    assert contestants[0].run().shape == (1, 3, 128, 128)  # pyright: ignore
-    unfolded, reference = (contestants[i].run() for i in (1, 2))
+    assert [c.units for c in contestants] == [1, 1, 1, 1, 3, 3]
+    in_pytorch, compiled = (contestants[i].run() for i in (0, 1))
+    torch.testing.assert_close(in_pytorch, compiled, rtol=1e-3, atol=1e-3)
+    unfolded, reference = (contestants[i].run() for i in (2, 3))
     torch.testing.assert_close(unfolded, reference, rtol=1e-4, atol=1e-4)
-    for contestant in contestants[3:]:
+    for contestant in contestants[4:]:
         contestant.run()

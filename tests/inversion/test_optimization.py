@@ -5,7 +5,7 @@ from stylecinegan import StyleCineGAN
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.inversion.optimization import refine_inversion
+from stylecinegan.inversion.optimization import noise_penalty, optimize_codes, refine_inversion
 
 
 @pytest.fixture
@@ -34,3 +34,69 @@ def test_a_step_that_makes_it_worse_is_not_kept(model):
     codes, content = refine_inversion(model.generator, photo, w_plus, feature, 1, learning_rate=1e3)
     assert torch.equal(codes, w_plus)
     assert torch.equal(content, feature)
+
+
+def distance(generator, codes, picture):
+    return float((generator(codes) - picture).square().mean())
+
+
+@pytest.fixture
+def small_generator():
+    torch.manual_seed(0)
+    generator = Generator(64, 8, 1, channel_base=512, channel_max=8)
+    for layer in generator.convs.values():
+        layer.noise_strength.data.fill_(0.01)
+    for layer in generator.to_rgbs.values():
+        layer.conv.weight.data *= 0.2  # pictures in [-1, 1]
+    return generator.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("with_perceptual", [False, True])
+def test_codes_come_closer_to_those_of_a_picture_of_the_generators_own(
+    small_generator, with_perceptual
+):
+    start, codes = (small_generator.sample_w_plus(seed, truncation=1.0) for seed in (1, 2))
+    picture = small_generator(codes)
+    perceptual = (lambda a, b: (a - b).abs().mean()) if with_perceptual else None
+    found = optimize_codes(small_generator, picture, start, perceptual=perceptual, num_steps=60)
+    assert found.shape == (1, 10, 8)
+    before = distance(small_generator, start, picture)
+    assert distance(small_generator, found, picture) < 0.2 * before
+    assert not found.requires_grad
+
+
+def test_the_search_ends_when_nothing_gets_better(small_generator):
+    codes = small_generator.sample_w_plus(1, truncation=1.0)
+    calls = []
+
+    def perceptual(actual, expected):
+        calls.append(actual)
+        return torch.ones(()) + 0.0 * actual.mean()
+
+    found = optimize_codes(
+        small_generator,
+        small_generator(codes).clamp(-1.0, 1.0),
+        codes,
+        perceptual=perceptual,
+        num_steps=100,
+        patience=5,
+        pixel_weight=0.0,
+    )
+    assert len(calls) == 6
+    assert torch.equal(found, codes)
+
+
+def test_the_generators_own_noise_is_left_as_it_was(small_generator):
+    codes = small_generator.sample_w_plus(1, truncation=1.0)
+    before = small_generator(codes)
+    optimize_codes(small_generator, torch.zeros(1, 3, 40, 60), codes, num_steps=3)
+    assert torch.equal(small_generator(codes), before)
+
+
+def test_noise_has_next_to_no_penalty_and_stripes_have_a_large_one():
+    noise = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    # Every pixel equals the one above: a correlation of 1 at the first of six scales, and more
+    # than 1 at the others.
+    stripes = noise[:, :, :1].expand_as(noise)
+    assert float(noise_penalty([noise])) < 0.1
+    assert float(noise_penalty([stripes])) > 6.0

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.warping.displacement import integrate_motion, reflect, resize_displacement
@@ -86,13 +87,12 @@ def scatter(feature, displacement):
     return total
 
 
-def test_the_released_arrangement_follows_from_the_rule():
+def test_the_released_arrangement_follows_from_the_rule(tmp_path):
     """W = {11, 14}, RGB from 12 on, rounded sampling, period N - 1, explicit reflected padding."""
     state = published.random_state(256, 8, 1, dict.fromkeys((4, 8, 16, 32, 64, 128, 256), 4))
     state.update({k: v * 0 for k, v in state.items() if k.startswith("noises")})
-    from stylecinegan.checkpoints import _from_rosinality  # the loader is tested on its own
-
-    generator = _from_rosinality(state, None, "state").requires_grad_(False)
+    torch.save({"g_ema": state}, tmp_path / "generator.pt")
+    generator = checkpoints.load_generator(tmp_path / "generator.pt").requires_grad_(False)
     w_plus = torch.randn(1, 14, 8)
     features = generator.features(w_plus, start=(10, torch.randn(1, 4, 4, 6)))
     motion = smooth_motion(8, 12, scale=0.6)

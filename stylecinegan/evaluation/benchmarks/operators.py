@@ -53,7 +53,8 @@ def splat_contestants(
 def euler_contestants(motion: Tensor, num_frames: int) -> list[Contestant]:
     """Displacements of a loop's frames: from scratch for each frame, and step by step.
 
-    The release integrates from scratch on a map that is wider by 3/8 of the side on each edge.
+    From scratch is in PyTorch, step by step both in PyTorch and compiled. The release integrates
+    from scratch on a map that is wider by 3/8 of the side on each edge.
 
     Args:
         motion: M, ``[1, 2, H, W]``, pixels per frame.
@@ -66,13 +67,17 @@ def euler_contestants(motion: Tensor, num_frames: int) -> list[Contestant]:
         for direction in (field, -field):
             displacement = torch.zeros_like(field)
             for _ in range(num_frames // 2):
-                displacement = euler_step(displacement, direction)
+                displacement = euler_step(displacement, direction, backend="reference")
 
-    def step_by_step() -> None:
-        deque(integrate_motion(motion, num_frames), maxlen=0)
+    def step_by_step(name: str, backend: Backend) -> Contestant:
+        def run() -> None:
+            deque(integrate_motion(motion, num_frames, backend=backend), maxlen=0)
+
+        return Contestant(name, run, units=num_frames)
 
     return [
         Contestant("from scratch, wide", lambda: from_scratch(wide), is_baseline=True),
         Contestant("from scratch", lambda: from_scratch(motion), is_baseline=True),
-        Contestant("step by step", step_by_step, units=num_frames),
+        step_by_step("step by step, reference", "reference"),
+        step_by_step("step by step", "auto"),
     ]

@@ -19,11 +19,21 @@ def plain_joint_splat(
         ``[1, C, H, W]``, zero where nothing lands.
     """
     values = torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1)
-    sums = (1.0 - progress) * _push(values, from_start) + progress * _push(values, from_end)
+    start, end = (plain_splat(values, field) for field in (from_start, from_end))
+    sums = (1.0 - progress) * start + progress * end
     return sums[:, :-1] / sums[:, -1:].clamp(min=1e-12)
 
 
-def _push(values: Tensor, displacement: Tensor) -> Tensor:
+def plain_splat(values: Tensor, displacement: Tensor) -> Tensor:
+    """Pushes every pixel along its displacement, as :func:`stylecinegan.ops.splatting.splat` does.
+
+    Args:
+        values: ``[1, C, H, W]``.
+        displacement: ``[1, 2, H, W]``, (x, y) in pixels of this map.
+
+    Returns:
+        The sums, ``[1, C, H, W]``.
+    """
     _, channels, height, width = values.shape
     rows, columns = torch.meshgrid(
         torch.arange(height, device=values.device),

@@ -36,7 +36,7 @@ def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inver
 def render_contestants(
     model: StyleCineGAN, photo: Tensor, mask: Tensor, motion: Tensor, num_frames: int
 ) -> list[Contestant]:
-    """One frame: the released procedure, and ours unfolded, folded and with all additions.
+    """One frame: the released procedure twice, and ours unfolded, folded and with all additions.
 
     The fast ones render whole loops, so that each frame bears its share of the integration; of
     the slow ones each run is the next frame.
@@ -70,18 +70,23 @@ def render_contestants(
         loop = cinemagraph(warping)
         return Contestant(name, lambda: deque(loop.frames, maxlen=0), units=num_frames)
 
-    released = ReleasedProcedure(
-        model.generator,
-        inversion.w_plus,
-        inversion.features[FEATURE_LAYER],
-        photo,
-        mask,
-        motion * mask,
-        num_frames,
-    )
-    frames = itertools.cycle(range(num_frames))
+    def released(name: str, *, use_compiled: bool) -> Contestant:
+        procedure = ReleasedProcedure(
+            model.generator,
+            inversion.w_plus,
+            inversion.features[FEATURE_LAYER],
+            photo,
+            mask,
+            motion * mask,
+            num_frames,
+            use_compiled=use_compiled,
+        )
+        frames = itertools.cycle(range(num_frames))
+        return Contestant(name, lambda: procedure.render(next(frames)), is_baseline=True)
+
     return [
-        Contestant("released procedure", lambda: released.render(next(frames)), is_baseline=True),
+        released("released procedure, splat in PyTorch", use_compiled=False),
+        released("released procedure, our splat", use_compiled=True),
         next_frames("unfolded", Warping.of_the_paper(use_folding=False), is_baseline=True),
         next_frames("folded, reference", Warping.of_the_paper(backend="reference")),
         loops("folded", Warping.of_the_paper()),

@@ -10,25 +10,14 @@
 
 namespace stylecinegan {
 
-// Copies the last lane of a band, the summed weights, to a plane.
+// Copies the last lane of a band, the summed weights, to a plane of its rows, and clears it.
 template <typename scalar_t, int lanes>
-void read_weights(
-    Band<scalar_t, lanes>& band, const Extent& extent, int64_t begin, int64_t end,
-    scalar_t* plane) {
-  for (int64_t row = begin; row < end; ++row) {
-    const auto* packs = band.row(row);
-    for (int64_t i = 0; i < extent.width; ++i) {
-      plane[row * extent.width + i] = packs[i][lanes - 1];
-    }
-  }
-}
-
-template <typename scalar_t, int lanes>
-void clear_weights(Band<scalar_t, lanes>& band, const Extent& extent, int64_t begin, int64_t end) {
-  // The rim is never read, so its weights may stay.
-  for (int64_t row = begin; row < end; ++row) {
+void take_weights(
+    Band<scalar_t, lanes>& band, const Extent& extent, const Box& box, scalar_t* plane) {
+  for (int64_t row = box.top; row < box.bottom; ++row) {
     auto* packs = band.row(row);
     for (int64_t i = 0; i < extent.width; ++i) {
+      plane[(row - box.top) * extent.width + i] = packs[i][lanes - 1];
       packs[i][lanes - 1] = 0;
     }
   }
@@ -37,18 +26,19 @@ void clear_weights(Band<scalar_t, lanes>& band, const Extent& extent, int64_t be
 // Writes the sums of a band divided by the weights of both directions, zero without weight.
 template <typename scalar_t, int lanes>
 void write_quotients(
-    Band<scalar_t, lanes>& band, const Extent& extent, int64_t begin, int64_t end,
-    const scalar_t* from_start, scalar_t smallest_weight, scalar_t* blended, int64_t channels) {
+    Band<scalar_t, lanes>& band, const Extent& extent, const Box& box,
+    const scalar_t* from_start, const scalar_t* from_end, scalar_t smallest_weight,
+    scalar_t* blended, int64_t channels) {
   using Pack = typename Band<scalar_t, lanes>::Pack;
-  for (int64_t row = begin; row < end; ++row) {
+  for (int64_t row = box.top; row < box.bottom; ++row) {
     auto* packs = band.row(row);
-    const int64_t offset = row * extent.width;
+    const int64_t offset = (row - box.top) * extent.width;
     for (int64_t i = 0; i < extent.width; ++i) {
-      const scalar_t total = from_start[offset + i] + packs[i][lanes - 1];
+      const scalar_t total = from_start[offset + i] + from_end[offset + i];
       packs[i] = total < smallest_weight ? Pack{} : packs[i] / total;
     }
     for (int64_t k = 0; k < channels; ++k) {
-      scalar_t* plane = blended + k * extent.height * extent.width + offset;
+      scalar_t* plane = blended + (k * extent.height + row) * extent.width;
       for (int64_t i = 0; i < extent.width; ++i) {
         plane[i] = packs[i][k];
       }
@@ -64,11 +54,12 @@ void joint_splat_groups(
   // A group is a few channels and, in the last lane, a plane of ones that sums the weights.
   constexpr int64_t group_size = lanes - 1;
   const int64_t channels = feature.size(1), area = extent.height * extent.width;
-  const Displacements<scalar_t> start_fields(from_start, extent), end_fields(from_end, extent);
+  const auto start_fields = fields_of<scalar_t>(from_start, extent);
+  const auto end_fields = fields_of<scalar_t>(from_end, extent);
   const std::vector<scalar_t> zeros(extent.width, 0), ones(extent.width, 1);
   for_each_band<scalar_t, lanes>(
       extent, feature.size(0), (channels + group_size - 1) / group_size,
-      [&](int64_t batch, int64_t group, auto& band, int64_t begin, int64_t end) {
+      [&](int64_t batch, int64_t group, auto& filling, const Box& box) {
         const int64_t offset = batch * channels * area, first = group * group_size;
         auto planes = planes_of<scalar_t, lanes>(
             data_of<scalar_t>(feature) + offset, extent, channels, first, {zeros.data(), 0});
@@ -76,19 +67,19 @@ void joint_splat_groups(
         const Plane<scalar_t> weights = weight
             ? Plane<scalar_t>{weight + batch * area, extent.width}
             : Plane<scalar_t>{ones.data(), 0};
-        // Every group needs the weights of the first direction; only one of them writes the shares.
-        std::vector<scalar_t> own_weights(group == 0 ? 0 : area);
-        scalar_t* share = mutable_data_of<scalar_t>(shares) + batch * 2 * area;
-        scalar_t* start_weights = group == 0 ? share : own_weights.data();
-        band.add(planes, weights, 1 - progress, start_fields[batch]);
-        read_weights(band, extent, begin, end, start_weights);
-        clear_weights(band, extent, begin, end);
-        band.add(planes, weights, progress, end_fields[batch]);
-        if (group == 0) {
-          read_weights(band, extent, begin, end, share + area);
-        }
+        // Every group needs the weights; only one of them writes the shares.
+        const int64_t rows = box.height() * extent.width;
+        std::vector<scalar_t> own(group == 0 ? 0 : 2 * rows);
+        scalar_t* plane =
+            mutable_data_of<scalar_t>(shares) + batch * 2 * area + box.top * extent.width;
+        scalar_t* shares_of_start = group == 0 ? plane : own.data();
+        scalar_t* shares_of_end = group == 0 ? plane + area : own.data() + rows;
+        filling.add(planes, weights, 1 - progress, start_fields[batch], extent, box);
+        take_weights(filling.band, extent, box, shares_of_start);
+        filling.add(planes, weights, progress, end_fields[batch], extent, box);
+        take_weights(filling.band, extent, box, shares_of_end);
         write_quotients(
-            band, extent, begin, end, start_weights, smallest_weight,
+            filling.band, extent, box, shares_of_start, shares_of_end, smallest_weight,
             mutable_data_of<scalar_t>(blended) + offset + first * area,
             std::min(group_size, channels - first));
       });
@@ -102,7 +93,8 @@ inline std::tuple<Tensor, Tensor> joint_splat_cpu(
   const auto weight = weight_ ? std::optional<Tensor>(contiguous(*weight_)) : std::nullopt;
   const Extent extent = joint_extent_of(feature, weight, from_start, from_end);
   const Tensor blended = torch::stable::new_empty(feature, feature.sizes());
-  const Tensor shares = torch::stable::new_empty(feature, {feature.size(0), 2, extent.height, extent.width});
+  const Tensor shares =
+      torch::stable::new_empty(feature, {feature.size(0), 2, extent.height, extent.width});
   dispatch(feature, [&](auto type) {
     using scalar_t = decltype(type);
     const auto* weights = weight ? data_of<scalar_t>(*weight) : nullptr;

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "cpu.h"
+#include "displacement.h"
+#include "frame_cpu.h"
 #include "joint_splatting.h"
 
 namespace stylecinegan {
@@ -20,19 +22,19 @@ template <typename scalar_t, int lanes>
 void splat_groups(const Tensor& feature, const Tensor& displacement, const Tensor& sums) {
   const Extent extent = extent_of(feature, displacement);
   const int64_t channels = feature.size(1), area = extent.height * extent.width;
-  const Displacements<scalar_t> fields(displacement, extent);
+  const auto fields = fields_of<scalar_t>(displacement, extent);
   const std::vector<scalar_t> zeros(extent.width, 0), ones(extent.width, 1);
   const auto* input = data_of<scalar_t>(feature);
   auto* output = mutable_data_of<scalar_t>(sums);
   for_each_band<scalar_t, lanes>(
       extent, feature.size(0), (channels + lanes - 1) / lanes,
-      [&](int64_t batch, int64_t group, auto& band, int64_t begin, int64_t end) {
+      [&](int64_t batch, int64_t group, auto& filling, const Box& box) {
         const int64_t offset = batch * channels * area, first = group * lanes;
         const auto planes = planes_of<scalar_t, lanes>(
             input + offset, extent, channels, first, {zeros.data(), 0});
-        band.add(planes, {ones.data(), 0}, 1, fields[batch]);
-        for (int64_t row = begin; row < end; ++row) {
-          const auto* packs = band.row(row);
+        filling.add(planes, {ones.data(), 0}, 1, fields[batch], extent, box);
+        for (int64_t row = box.top; row < box.bottom; ++row) {
+          const auto* packs = filling.band.row(row);
           for (int64_t k = 0; k < std::min<int64_t>(lanes, channels - first); ++k) {
             scalar_t* plane = output + offset + (first + k) * area + row * extent.width;
             for (int64_t i = 0; i < extent.width; ++i) {
@@ -134,10 +136,20 @@ STABLE_TORCH_LIBRARY(stylecinegan, library) {
   library.def(
       "joint_splat(Tensor feature, Tensor? weight, Tensor from_start, Tensor from_end, "
       "float progress, float smallest_weight) -> (Tensor, Tensor)");
+  library.def("euler_step(Tensor displacement, Tensor motion, bool is_nearest) -> Tensor");
+  library.def("resize_displacement(Tensor displacement, int height, int width) -> Tensor");
+  library.def(
+      "render_frame(Tensor[] levels, Tensor from_start, Tensor from_end, int[] border, "
+      "float progress, float smallest_weight, bool fills_holes, bool edges_fade, "
+      "float wavelength, Tensor rest, Tensor mask, int[] box) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(stylecinegan, CPU, library) {
   library.impl("splat", TORCH_BOX(&stylecinegan::splat_cpu));
   library.impl("splat_backward", TORCH_BOX(&stylecinegan::splat_backward_cpu));
   library.impl("joint_splat", TORCH_BOX(&stylecinegan::joint_splat_cpu));
+  library.impl("euler_step", TORCH_BOX(&stylecinegan::euler_step_cpu));
+  library.impl("resize_displacement", TORCH_BOX(&stylecinegan::resize_displacement_cpu));
+  library.impl(
+      "render_frame", TORCH_BOX(&stylecinegan::render_frame<stylecinegan::render_frame_cpu>));
 }

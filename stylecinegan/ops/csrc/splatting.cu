@@ -1,25 +1,16 @@
 // CUDA kernels of the operators. Sums are made by atomic additions and therefore differ in their
 // last bits from run to run; Python takes the reference where deterministic results are asked for.
-#include <cuda_runtime.h>
-#include <torch/csrc/inductor/aoti_torch/c/shim.h>
-#include <torch/csrc/stable/accelerator.h>
-#include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/macros.h>
-#include <torch/csrc/stable/ops.h>
-
 #include <algorithm>
 #include <tuple>
 
+#include "displacement.cuh"
+#include "frame.cuh"
+#include "launch.cuh"
 #include "splatting.h"
 #include "tensors.h"
 
 namespace stylecinegan {
 namespace {
-
-using torch::stable::accelerator::DeviceGuard;
-using torch::stable::contiguous;
-
-constexpr int kThreads = 256;
 
 // A thread takes one source and a few channels: enough to share the work of finding its corners.
 constexpr int64_t kChannelsOfThread = 8;
@@ -131,25 +122,6 @@ __global__ void normalise_kernel(
   }
 }
 
-// A grid of one thread an element, and the stream that torch works on.
-struct Launch {
-  dim3 grid;
-  cudaStream_t stream;
-};
-
-Launch launch_over(int64_t count, int64_t groups, const Tensor& tensor) {
-  void* stream = nullptr;
-  STD_TORCH_CHECK(
-      aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream) == AOTI_TORCH_SUCCESS,
-      "the device has no stream");
-  const dim3 grid((count + kThreads - 1) / kThreads, groups);
-  return {grid, static_cast<cudaStream_t>(stream)};
-}
-
-Tensor zeros(const Tensor& like, std::initializer_list<int64_t> sizes) {
-  return torch::stable::new_zeros(like, sizes);
-}
-
 Tensor splat_cuda(const Tensor& feature_, const Tensor& displacement_) {
   const Tensor feature = contiguous(feature_), displacement = contiguous(displacement_);
   const DeviceGuard guard(feature.get_device_index());
@@ -240,4 +212,8 @@ STABLE_TORCH_LIBRARY_IMPL(stylecinegan, CUDA, library) {
   library.impl("splat", TORCH_BOX(&stylecinegan::splat_cuda));
   library.impl("splat_backward", TORCH_BOX(&stylecinegan::splat_backward_cuda));
   library.impl("joint_splat", TORCH_BOX(&stylecinegan::joint_splat_cuda));
+  library.impl("euler_step", TORCH_BOX(&stylecinegan::euler_step_cuda));
+  library.impl("resize_displacement", TORCH_BOX(&stylecinegan::resize_displacement_cuda));
+  library.impl(
+      "render_frame", TORCH_BOX(&stylecinegan::render_frame<stylecinegan::render_frame_on_cuda>));
 }

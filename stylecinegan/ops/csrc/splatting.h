@@ -7,11 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define HOST_DEVICE __host__ __device__ __forceinline__
-#else
-#define HOST_DEVICE inline __attribute__((always_inline))
-#endif
+#include "portable.h"
 
 namespace stylecinegan {
 

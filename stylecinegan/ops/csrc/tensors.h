@@ -95,4 +95,21 @@ inline Extent joint_extent_of(
   return extent;
 }
 
+inline void check_step(const Tensor& displacement, const Tensor& motion) {
+  check_like(displacement, motion);
+  STD_TORCH_CHECK(
+      motion.dim() == 4 && motion.size(1) == 2 && displacement.dim() == 4 &&
+          displacement.size(0) == motion.size(0) && displacement.size(1) == 2 &&
+          displacement.size(2) == motion.size(2) && displacement.size(3) == motion.size(3) &&
+          motion.numel() < (int64_t{1} << 31),
+      "a displacement does not match its motion");
+}
+
+inline void check_resizing(const Tensor& displacement, int64_t height, int64_t width) {
+  STD_TORCH_CHECK(
+      displacement.dim() == 4 && displacement.size(1) == 2 && displacement.numel() > 0 &&
+          height > 0 && width > 0,
+      "a displacement must be [B, 2, H, W] and neither it nor its new size empty");
+}
+
 }  // namespace stylecinegan

@@ -1,0 +1,63 @@
+"""What the scripts share about styles: settings become latent codes and changes of appearance."""
+
+import math
+
+from omegaconf import DictConfig, ListConfig
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number
+from stylecinegan.style import Style, StyleChange, StyleTarget, find_target
+from stylecinegan.style.schedule import check_schedule
+from stylecinegan.style.target import check_picture_inversion
+from stylecinegan.training.losses import SqueezeNetFeatures
+from stylecinegan.training.perceptual import FeatureDistance
+
+
+def check_picture_settings(cfg: DictConfig) -> None:
+    """Refuses what cannot be sampled or inverted before anything takes time."""
+    check_number("truncation", cfg.truncation, least=0)
+    check_picture_inversion(cfg.style_inversion)
+
+
+def check_style_settings(cfg: DictConfig) -> None:
+    """Refuses what is no change of style before anything takes time."""
+    check_picture_settings(cfg)
+    check_schedule(cfg.style_schedule)
+    strength = cfg.style_strength
+    is_number = isinstance(strength, int | float) and not isinstance(strength, bool)
+    if not is_number or not math.isfinite(strength):
+        raise InputError(f"style_strength must be a finite number, got {strength}")
+
+
+def make_target(cfg: DictConfig, style: Style, model: StyleCineGAN) -> StyleTarget:
+    """Finds the latent codes of a style."""
+    perceptual = None
+    if cfg.style_features is not None:
+        features = SqueezeNetFeatures(cfg.style_features).to(model.generator.w_mean.device)
+        perceptual = FeatureDistance(features)
+    return find_target(
+        style,
+        model,
+        inversion=cfg.style_inversion,
+        perceptual=perceptual,
+        truncation=cfg.truncation,
+    )
+
+
+def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
+    """The change of appearance towards latent codes, ``[1, num_styles, style_dim]``."""
+    return StyleChange(
+        target,
+        cfg.style_strength,
+        cfg.style_schedule,
+        chosen_layers(cfg),
+        use_exact=cfg.style_exact,
+    )
+
+
+def chosen_layers(cfg: DictConfig) -> list | None:
+    """Layers that take a style, ``None`` for the default; a single one needs no brackets."""
+    layers = cfg.style_layers
+    return list(layers) if isinstance(layers, ListConfig) else layers and [layers]

@@ -1,0 +1,87 @@
+"""Shows what styles do to a photo: python scripts/style_sheet.py photo=lake.jpg
+
+By default the principal components of w; others: styles=[dusk.jpg,7] strengths=[0,0.5,1]
+"""  # noqa: D415
+
+import logging
+
+import command_line  # first: it sets what torch reads when it loads
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from style_settings import check_picture_settings, chosen_layers, make_target
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
+from stylecinegan.style import Style, StyleChange, read_style
+from stylecinegan.style.path import restyling
+
+logger = logging.getLogger(__name__)
+
+PATH_KEYS = ("photo", "sheet", "style_features", "model.directory")
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="style_sheet")
+@command_line.errors_in_one_line
+def main(cfg: DictConfig) -> None:
+    """Writes the sheet and says what its rows and columns are."""
+    check_settings(cfg)
+    io.check_writable(cfg.sheet, PICTURE_SUFFIXES)
+    device = choose_device(cfg.device)
+    styles = [read_style(name) for name in list_styles(cfg)]
+    photo = None if cfg.photo is None else io.read_image(cfg.photo)
+    precision = choose_precision(cfg.precision, device)
+    model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
+    if photo is None:
+        photo = model.sample(cfg.seed, truncation=cfg.truncation)
+    pictures = restyle(cfg, model, resize_photo(photo, cfg.size).to(device), styles)
+    io.write_image(cfg.sheet, visualization.contact_sheet(pictures, len(cfg.strengths)))
+    for number, name in enumerate(list_styles(cfg), start=1):
+        logger.info("row %d: %s", number, name)
+    logger.info("columns: β = %s", ", ".join(f"{strength:g}" for strength in cfg.strengths))
+    logger.info("the sheet is in %s", cfg.sheet)
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Refuses what makes no sheet before anything takes time."""
+    if (cfg.photo is None) == (cfg.seed is None):
+        raise InputError("one of photo=FILE and seed=NUMBER is needed, got both or none")
+    if cfg.seed is not None:
+        check_number("seed", cfg.seed, least=0, is_whole=True)
+    check_number("num_components", cfg.num_components, least=1, is_whole=True)
+    check_picture_settings(cfg)
+    if not cfg.strengths or any(not isinstance(x, int | float) for x in cfg.strengths):
+        raise InputError(f"strengths must be numbers, one a column, got {cfg.strengths}")
+
+
+def list_styles(cfg: DictConfig) -> list[str]:
+    """The styles of the rows."""
+    if cfg.styles is not None:
+        return [str(style) for style in cfg.styles]
+    return [f"pc{number}:+1" for number in range(1, cfg.num_components + 1)]
+
+
+def restyle(
+    cfg: DictConfig, model: StyleCineGAN, photo: Tensor, styles: list[Style]
+) -> list[Tensor]:
+    """The photo under every style in every strength, I + ΔI_s of Eq. 7, row by row."""
+    inversion = model.invert(photo)
+    height, width = photo.shape[2:]
+    pictures = []
+    for style in tqdm(styles, unit="style"):
+        target = make_target(cfg, style, model).of(inversion.w_plus)
+        change = StyleChange(target, layers=chosen_layers(cfg))
+        restyled = restyling(model.generator, inversion, photo, change)
+        for strength in cfg.strengths:
+            _, difference = restyled(strength)
+            pictures.append((photo + difference[:, :, :height, :width]).clamp(-1.0, 1.0))
+    return pictures
+
+
+if __name__ == "__main__":
+    command_line.run(main, "style_sheet", PATH_KEYS)

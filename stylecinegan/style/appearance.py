@@ -1,0 +1,144 @@
+"""A photo under a new style, its static regions included (Eqs. 6 and 7)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.style.interpolation import choose_style_layers, interpolate_codes
+from stylecinegan.style.schedule import Schedule, check_schedule, style_strength
+from stylecinegan.warping.feature_warping import WarpedGenerator
+from stylecinegan.warping.frame_warp import FrameWarp
+from stylecinegan.warping.loop import extend
+from stylecinegan.warping.moving_layer import MovingLayer
+from stylecinegan.warping.pyramid import WarpedPyramid
+
+
+@dataclass(frozen=True)
+class StyleChange:
+    """How the appearance changes over the loop.
+
+    Attributes:
+        target: Latent codes of the target style, ``[1, num_styles, style_dim]``.
+        strength: The largest β of Eq. 5; above 1 it extrapolates.
+        schedule: How β gets there, see :func:`~stylecinegan.style.schedule.style_strength`.
+        layers: The paper's numbers of the layers that take the new style, by default all after
+            D^10.
+        use_exact: Runs the generator for every frame instead of for a few values of β.
+
+    Raises:
+        InputError: If strength or schedule are none.
+    """
+
+    target: Tensor
+    strength: float = 1.0
+    schedule: Schedule = "there_and_back"
+    layers: Sequence[int] | None = None
+    use_exact: bool = False
+
+    def __post_init__(self) -> None:
+        check_schedule(self.schedule)
+        if not math.isfinite(self.strength):
+            raise InputError(f"style_strength must be a finite number, got {self.strength}")
+
+    def strength_at(self, progress: float) -> float:
+        """β at t / N = ``progress`` of the loop."""
+        return style_strength(progress, self.schedule, self.strength)
+
+
+@dataclass(frozen=True)
+class StyledPhoto:
+    """A photo under one style, ready to be animated.
+
+    Attributes:
+        photo: I + ΔI_s, ``[1, 3, H, W]``; the photo itself without a change of style.
+        mask: S, ``[1, 1, H, W]``.
+        renderer: What is warped.
+    """
+
+    photo: Tensor
+    mask: Tensor
+    renderer: MovingLayer | WarpedPyramid | WarpedGenerator
+
+    def render(self, warp: FrameWarp) -> Tensor:
+        """Renders one frame, ``[1, 3, H, W]`` in [-1, 1] (Eq. 6; with ΔI_s = 0 it is Eq. 4)."""
+        frame = self.renderer.render(warp)
+        if not isinstance(self.renderer, WarpedGenerator):
+            return frame  # the others bring what stays along
+        if frame.shape != self.photo.shape:
+            frame = F.interpolate(frame, self.photo.shape[2:], mode="bilinear")
+        composed = torch.lerp(self.photo, frame, self.mask)
+        return torch.where(self.mask > 0, composed, self.photo).clamp_(-1.0, 1.0)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether frames follow linearly from RGB levels, so that :meth:`interpolate` is right."""
+        return not isinstance(self.renderer, WarpedGenerator) or self.renderer.is_folded
+
+    def interpolate(self, other: "StyledPhoto", share: float) -> "StyledPhoto":
+        """The photo between this style and another: all levels that are warped are interpolated.
+
+        Args:
+            other: The same photo under the other style.
+            share: 0 gives this one, 1 the other.
+        """
+        renderer = self.renderer.interpolate(other.renderer, share)  # type: ignore[arg-type]
+        return StyledPhoto(torch.lerp(self.photo, other.photo, share), self.mask, renderer)
+
+
+def restyle(
+    generator: Generator,
+    w_plus: Tensor,
+    features: Mapping[int, Tensor],
+    change: StyleChange,
+    strength: float,
+) -> tuple[Tensor, dict[int, Tensor]]:
+    """Codes and deep features under a new style: w_s and what the generator makes of it and D^10.
+
+    Args:
+        generator: The generator.
+        w_plus: Codes of the photo, ``[1, num_styles, style_dim]``.
+        features: Its deep features by layer, from D^10 on, ``[1, C, R, R]``.
+        change: Target and layers.
+        strength: β.
+
+    Raises:
+        InputError: If the target or the layers do not fit the generator.
+    """
+    layers = choose_style_layers(change.layers, generator.last_layer)
+    if change.target.shape != w_plus.shape:
+        raise InputError(
+            f"the style's codes must be {list(w_plus.shape)} for this generator, "
+            f"got {list(change.target.shape)}"
+        )
+    if strength == 0.0:
+        return w_plus, dict(features)
+    codes = interpolate_codes(w_plus, change.target, strength, layers)
+    before = layers[0] - 1  # the last layer that stays as it is
+    styled = generator.features(codes, start=(before, features[before]))
+    return codes, {**features, **styled}
+
+
+def color_difference(
+    styled: Tensor, plain: Tensor, inner_size: Sequence[int], size: Sequence[int]
+) -> Tensor:
+    """ΔI_s = G(D10, w_s) - G(D10, w), for the photo as it is animated (Eq. 7).
+
+    Args:
+        styled: The generator's picture under the new style, ``[1, 3, H, W]``, not clamped.
+        plain: Its picture of the photo, likewise.
+        inner_size: Height and width of the part that shows the photo; the rest extends it.
+        size: Height and width of the photo, larger where the photo was shrunk for the inversion.
+
+    Returns:
+        ``[1, 3, H, W]``, the photo's size extended to sides divisible by 32.
+    """
+    difference = (styled - plain)[:, :, : inner_size[0], : inner_size[1]]
+    if tuple(inner_size) != tuple(size):
+        difference = F.interpolate(difference, tuple(size), mode="bilinear")
+    return extend(difference)

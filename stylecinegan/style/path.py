@@ -1,0 +1,96 @@
+"""The way of a photo's appearance over the loop: from β to what is animated."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.style.appearance import StyleChange, StyledPhoto, color_difference, restyle
+from stylecinegan.style.keys import every_frame, interpolated
+
+if TYPE_CHECKING:
+    from stylecinegan.pipeline import Inversion
+
+Restyle = Callable[[float], tuple["Inversion", Tensor]]
+"""The inversion under the style of one β, and ΔI_s, ``[1, 3, H', W']``: see :func:`restyling`."""
+
+
+def restyling(
+    generator: Generator,
+    inversion: "Inversion",
+    image: Tensor,
+    change: StyleChange,
+    *,
+    first_rgb_layer: int = FEATURE_LAYER,
+) -> Restyle:
+    """Finds what a change of style does to a photo (Eqs. 5 and 7).
+
+    Args:
+        generator: The generator.
+        inversion: The photo as the generator sees it.
+        image: The photo, ``[1, 3, H, W]``.
+        change: Target and layers.
+        first_rgb_layer: First layer that contributes to the pictures whose difference ΔI_s is.
+
+    Returns:
+        A function of β; its ΔI_s has the photo's size, extended to sides divisible by 32.
+
+    Raises:
+        InputError: If target or layers do not fit the generator.
+    """
+    # As the inversion was computed: else ΔI_s would not vanish with β.
+    kind = inversion.features[generator.last_layer].dtype
+
+    @torch.no_grad()
+    def run(beta: float) -> tuple["Inversion", Tensor]:
+        with torch.autocast(image.device.type, kind, kind != torch.float32):
+            w_plus, features = restyle(
+                generator, inversion.w_plus, inversion.features, change, beta
+            )
+            shown = {layer: features[layer] for layer in features if layer >= first_rgb_layer}
+            picture = generator.render(shown, w_plus)
+        return replace(inversion, w_plus=w_plus, features=features), picture
+
+    _, plain = run(0.0)
+
+    def restyled(beta: float) -> tuple["Inversion", Tensor]:
+        styled, picture = run(beta)
+        sizes = inversion.image.shape[2:], image.shape[2:]
+        return styled, color_difference(picture, plain, *sizes)
+
+    return restyled
+
+
+def style_path(
+    restyled: Restyle,
+    plain: StyledPhoto,
+    change: StyleChange,
+    prepare: Callable[["Inversion", Tensor], StyledPhoto],
+) -> Callable[[float], StyledPhoto]:
+    """Finds how a photo looks at each moment of the loop (Eq. 6).
+
+    Args:
+        restyled: The result of :func:`restyling`.
+        plain: The photo without a change of style, ready to be animated; what β = 0 gives.
+        change: Schedule.
+        prepare: Makes an inversion and I + ΔI_s, ``[1, 3, H', W']``, ready to be animated.
+
+    Returns:
+        A function of t / N.
+    """
+
+    def style_at(beta: float) -> StyledPhoto:
+        if beta == 0.0:
+            return plain
+        styled, difference = restyled(beta)
+        return prepare(styled, plain.photo + difference)
+
+    if change.use_exact:
+        style_of = every_frame(style_at)
+    else:
+        style_of = interpolated(style_at, change.strength_at(0.0), change.strength)
+    return lambda progress: style_of(change.strength_at(progress))

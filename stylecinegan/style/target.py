@@ -1,0 +1,137 @@
+"""What a user calls a style, and the latent codes it stands for."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.inversion.optimization import optimize_codes
+from stylecinegan.io import read_image
+from stylecinegan.style.directions import find_directions
+from stylecinegan.style.latent_files import LATENT_SUFFIXES, read_latent
+
+if TYPE_CHECKING:
+    from stylecinegan.pipeline import StyleCineGAN
+
+PictureInversion = Literal["encoder", "optimization"]
+
+_SLIDER = re.compile(r"pc(\d+):([+-]?(?:\d+\.?\d*|\.\d+))")
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style that was asked for; one of these is given.
+
+    Attributes:
+        picture: ``[1, 3, H, W]`` in [-1, 1].
+        seed: Of a sampled code.
+        codes: ``[1, num_styles or 1, style_dim]``.
+        sliders: Standard deviations by the number of the principal component.
+    """
+
+    picture: Tensor | None = None
+    seed: int | None = None
+    codes: Tensor | None = None
+    sliders: Mapping[int, float] | None = None
+
+
+@dataclass(frozen=True)
+class StyleTarget:
+    """Latent codes of a style.
+
+    Attributes:
+        codes: ``[1, num_styles, style_dim]``.
+        is_offset: Whether they are added to the photo's.
+    """
+
+    codes: Tensor
+    is_offset: bool = False
+
+    def of(self, w_plus: Tensor) -> Tensor:
+        """w_t for a photo of codes ``w_plus``, ``[1, num_styles, style_dim]``."""
+        return w_plus + self.codes if self.is_offset else self.codes
+
+
+def read_style(style: str) -> Style:
+    """Reads what was asked for.
+
+    Args:
+        style: A whole number (a seed), ``pc3:+2`` or several such with commas (sliders), a
+            ``.safetensors`` or ``.npz`` (saved codes), or else a picture.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if re.fullmatch(r"\d+", style):
+        return Style(seed=int(style))
+    if Path(style).suffix.lower() in LATENT_SUFFIXES:
+        return Style(codes=read_latent(style))
+    if re.match(r"pc\d+:", style):
+        return Style(sliders=_parse_sliders(style))
+    return Style(picture=read_image(style))
+
+
+def find_target(
+    style: Style,
+    model: "StyleCineGAN",
+    *,
+    inversion: PictureInversion = "encoder",
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    truncation: float = 0.7,
+) -> StyleTarget:
+    """Finds the latent codes of a style.
+
+    Args:
+        style: What was asked for.
+        model: Its generator, and for a picture its encoder, which optimisation starts from.
+        inversion: Where the codes of a picture come from.
+        perceptual: Distance of two pictures, for the optimisation.
+        truncation: ψ of a sampled code.
+
+    Raises:
+        InputError: If saved codes or sliders do not fit the generator.
+    """
+    generator = model.generator
+    shape = (1, generator.num_styles, generator.style_dim)
+    if style.sliders is not None:
+        offset = find_directions(generator).offset(style.sliders)
+        return StyleTarget(offset.expand(shape), is_offset=True)
+    if style.seed is not None:
+        with torch.no_grad():
+            return StyleTarget(generator.sample_w_plus(style.seed, truncation=truncation))
+    if style.codes is not None:
+        if style.codes.shape[1] not in (1, shape[1]) or style.codes.shape[2] != shape[2]:
+            raise InputError(
+                f"the style's codes must be {list(shape)} for this generator, "
+                f"got {list(style.codes.shape)}"
+            )
+        return StyleTarget(style.codes.to(generator.w_mean).expand(shape))
+    assert style.picture is not None
+    picture = style.picture.to(generator.w_mean.device)
+    codes = model.invert(picture).w_plus
+    if inversion == "optimization":
+        codes = optimize_codes(generator, picture, codes, perceptual=perceptual)
+    return StyleTarget(codes)
+
+
+def check_picture_inversion(name: str) -> None:
+    """Raises InputError if codes of a picture cannot be found in a way of this name."""
+    if name not in get_args(PictureInversion):
+        wanted = " or ".join(get_args(PictureInversion))
+        raise InputError(f"style_inversion must be {wanted}, got {name}")
+
+
+def _parse_sliders(style: str) -> dict[int, float]:
+    sliders: dict[int, float] = {}
+    for part in style.split(","):
+        match = _SLIDER.fullmatch(part.strip())
+        if match is None:
+            raise InputError(f"style sliders must be like pc3:+2 or pc1:-1.5,pc4:2, got {style}")
+        number = int(match[1])
+        sliders[number] = sliders.get(number, 0.0) + float(match[2])
+    return sliders

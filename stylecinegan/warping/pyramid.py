@@ -1,0 +1,140 @@
+"""The levels of a picture, warped, added up and composed with the photo: all that a frame costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from stylecinegan.generator.layers import upsample
+from stylecinegan.ops.splatting import runs_native
+from stylecinegan.warping.frame_warp import FrameWarp
+from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
+from stylecinegan.warping.levels import enlarge
+
+WAVELENGTH = 3.0
+"""Typical wavelength of a band-pass level in its own pixels: its band is 2 to 4 pixels long."""
+
+
+@dataclass(frozen=True)
+class WarpedPyramid:
+    """RGB levels of a still picture, ready to be rendered as the frames of a loop.
+
+    A frame is ``rest + mask · (sum of the warped levels)``, clamped. Where the mask is 0 it is the
+    rest, so only the box around what moves is computed, unless PyTorch's own operations render.
+
+    Attributes:
+        levels: ``[1, 3, H, W]``, coarse to fine; the last has the frame's size.
+        weights: How much the sources of each level count, ``[1, 1, H, W]``, or ``None`` for 1.
+        rest: What is added, ``[1, 3, H, W]``.
+        mask: S, ``[1, 1, H, W]``.
+        use_contrast_preservation: Divides all levels but the first, which must have zero mean, by
+            the loss of contrast that averaging two unrelated textures brings.
+        edges_fade: Enlarges coarser levels as the generator does, with zeros beyond the edges;
+            else the edge goes on.
+    """
+
+    levels: Sequence[Tensor]
+    weights: Sequence[Tensor | None]
+    rest: Tensor
+    mask: Tensor
+    use_contrast_preservation: bool = False
+    edges_fade: bool = False
+
+    def interpolate(self, other: "WarpedPyramid", share: float) -> "WarpedPyramid":
+        """The pyramid between this one and another of the same weights and mask.
+
+        Args:
+            other: The other one.
+            share: 0 gives this one, 1 the other.
+        """
+        pairs = zip(self.levels, other.levels, strict=True)
+        levels = [torch.lerp(level, aim, share) for level, aim in pairs]
+        return replace(self, levels=levels, rest=torch.lerp(self.rest, other.rest, share))
+
+    def render(self, warp: FrameWarp, *, use_box: bool = True) -> Tensor:
+        """Renders one frame.
+
+        Args:
+            warp: The frame's displacements.
+            use_box: Computes only the box around what moves; the result is the same without.
+
+        Returns:
+            ``[1, 3, H, W]`` in [-1, 1]; equal to ``rest`` where the mask is 0.
+        """
+        is_single = all(t.dtype == torch.float32 for t in (*self.levels, warp.from_start))
+        if warp.direction == "backward" or not is_single:
+            return self._render_plainly(warp)
+        if not runs_native(self.rest.device, warp.backend):
+            return self._render_plainly(warp)
+        height, width = self.rest.shape[2:]
+        return torch.ops.stylecinegan.render_frame(
+            self._packed,
+            warp.from_start,
+            warp.from_end,
+            warp.border,
+            warp.progress,
+            SMALLEST_WEIGHT,
+            warp.use_hole_filling,
+            self.edges_fade,
+            WAVELENGTH if self.use_contrast_preservation else 0.0,
+            self.rest,
+            self.mask,
+            self._box if use_box else (0, height, 0, width),
+        )
+
+    @cached_property
+    def _packed(self) -> list[Tensor]:
+        """Levels as compiled operators read them: colours times weight, and weight, side by side.
+
+        ``[H, W, 4]`` each.
+        """
+        packed = []
+        for level, weight in zip(self.levels, self.weights, strict=True):
+            weight = torch.ones_like(level[:, :1]) if weight is None else weight
+            interleaved = torch.cat([level * weight, weight], dim=1)[0].permute(1, 2, 0)
+            packed.append(interleaved.contiguous())
+        return packed
+
+    @cached_property
+    def _box(self) -> tuple[int, int, int, int]:
+        """First row, end of the rows, first column and end of the columns that move."""
+        moves = self.mask[0, 0] > 0
+        rows, columns = (moves.any(dim=axis).nonzero().flatten() for axis in (1, 0))
+        if not rows.numel():
+            return (0, 1, 0, 1)
+        return (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+    def _render_plainly(self, warp: FrameWarp) -> Tensor:
+        """The specification of the compiled operator, in PyTorch."""
+        image: Tensor | None = None
+        for number, (level, weight) in enumerate(zip(self.levels, self.weights, strict=True)):
+            warped, shares = warp(level, weight)
+            if self.use_contrast_preservation and number > 0:
+                warped = warped / contrast(warp, shares)
+            image = warped if image is None else self._enlarge(image, warped) + warped
+        assert image is not None
+        return torch.addcmul(self.rest, self.mask, image).clamp_(-1.0, 1.0)
+
+    def _enlarge(self, image: Tensor, like: Tensor) -> Tensor:
+        return upsample(image) if self.edges_fade else enlarge(image, like.shape[2:])
+
+
+def contrast(warp: FrameWarp, shares: Tensor) -> Tensor:
+    """Standard deviation that the blend of two textures keeps: sqrt(a² + b² + 2abρ).
+
+    Args:
+        warp: The frame's displacements.
+        shares: How much frame 0 and frame N contributed, ``[1, 2, H, W]``.
+
+    Returns:
+        ``[1, 1, H, W]``, in (0, 1].
+    """
+    height, width = shares.shape[2:]
+    separation = warp.separation * (width / warp.inner_size[1])
+    correlation = enlarge(torch.exp(-(separation / WAVELENGTH).square()), (height, width))
+    a = shares[:, :1] / shares.sum(dim=1, keepdim=True).clamp_(min=SMALLEST_WEIGHT)
+    # With b = 1 - a the sum is 1 - 2 a (1 - a) (1 - ρ).
+    loss = (a - a.square()).mul_(2.0).mul_(1.0 - correlation)
+    return loss.neg_().add_(1.0).sqrt_()
