@@ -1,0 +1,16 @@
+"""The methods that the paper's tables compare, behind one interface (Secs. 4.1 to 4.3)."""
+
+from stylecinegan.evaluation.baselines.animating_landscape import RecurrentWarping
+from stylecinegan.evaluation.baselines.laplacian import LaplacianPyramid
+from stylecinegan.evaluation.baselines.ours import Ours
+from stylecinegan.evaluation.baselines.scene import Baseline, Scene
+from stylecinegan.evaluation.baselines.written import WrittenFrames
+
+__all__ = [
+    "Baseline",
+    "LaplacianPyramid",
+    "Ours",
+    "RecurrentWarping",
+    "Scene",
+    "WrittenFrames",
+]

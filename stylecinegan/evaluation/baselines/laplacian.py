@@ -1,0 +1,40 @@
+"""The photo's Laplacian pyramid in place of deep features: what is left without a network."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.warping.levels import band_pass
+from stylecinegan.warping.loop import Warping, extend, frame_warps
+from stylecinegan.warping.pyramid import WarpedPyramid
+
+
+class LaplacianPyramid:
+    """Joint splatting of the photo's own frequency bands, composed by Eq. 4.
+
+    Args:
+        num_levels: Bands at most.
+    """
+
+    def __init__(self, num_levels: int = 6) -> None:
+        self.num_levels = num_levels
+
+    def __repr__(self) -> str:
+        return f"LaplacianPyramid({self.num_levels})"
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo (see :class:`Baseline`)."""
+        del model
+        photo, mask = extend(scene.photo), extend(scene.mask)
+        levels = band_pass(photo, self.num_levels)
+        still = photo * (1.0 - mask)
+        pyramid = WarpedPyramid(levels, [None] * len(levels), still, mask)
+        motion = scene.motion * scene.mask
+        settings = Warping.of_the_paper()
+        height, width = scene.photo.shape[2:]
+        warps = frame_warps(motion, photo.shape[2:], scene.period, settings)
+        for warp in islice(warps, scene.num_frames):
+            yield pyramid.render(warp)[:, :, :height, :width]

@@ -1,0 +1,42 @@
+"""Our method, and its ablations by settings alone (Table 4)."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.warping.loop import Warping
+
+
+class Ours:
+    """Multi-scale deep feature warping, or what is left of it (Sec. 4.3).
+
+    Args:
+        warping: How frames are rendered, by default as the paper does,
+            ``Warping.of_the_paper()``. "w/o FW" adds
+            ``direction="backward"``, "w/o DFW" ``warp_layers=()``, "w/o MSDFW"
+            ``warp_layers=(10,)``.
+        use_mask: Restricts motion and rendering to S; "w/o Mask" does not.
+    """
+
+    def __init__(self, warping: Warping | None = None, *, use_mask: bool = True) -> None:
+        self.warping = warping or Warping.of_the_paper()
+        self.use_mask = use_mask
+
+    def __repr__(self) -> str:
+        return f"Ours({self.warping!r}, use_mask={self.use_mask})"
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo (see :class:`Baseline`)."""
+        cinemagraph = model.animate(
+            scene.photo,
+            scene.period,
+            motion=scene.motion,
+            mask=scene.mask if self.use_mask else torch.ones_like(scene.mask),
+            speed=None,
+            warping=self.warping,
+        )
+        return islice(cinemagraph.frames, scene.num_frames)

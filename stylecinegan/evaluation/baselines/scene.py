@@ -1,0 +1,46 @@
+"""What every method is given, and what it must give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A still photo that is to be animated.
+
+    Attributes:
+        name: Of the clip that the photo is the first frame of.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
+        motion: M, ``[1, 2, H, W]``, (x, y), pixels per frame of the photo, not yet times S.
+        num_frames: Frames that are asked for; the first is the photo or its reconstruction.
+        period: N, the length of the loop for methods that loop; at least ``num_frames``.
+    """
+
+    name: str
+    photo: Tensor
+    mask: Tensor
+    motion: Tensor
+    num_frames: int
+    period: int
+
+
+class Baseline(Protocol):
+    """A method. Its ``repr`` tells its settings: measurements are kept under it."""
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo.
+
+        Args:
+            model: Our model, for methods that use a generator; others leave it alone.
+            scene: What to animate.
+
+        Returns:
+            ``scene.num_frames`` frames, ``[1, 3, H, W]`` in [-1, 1].
+        """
+        ...

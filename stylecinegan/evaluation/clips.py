@@ -1,0 +1,87 @@
+"""Real clips that methods are measured on: the first frame goes in, all are compared."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylecinegan import io
+from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
+from stylecinegan.data.sky_timelapse import SkyTimelapse
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import resize_photo
+
+
+class RealClips:
+    """Clips in the order of their names, the same in every run.
+
+    Args:
+        path: Folder of videos at any depth, or Sky Time-lapse: a split of it, or an ``.npz`` with
+            an array ``clips``, ``[N, T, H, W, 3]``, uint8.
+        num_frames: Frames to use, the first of every clip.
+        size: Longer side that frames are shrunk or enlarged to, in pixels; by default their own.
+        number: Use only the first so many clips; by default all.
+        names: Use only these clips; by default all.
+
+    Raises:
+        InputError: If there are no clips, or fewer than wanted, or a name is not there.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        num_frames: int = 60,
+        size: int | None = None,
+        number: int | None = None,
+        names: list[str] | None = None,
+    ) -> None:
+        self.path = Path(path).expanduser()
+        self.num_frames = num_frames
+        self.size = size
+        self._videos = {} if self.path.suffix == ".npz" else _find_videos(self.path)
+        self._folders = None
+        if not self._videos:
+            self._folders = SkyTimelapse(self.path, num_frames=num_frames, camera="static")
+        found = list(self._folders.names if self._folders is not None else self._videos)
+        if names is not None and (unknown := sorted(set(names) - set(found))):
+            raise InputError(f"wanted the clips {', '.join(unknown)} in {path}, found no such")
+        self.names = [name for name in found if names is None or name in names][:number]
+        if number is not None and len(self.names) < number:
+            raise InputError(f"wanted {number} clips in {path}, found {len(self.names)}")
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.names)
+
+    def read(self, name: str) -> Tensor:
+        """Reads the frames of a clip, ``[T, 3, H, W]`` in [-1, 1].
+
+        Raises:
+            InputError: If there are too few of them, or they are damaged.
+        """
+        frames = [resize_photo(frame, self.size) for frame in self._frames(name)]
+        if len(frames) < self.num_frames:
+            raise InputError(
+                f"wanted {self.num_frames} frames of every clip, found {len(frames)} in {name}"
+            )
+        return torch.cat(frames)
+
+    def _frames(self, name: str) -> Iterator[Tensor]:
+        if self._folders is not None:
+            return islice(self._folders.frames(self._folders.names.index(name)), self.num_frames)
+        return io.read_video(self._videos[name], self.num_frames)
+
+
+def _find_videos(dir: Path) -> dict[str, Path]:
+    """Videos by name: their path in the folder without the suffix."""
+    videos: dict[str, Path] = {}
+    for file in sorted(dir.rglob("*")) if dir.is_dir() else []:
+        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith("."):
+            name = file.relative_to(dir).with_suffix("").as_posix()
+            if name in videos:
+                raise InputError(f"wanted one video of each name in {dir}, found two of {name}")
+            videos[name] = file
+    return videos

@@ -1,0 +1,104 @@
+"""A method's frames beside the real ones: static consistency and motion quality (Sec. 4.1)."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.metrics import MSSSIM, RMSE, PictureMetric, compare
+from stylecinegan.evaluation.metrics_perceptual import LPIPS, SqueezeNetDistance
+
+logger = logging.getLogger(__name__)
+
+Part = Literal["frame", "static", "motion"]
+"""What is compared.
+
+``"frame"``: whole frames with the real ones (Table 4). ``"motion"``: the same inside the mask.
+``"static"``: frames with frame 0 of the real clip, outside the mask. Frame 0 itself never counts.
+"""
+
+SMALLEST_SHARE = 0.01
+"""Share of the picture below which a region is too small to be measured."""
+
+BATCH = 16
+
+
+def make_metrics(
+    side: int, squeezenet: str | Path | None = None, lpips: Literal["alex", "vgg"] | None = "alex"
+) -> list[PictureMetric]:
+    """The numbers of a table for pictures of a size.
+
+    Args:
+        side: Shorter side of the pictures. Below 161 pixels MS-SSIM takes a window of 7.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        lpips: Network of LPIPS; left out, with a line in the log, where its weights are missing.
+    """
+    metrics: list[PictureMetric] = [RMSE(), MSSSIM(11 if side > 160 else 7)]
+    if squeezenet is not None:
+        metrics.append(SqueezeNetDistance(squeezenet))
+    if lpips is not None:
+        try:
+            metrics.append(LPIPS(lpips))
+        except InputError as error:
+            logger.warning("no LPIPS: %s", error)
+    return metrics
+
+
+@torch.no_grad()
+def compare_frames(
+    frames: Tensor,
+    real: Tensor,
+    mask: Tensor,
+    metrics: Sequence[PictureMetric],
+    parts: Sequence[Part],
+) -> dict[str, float]:
+    """Compares a method's frames with the real ones, without frame 0; means over the frames.
+
+    Args:
+        frames: ``[T, 3, H, W]`` in [-1, 1].
+        real: Likewise; its frame 0 is what the method was given.
+        mask: S, ``[1, 1, H, W]``, the same for all methods.
+        metrics: What to measure.
+        parts: What to compare.
+
+    Returns:
+        By ``"PART METRIC"`` or ``"PART METRIC (CONVENTION)"``; a part whose region covers under
+        1 % of the picture is left out.
+    """
+    moves = (mask > 0.5).float()
+    figures: dict[str, float] = {}
+    for part in parts:
+        region = {"frame": None, "static": 1.0 - moves, "motion": moves}[part]
+        if region is not None and float(region.mean()) < SMALLEST_SHARE:
+            continue
+        expected = real[:1].expand_as(real) if part == "static" else real
+        per_frame = compare_each(frames[1:], expected[1:], metrics, region)
+        figures |= {f"{part} {name}": float(values.mean()) for name, values in per_frame.items()}
+    return figures
+
+
+@torch.no_grad()
+def compare_each(
+    frames: Tensor,
+    expected: Tensor,
+    metrics: Sequence[PictureMetric],
+    region: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Compares frame by frame, ``[T]`` by name, in batches of one size whatever the length.
+
+    Args:
+        frames: ``[T, 3, H, W]`` in [-1, 1].
+        expected: Likewise.
+        metrics: What to measure.
+        region: Where, ``[1, 1, H, W]``; by default everywhere.
+    """
+    collected: dict[str, list[Tensor]] = {}
+    for actual, wanted in zip(frames.split(BATCH), expected.split(BATCH), strict=True):
+        where = None if region is None else region.expand(len(actual), -1, -1, -1)
+        for name, values in compare(metrics, actual, wanted, where).items():
+            collected.setdefault(name, []).append(values)
+    return {name: torch.cat(values) for name, values in collected.items()}

@@ -1,0 +1,203 @@
+"""Figure 6: how far frame t has drifted from frame 0, over time."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.baselines import Baseline, Scene
+from stylecinegan.evaluation.clips import RealClips
+from stylecinegan.evaluation.comparison import compare_each, make_metrics
+from stylecinegan.evaluation.curves import plot_curves
+from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
+from stylecinegan.evaluation.metrics import PictureMetric
+from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.evaluation.scenes import fit_mask, fit_size
+from stylecinegan.motion.controls import directed_motion, normalize_speed
+
+LEAST_SHARE = 0.1
+"""Share of the picture that must move, and that must rest, for a picture to be used."""
+
+
+@dataclass(frozen=True)
+class DriftMeasurement:
+    """Measures all methods on one picture; called with its name.
+
+    Attributes:
+        model: Ours.
+        clips: Real clips whose first frame is the picture; ``None`` takes samples.
+        methods: By the name of their curve.
+        num_frames: Frames, the first included.
+        period: N.
+        direction: A direction, or ``"predicted"``.
+        speed: Of the fastest pixel, in pixels per frame at 512.
+        size: Longer side at which frames are compared.
+        metrics: What is measured.
+    """
+
+    model: StyleCineGAN
+    clips: RealClips | None
+    methods: Mapping[str, Baseline]
+    num_frames: int
+    period: int
+    direction: str
+    speed: float
+    size: int | None
+    metrics: Sequence[PictureMetric]
+
+    @torch.no_grad()
+    def __call__(self, name: str) -> Entries:
+        """Measures; one entry a method, or one that says why the picture is left out."""
+        photo = self.read(name)
+        mask = self.model.segment(photo).mask
+        share = float((mask > 0.5).float().mean())
+        if not LEAST_SHARE <= share <= 1.0 - LEAST_SHARE:
+            return [{"photo": name, "left out": f"{share:.0%} of the picture moves"}]
+        scene = self._make_scene(name, photo, mask)
+        entries: Entries = []
+        for row, method in self.methods.items():
+            frames = torch.cat(list(islice(method(self.model, scene), self.num_frames)))
+            curves = self._measure(fit_size(frames.clamp(-1.0, 1.0), self.size), mask)
+            entries.append({"row": row, "photo": name, "curves": curves})
+        return entries
+
+    def read(self, name: str) -> Tensor:
+        """The still picture of a name."""
+        if self.clips is not None:
+            return self.clips.read(name)[:1]
+        return self.model.sample(int(name.removeprefix("seed_")))
+
+    def _make_scene(self, name: str, photo: Tensor, mask: Tensor) -> Scene:
+        if self.direction == "predicted":
+            motion = self.model.predict_motion(photo, mask)
+        else:
+            motion = directed_motion(self.direction, mask)
+        motion = normalize_speed(motion, self.speed)
+        return Scene(name, photo, mask, motion, self.num_frames, self.period)
+
+    def _measure(self, frames: Tensor, mask: Tensor) -> dict[str, list[float]]:
+        """Numbers of the frames 1, 2, … against the method's own frame 0."""
+        first = frames[:1].expand(len(frames) - 1, -1, -1, -1)
+        rests = (fit_mask(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
+        curves: dict[str, list[float]] = {}
+        for part, region in (("static", rests), ("frame", None)):
+            numbers = compare_each(frames[1:], first, self.metrics, region)
+            curves |= {f"{part} {name}": values.tolist() for name, values in numbers.items()}
+        return curves
+
+
+def measure_drift(
+    model: StyleCineGAN,
+    output_dir: Path,
+    *,
+    methods: Mapping[str, Baseline],
+    clips: RealClips | None = None,
+    num_samples: int = 300,
+    num_frames: int = 60,
+    period: int = 120,
+    motion: str = "predicted",
+    speed: float = 1.0,
+    compared_size: int | None = 128,
+    squeezenet: str | Path | None = None,
+    lpips: Literal["alex", "vgg"] | None = "alex",
+    num_processes: int = 1,
+) -> Table:
+    """Measures the drift from frame 0 in what rests and overall, frame by frame.
+
+    Pictures of which less than a tenth moves or rests are left out. What is measured is kept in
+    ``photos/``; a second run goes on.
+
+    Args:
+        model: Ours; its samples are the pictures unless there are clips.
+        output_dir: Where ``curves.png`` and ``curves.csv`` are written.
+        methods: By the name of their curve.
+        clips: Real clips whose first frames are the pictures.
+        num_samples: Samples of the generator (ψ = 0.7, seeds 0 …) without clips.
+        num_frames: Frames, the first included.
+        period: N, the length of our loop.
+        motion: ``"predicted"``, or a direction.
+        speed: Of the fastest pixel, in pixels per frame on a picture of 512.
+        compared_size: Longer side at which frames are compared.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        lpips: Network of LPIPS, left out where its weights are missing.
+        num_processes: Processes; the numbers do not depend on it.
+
+    Returns:
+        The numbers of the middle and of the last frame.
+
+    Raises:
+        InputError: If no picture could be used, or the loop is shorter than what is compared.
+    """
+    if not 3 <= num_frames <= period:
+        raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
+    names = [f"seed_{seed:05d}" for seed in range(num_samples)] if clips is None else clips.names
+    methods = dict(methods)
+    measure = DriftMeasurement(
+        model, clips, methods, num_frames, period, motion, speed, compared_size, []
+    )
+    size = fit_size(measure.read(names[0]), compared_size).shape[2:]
+    metrics = make_metrics(min(size), squeezenet, lpips)
+    measure = DriftMeasurement(
+        model, clips, methods, num_frames, period, motion, speed, compared_size, metrics
+    )
+    source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
+    settings = {
+        "model": fingerprint(model),
+        "pictures": source,
+        "methods": repr(methods),
+        "frames": f"{num_frames} {period} {motion} {speed} {compared_size}",
+        "metrics": repr([metric.name for metric in metrics]),
+    }
+    kept = Kept(output_dir / "photos", settings)
+    results = measure_all(names, measure, kept, num_processes=num_processes)
+    entries = [entry for found in results for entry in found if "row" in entry]
+    if not entries:
+        raise InputError("no picture has both a part that moves and one that rests")
+    curves = {row: _mean([e["curves"] for e in entries if e["row"] == row]) for row in methods}
+    _write_curves(output_dir, curves)
+    num_used = len({entry["photo"] for entry in entries})
+    title = (
+        f"Drift from frame 0 over {num_frames} frames of {num_used} of {len(names)} pictures "
+        f"({source}), N = {period}, motion {motion} at speed {speed:g}, compared at "
+        f"{' x '.join(map(str, size))}"
+    )
+    return Table(title, [row for name in methods for row in _rows(name, curves[name])])
+
+
+def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    return {
+        name: torch.tensor([curve[name] for curve in curves], dtype=torch.float64).mean(0).tolist()
+        for name in curves[0]
+    }
+
+
+def _rows(name: str, curves: Mapping[str, Sequence[float]]) -> list[Row]:
+    length = len(next(iter(curves.values())))
+    return [
+        {
+            "row": f"{name}, frame {frame}",
+            **{key: curve[frame - 1] for key, curve in curves.items()},
+        }
+        for frame in ((length + 1) // 2, length)
+    ]
+
+
+def _write_curves(output_dir: Path, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    columns = list(next(iter(curves.values())))
+    with (output_dir / "curves.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "frame", *columns])
+        for row, numbers in curves.items():
+            for frame, values in enumerate(zip(*numbers.values(), strict=True), 1):
+                writer.writerow([row, frame, *(f"{value:.6g}" for value in values)])
+    by_panel = {
+        column: {row: numbers[column] for row, numbers in curves.items()} for column in columns
+    }
+    io.write_image(output_dir / "curves.png", plot_curves(by_panel, "frame"))

@@ -1,0 +1,112 @@
+"""Measurements that are kept as they come, so that a second run goes on, and worker processes."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import multiprocessing, nn
+from tqdm import tqdm
+
+from stylecinegan.io.paths import replacing
+
+Entries = list[dict[str, Any]]
+Measure = Callable[[str], Entries]
+
+
+class Kept:
+    """Measurements on disk, a file each, valid only for the settings that they were made with.
+
+    Args:
+        dir: Folder; created with the first measurement.
+        settings: Everything that moves the numbers, in words. What was measured with other
+            settings is measured again.
+    """
+
+    def __init__(self, dir: str | Path, settings: Mapping[str, str]) -> None:
+        self.dir = Path(dir)
+        self.settings = dict(settings)
+
+    def get(self, name: str) -> Entries | None:
+        """Reads a measurement; ``None`` if there is none with these settings."""
+        try:
+            kept = json.loads(self._file(name).read_text(encoding="utf-8"))
+            return kept["entries"] if kept["settings"] == self.settings else None
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def put(self, name: str, entries: Entries) -> None:
+        """Writes a measurement; what is under its name is always whole."""
+        self.dir.mkdir(parents=True, exist_ok=True)
+        with replacing(self._file(name), (".json",)) as temporary:
+            text = json.dumps({"settings": self.settings, "entries": entries}, indent=1)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def _file(self, name: str) -> Path:
+        return self.dir / f"{name.replace('/', '_')}.json"
+
+
+def measure_all(
+    names: Sequence[str], measure: Measure, kept: Kept, *, num_processes: int = 1
+) -> Iterator[Entries]:
+    """Measures what is not kept yet, each on its own, so that the numbers do not depend on how.
+
+    Args:
+        names: What to measure, in the order of the results.
+        measure: Makes the entries of a name; with several processes it is pickled.
+        kept: Where they are kept.
+        num_processes: Processes that work at once, each with as many threads as this one.
+
+    Yields:
+        The entries of each name.
+    """
+    missing = [name for name in names if kept.get(name) is None]
+    with tqdm(total=len(names), initial=len(names) - len(missing), unit="item") as progress:
+        for name, entries in _measure(missing, measure, num_processes):
+            kept.put(name, entries)
+            progress.update()
+    for name in names:
+        entries = kept.get(name)
+        assert entries is not None
+        yield entries
+
+
+def _measure(
+    names: Sequence[str], measure: Measure, num_processes: int
+) -> Iterator[tuple[str, Entries]]:
+    if num_processes <= 1 or len(names) <= 1:
+        for name in names:
+            yield name, measure(name)
+        return
+    # Forked children of a process with OpenMP threads may hang.
+    context = multiprocessing.get_context("spawn")
+    begin = (measure, torch.get_num_threads())
+    with context.Pool(min(num_processes, len(names)), _begin, begin) as pool:
+        yield from pool.imap_unordered(_run, names)
+
+
+_measure_here: Measure | None = None
+
+
+def _begin(measure: Measure, num_threads: int) -> None:
+    global _measure_here
+    torch.set_num_threads(num_threads)
+    _measure_here = measure
+
+
+def _run(name: str) -> tuple[str, Entries]:
+    assert _measure_here is not None
+    return name, _measure_here(name)
+
+
+def fingerprint(module: nn.Module | None) -> str:
+    """A short hash of all weights, so that other weights are other settings."""
+    if module is None:
+        return "none"
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()[:16]

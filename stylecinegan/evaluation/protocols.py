@@ -1,0 +1,222 @@
+"""Tables 1 and 4: methods measured on real clips, of which each sees the first frame."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.baselines import Baseline, Scene
+from stylecinegan.evaluation.clips import RealClips
+from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
+from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
+from stylecinegan.evaluation.metrics import PictureMetric
+from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.evaluation.scenes import (
+    SceneSettings,
+    fit_mask,
+    fit_size,
+    make_scene,
+    measure_speed,
+)
+
+PAPER_ABLATIONS = {
+    "full": {"frame LPIPS alex": 0.0511, "frame MS-SSIM": 0.7165, "frame RMSE": 21.8188},
+    "w/o FW": {"frame LPIPS alex": 0.0524, "frame MS-SSIM": 0.6853, "frame RMSE": 22.9816},
+    "w/o DFW": {"frame LPIPS alex": 0.0537, "frame MS-SSIM": 0.6908, "frame RMSE": 22.4993},
+    "w/o MSDFW": {"frame LPIPS alex": 0.0629, "frame MS-SSIM": 0.6946, "frame RMSE": 22.3227},
+    "w/o Mask": {"frame LPIPS alex": 0.0564, "frame MS-SSIM": 0.6980, "frame RMSE": 22.6213},
+}
+"""Table 4, on 60 frames of 224 test clips of Sky Time-lapse; which net LPIPS had is not said."""
+
+_COLUMNS = (
+    "static LPIPS alex (masked equal)",
+    "static MS-SSIM (masked equal)",
+    "static RMSE (masked equal)",
+    "motion LPIPS alex (masked equal)",
+    "motion MS-SSIM (masked equal)",
+    "motion RMSE (masked equal)",
+)
+PAPER_METHODS = {
+    name: dict(zip(_COLUMNS, numbers, strict=True))
+    for name, numbers in {
+        "AL": (0.0477, 0.9524, 8.8956, 0.0617, 0.6819, 25.1089),
+        "EMF": (0.0103, 0.9723, 6.0440, 0.0533, 0.7102, 22.8932),
+        "DL": (0.0071, 0.9931, 2.1044, 0.0504, 0.7062, 21.8011),
+        "T2C": (0.0063, 0.9773, 4.8785, 0.0159, 0.7224, 21.2784),
+        "ours": (0.0062, 0.9962, 1.9430, 0.0131, 0.7237, 20.8948),
+    }.items()
+}
+"""Table 1 without its FID, on 224 test clips at 512x512; how it masks is not said."""
+
+PAPER = {"1": PAPER_METHODS, "4": PAPER_ABLATIONS}
+
+
+@dataclass(frozen=True)
+class ClipMeasurement:
+    """Measures all methods on one clip; called with its name.
+
+    Attributes:
+        model: Ours.
+        clips: The real clips.
+        methods: By the name of their row.
+        settings: How scenes are made.
+        metrics: What is measured.
+        parts: What is compared.
+        compared_size: Longer side at which frames are compared; ``None`` is that of the clips.
+        mean_speed: Of the test set, in sides of the picture per frame.
+        sheets_dir: Where a picture of the frames is written, ``NAME.png``: the real clip and every
+            method, a row each, first, middle and last frame.
+    """
+
+    model: StyleCineGAN
+    clips: RealClips
+    methods: Mapping[str, Baseline]
+    settings: SceneSettings
+    metrics: Sequence[PictureMetric]
+    parts: Sequence[Part]
+    compared_size: int | None
+    mean_speed: float | None
+    sheets_dir: Path
+
+    @torch.no_grad()
+    def __call__(self, name: str) -> Entries:
+        """Measures; one entry a method, or one that says why the clip is left out."""
+        real = self.clips.read(name)
+        try:
+            scene = make_scene(self.model, name, real, self.settings, self.mean_speed)
+        except InputError as error:
+            return [{"clip": name, "left out": str(error)}]
+        real = fit_size(real, self.compared_size)
+        mask = fit_mask(scene.mask, (real.shape[2], real.shape[3]))
+        share = float((mask > 0.5).float().mean())
+        entries: Entries = []
+        rows = [real]
+        for row, method in self.methods.items():
+            frames = fit_size(self._animate(method, scene), self.compared_size)
+            figures = compare_frames(frames, real, mask, self.metrics, self.parts)
+            entries.append({"row": row, "clip": name, "moving share": share, **figures})
+            rows.append(frames)
+        self._write_sheet(name, rows)
+        return entries
+
+    def _animate(self, method: Baseline, scene: Scene) -> Tensor:
+        frames = torch.cat(list(islice(method(self.model, scene), scene.num_frames)))
+        return frames.clamp(-1.0, 1.0)
+
+    def _write_sheet(self, name: str, rows: Sequence[Tensor]) -> None:
+        times = (0, self.clips.num_frames // 2, self.clips.num_frames - 1)
+        shown = [frames[time, None] for frames in rows for time in times]
+        sheet = visualization.contact_sheet(shown, len(times))
+        io.write_image(self.sheets_dir / f"{name.replace('/', '_')}.png", sheet)
+
+
+def measure_clips(
+    model: StyleCineGAN,
+    output_dir: Path,
+    *,
+    table: Literal["1", "4"],
+    clips: RealClips,
+    methods: Mapping[str, Baseline],
+    scenes: SceneSettings,
+    parts: Sequence[Part] = ("frame", "static", "motion"),
+    compared_size: int | None = None,
+    squeezenet: str | Path | None = None,
+    lpips: Literal["alex", "vgg"] | None = "alex",
+    num_processes: int = 1,
+) -> Table:
+    """Measures methods on real clips: the first frame goes in, the others are compared.
+
+    Frames are compared as arrays, no codec between; each number is a mean over the frames but the
+    first, then over the clips. What is measured is kept in ``clips/`` a clip, with its settings; a
+    second run measures what is missing or was measured otherwise.
+
+    Args:
+        model: Ours.
+        output_dir: Where measurements and ``sheets/`` of frames are written.
+        table: Of the paper, whose numbers stand beside ours.
+        clips: The real clips.
+        methods: By the name of their row.
+        scenes: How mask, motion and speed are chosen.
+        parts: What is compared.
+        compared_size: Longer side at which frames are compared; by default that of the clips.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        lpips: Network of LPIPS, left out where its weights are missing.
+        num_processes: Processes; the numbers do not depend on it.
+
+    Raises:
+        InputError: If a clip has too few frames, or no clip is left.
+    """
+    side = compared_size or clips.size
+    shape = fit_size(clips.read(clips.names[0])[:1], side).shape
+    metrics = make_metrics(min(shape[2:]), squeezenet, lpips)
+    mean = _mean_speed(clips, output_dir, num_processes) if scenes.speed == "mean" else None
+    methods = dict(methods)
+    settings = {
+        "model": fingerprint(model),
+        "clips": f"{clips.path} {clips.num_frames} {clips.size}",
+        "methods": repr(methods),
+        "scenes": f"{scenes!r} {mean}",
+        "compared": f"{list(parts)} {side} {[metric.name for metric in metrics]}",
+    }
+    measure = ClipMeasurement(
+        model, clips, methods, scenes, metrics, list(parts), side, mean, output_dir / "sheets"
+    )
+    kept = Kept(output_dir / "clips", settings)
+    results = measure_all(clips.names, measure, kept, num_processes=num_processes)
+    details = [entry for entries in results for entry in entries]
+    num_used = len({entry["clip"] for entry in details if "row" in entry})
+    if not num_used:
+        raise InputError(f"no clip could be measured: {details[0]['left out']}")
+    title = (
+        f"{num_used} of {len(clips)} clips of {clips.path.name}, frames 1 to "
+        f"{clips.num_frames - 1} with frame 0 as input, worked on at {clips.size or 'their size'}, "
+        f"compared at {' x '.join(map(str, shape[2:]))}: {scenes.describe()}"
+    )
+    if "static" in parts:
+        has_static = (entry for entry in details if any(key.startswith("static ") for key in entry))
+        title += f"; something rests in {len({entry['clip'] for entry in has_static})} clips"
+    return Table(title, mean_rows(details, methods), PAPER[table], details)
+
+
+def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
+    """Averages numbers over the clips, by row; a clip without a number does not count in it."""
+    details = list(details)
+    rows: list[Row] = []
+    for name in names:
+        chosen = [entry for entry in details if entry.get("row") == name]
+        keys = dict.fromkeys(key for entry in chosen for key in entry if key not in _LABELS)
+        row: dict[str, str | float] = {"row": name}
+        for key in keys:
+            values = [float(entry[key]) for entry in chosen if key in entry]
+            row[key] = sum(values) / len(values)
+        rows.append(row)
+    return rows
+
+
+_LABELS = ("row", "clip", "moving share")
+
+
+def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:
+    """Typical speed of the test set on the mean, in sides of the picture per frame."""
+    settings = {"clips": f"{clips.path} {clips.num_frames} {clips.size}"}
+    kept = Kept(output_dir / "speeds", settings)
+    measure = partial(_speed_entry, clips)
+    entries = measure_all(clips.names, measure, kept, num_processes=num_processes)
+    speeds = [entry["speed"] for (entry,) in entries if "speed" in entry]
+    if not speeds:
+        raise InputError(f"wanted clips that move in {clips.path}, found none")
+    return sum(speeds) / len(speeds)
+
+
+def _speed_entry(clips: RealClips, name: str) -> Entries:
+    try:
+        return [{"clip": name, "speed": measure_speed(clips.read(name))[1]}]
+    except InputError as error:
+        return [{"clip": name, "left out": str(error)}]

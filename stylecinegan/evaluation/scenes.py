@@ -1,0 +1,135 @@
+"""From a real clip to what every method is given: photo, mask and motion of a stated speed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.data.real_motion import SMALLEST_SPEED, typical_speed
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.motion.controls import DIRECTIONS, directed_motion
+from stylecinegan.motion.optical_flow import ClipMotion, estimate_motion
+
+SPEEDS = ("own", "mean")
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """How the scene of a clip is made; every choice moves the numbers.
+
+    Attributes:
+        motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.
+            ``"predicted"``: by the model's motion generator, from the first frame. Or a word of
+            :data:`~stylecinegan.motion.controls.DIRECTIONS`.
+        speed: ``"own"``: as fast as the clip. ``"mean"``: as fast as the test set on the mean
+            (the paper's, Sec. 4.1).
+        masks_dir: Folder of ``NAME.png``, white where it moves; by default masks are predicted
+            from the first frame.
+        period_factor: N over the number of frames that are compared. A loop comes back, a clip
+            does not: the paper compares the first 60 frames.
+    """
+
+    motion: str = "clip"
+    speed: str = "mean"
+    masks_dir: str | None = None
+    period_factor: int = 2
+
+    def __post_init__(self) -> None:
+        """Checks the words."""
+        motions = ("clip", "predicted", *DIRECTIONS)
+        if self.motion not in motions:
+            raise InputError(f"motion must be one of {', '.join(motions)}, got {self.motion}")
+        if self.speed not in SPEEDS:
+            raise InputError(f"speed must be one of {', '.join(SPEEDS)}, got {self.speed}")
+        if self.period_factor < 1:
+            raise InputError(f"period_factor must be at least 1, got {self.period_factor}")
+
+    def describe(self) -> str:
+        """The settings in words, for the table's title."""
+        masks = "predicted masks" if self.masks_dir is None else f"masks of {self.masks_dir}"
+        sources = {
+            "clip": "each clip's own Eulerian motion",
+            "predicted": "motion predicted from frame 0",
+        }
+        source = sources.get(self.motion, f"everything moved {self.motion}")
+        speeds = {"own": "the clip's own speed", "mean": "the test set's mean speed"}
+        return f"{masks}, {source} at {speeds[self.speed]}, N = {self.period_factor} T"
+
+
+def measure_speed(frames: Tensor) -> tuple[ClipMotion, float]:
+    """Estimates the motion of a clip, and its typical speed in sides of the picture per frame.
+
+    Args:
+        frames: ``[T, 3, H, W]`` in [-1, 1].
+
+    Raises:
+        InputError: If nothing moves.
+    """
+    clip = estimate_motion(frames.split(1), camera="static")
+    speed = float(typical_speed(clip.motion[0], clip.confidence[0])) / max(clip.motion.shape[2:])
+    if speed < SMALLEST_SPEED:
+        raise InputError(
+            f"wanted a clip that moves by {SMALLEST_SPEED:g} of its side a frame, found {speed:.1g}"
+        )
+    return clip, speed
+
+
+def make_scene(
+    model: StyleCineGAN,
+    name: str,
+    frames: Tensor,
+    settings: SceneSettings,
+    mean_speed: float | None = None,
+) -> Scene:
+    """Makes the scene of a clip.
+
+    Args:
+        model: Predicts mask and motion, where they are to be predicted.
+        name: Of the clip.
+        frames: ``[T, 3, H, W]`` in [-1, 1].
+        settings: The choices.
+        mean_speed: Of the test set, in sides of the picture per frame, for ``speed="mean"``.
+
+    Raises:
+        InputError: If the mask is empty or the clip does not move.
+    """
+    photo = frames[:1]
+    size = (photo.shape[2], photo.shape[3])
+    clip, own_speed = measure_speed(frames)
+    if settings.masks_dir is None:
+        mask = model.predict_mask(photo)
+    else:
+        mask = io.read_mask(Path(settings.masks_dir) / f"{name}.png", size=size)
+    if not bool((mask > 0.5).any()):
+        raise InputError("the mask is empty")
+    if settings.motion == "clip":
+        motion, known = clip.motion, clip.confidence
+    elif settings.motion == "predicted":
+        motion, known = model.predict_motion(photo, mask), mask
+    else:
+        motion, known = directed_motion(settings.motion, mask), mask
+    wanted = own_speed if settings.speed == "own" else mean_speed
+    assert wanted is not None
+    found = float(typical_speed(motion[0], known[0])) / max(size)
+    motion = motion * (wanted / found)
+    num_frames = len(frames)
+    return Scene(name, photo, mask, motion, num_frames, num_frames * settings.period_factor)
+
+
+def fit_size(images: Tensor, size: int | None) -> Tensor:
+    """Shrinks or enlarges ``[T, 3, H, W]`` to the longer side at which frames are compared."""
+    if size is None or max(images.shape[2:]) == size:
+        return images
+    scale = size / max(images.shape[2:])
+    sides = [max(1, round(side * scale)) for side in images.shape[2:]]
+    return F.interpolate(images, sides, mode="bilinear", antialias=True).clamp(-1.0, 1.0)
+
+
+def fit_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resizes S to the frames that are compared; ``[1, 1, H, W]``."""
+    if tuple(mask.shape[2:]) == size:
+        return mask
+    return F.interpolate(mask, size, mode="bilinear", antialias=True)
