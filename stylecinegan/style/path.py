@@ -1,6 +1,7 @@
 """The way of a photo's appearance over the loop: from β to what is animated."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ from torch import Tensor
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.style.appearance import StyleChange, StyledPhoto, color_difference, restyle
+from stylecinegan.style.interpolation import choose_style_layers
 from stylecinegan.style.keys import every_frame, interpolated
 
 if TYPE_CHECKING:
     from stylecinegan.pipeline import Inversion
+
+logger = logging.getLogger(__name__)
 
 Restyle = Callable[[float], tuple["Inversion", Tensor]]
 """The inversion under the style of one β, and ΔI_s, ``[1, 3, H', W']``: see :func:`restyling`."""
@@ -42,6 +46,11 @@ def restyling(
     Raises:
         InputError: If target or layers do not fit the generator.
     """
+    layers = choose_style_layers(change.layers, generator.last_layer)
+    if not _takes_codes(generator, layers):
+        logger.warning(
+            "the style changes nothing: layers %s of this model ignore their codes", layers
+        )
     # As the inversion was computed: else ΔI_s would not vanish with β.
     kind = inversion.features[generator.last_layer].dtype
 
@@ -94,3 +103,13 @@ def style_path(
     else:
         style_of = interpolated(style_at, change.strength_at(0.0), change.strength)
     return lambda progress: style_of(change.strength_at(progress))
+
+
+def _takes_codes(generator: Generator, layers: Sequence[int]) -> bool:
+    """Tells whether any of some layers, or a to-RGB layer that shares its code, looks at it."""
+    last = [generator.last_layer] if generator.last_layer in layers else []
+    rgb_layers = [layer - 1 for layer in layers] + last
+    modules = [generator.convs[str(layer)] for layer in layers]
+    modules += [generator.to_rgbs[str(n)] for n in rgb_layers if str(n) in generator.to_rgbs]
+    weights = [module.get_parameter("conv.modulation.weight") for module in modules]
+    return any(bool(weight.any()) for weight in weights)

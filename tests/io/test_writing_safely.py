@@ -113,8 +113,10 @@ for name in ("a.mp4", "a.gif", "a.webp", "a.webm", "frames/"):
 
 def test_an_interrupt_leaves_no_file(tmp_path):
     code = """
-import os, sys, torch
+import os, signal, sys, torch
 from stylecinegan import io
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start without
 
 def frames():
     for number in range(100_000):

@@ -158,3 +158,16 @@ def test_a_change_that_does_not_fit_is_refused(model, target, change, message):
     photo, arguments = scene()
     with pytest.raises(InputError, match=message):
         model.animate(photo, 2, **arguments, style=StyleChange(**{"target": target, **change}))
+
+
+def test_a_model_whose_layers_ignore_their_codes_says_that_nothing_changes(target, caplog):
+    deaf = tiny_model()
+    for name, parameter in deaf.generator.named_parameters():
+        if name.endswith("modulation.weight"):
+            parameter.zero_()
+    photo, arguments = scene()
+    deaf.animate(photo, 4, style=StyleChange(target), **arguments)
+    assert "the style changes nothing: layers [11, 12, 13, 14] of this model" in caplog.text
+    caplog.clear()
+    tiny_model().animate(photo, 4, style=StyleChange(target), **arguments)
+    assert not caplog.text
