@@ -185,7 +185,7 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
     ("override", "message"),
     [
         ("photo=missing.jpg", "missing.jpg"),
-        ("photo=model", "folder|directory"),
+        ("photo=model", "wanted photos .* in model, found none"),
         ("photo=text.jpg", "text.jpg"),
         ("photo=truncated.jpg", "truncated"),
         ("photo=empty.jpg", "empty"),

@@ -39,19 +39,15 @@ class SqueezeNetFeatures(SqueezeNet):
         super().__init__(max(int(stage[-1]) for stage in stages))
         load_imagenet_weights(self, path)
         self.stages = tuple(stages)
-        self.requires_grad_(False)
+        for module in list(self.modules()):
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach(), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:  # pyright: ignore
         """Computes the features of ``[B, 3, H, W]`` in [-1, 1], one map a stage."""
         maps = super().forward(image)
         return [maps[stage] for stage in self.stages]
-
-    def state_dict(self, *_args: object, **_settings: object) -> dict:
-        """Nothing: the weights stay in their file."""
-        return {}
-
-    def _load_from_state_dict(self, *_args: object) -> None:
-        """Takes nothing from a state, and misses nothing."""
 
 
 def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -> Tensor:
