@@ -65,11 +65,11 @@ def test_specks_rest_and_pinholes_move_but_boats_stay():
     probability = torch.zeros(1, 1, 128, 128)
     probability[:, :, :64] = 1.0
     probability[:, :, 100:103, 100:103] = 1.0  # a speck of 9 pixels on land
-    probability[:, :, 20, 20] = 0.0  # a pinhole
+    probability[:, :, 20:22, 20:22] = 0.0  # a pinhole
     probability[:, :, 30:42, 60:72] = 0.0  # a balloon of 144 pixels
     photo = sky_over_land()
     photo[:, :, 30:42, 60:72] = -0.6
-    photo[:, :, 20, 20] = 0.5
+    photo[:, :, 20:22, 20:22] = 0.5
     mask = refine(probability, photo)[0, 0] > 0.5
     assert not mask[100:103, 100:103].any()
     assert mask[18:24, 18:24].all()
