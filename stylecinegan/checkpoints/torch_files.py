@@ -111,7 +111,7 @@ def _check_archive(path: Path) -> None:
             raise InputError(f"{path} must expand to at most {MAX_BYTES >> 30} GiB, found more")
         broken = archive.testzip()
     if broken is not None:
-        raise InputError(f"{path} is damaged: wrong checksum of {broken}")
+        raise InputError(f"{path} is damaged: wrong checksum of {broken!r}")
 
 
 def check_tensors(state: Mapping[Any, Any], source: str | Path) -> None:

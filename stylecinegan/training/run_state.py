@@ -189,7 +189,7 @@ def _load(path: Path) -> dict[str, Any]:
         # torch.load does not look at the checksums: a flipped bit would become a weight.
         broken = archive.testzip()
     if broken is not None:
-        raise ValueError(f"wrong checksum of {broken}")
+        raise ValueError(f"wrong checksum of {broken!r}")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
