@@ -32,7 +32,7 @@ from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
-from stylecinegan.style import StyleChange, StyleTarget, read_style, write_latent
+from stylecinegan.style import StyleTarget, describe_inversion, read_style, write_latent
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def write_cinemagraph(
     with step("invert the photo and prepare the loop"):
         mask, classes = make_mask(cfg, photo, model)
         inversion = model.invert(photo, num_steps=cfg.inversion.steps)
-        style = None if target is None else make_style(cfg, target.of(inversion.w_plus))
+        style = None if target is None else make_style(cfg, target.of(model.generator, inversion))
         cinemagraph = model.animate(
             photo,
             cfg.num_frames,
@@ -125,7 +125,8 @@ def write_cinemagraph(
     with step("render and encode the frames"):
         io.write_video(video, progress(cinemagraph, quality), fps=cfg.fps)
     if quality is not None:
-        write_intermediate(video, cinemagraph, quality, style)
+        write_intermediate(video, cinemagraph, quality)
+        write_codes(video, model, cinemagraph, target)
     logger.info("the video is in %s", video)
 
 
@@ -236,20 +237,27 @@ def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[
         yield frame if quality is None else quality.add(frame)
 
 
-def write_intermediate(
-    video: Path, cinemagraph: Cinemagraph, quality: LoopQuality, style: StyleChange | None
-) -> None:
-    """Writes mask, motion, inversion, codes and the loop's figures beside the video."""
+def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:
+    """Writes mask, motion, inversion and the loop's figures beside the video."""
     base = video.with_suffix("")
     io.write_mask(f"{base}_mask.png", cinemagraph.mask)
     io.write_motion(f"{base}_motion.npy", cinemagraph.motion)
     io.write_image(f"{base}_motion.png", visualization.motion_to_image(cinemagraph.motion))
     io.write_image(f"{base}_inversion.png", cinemagraph.inversion.image)
-    write_latent(f"{base}_latent.safetensors", cinemagraph.inversion.w_plus)
-    if style is not None:
-        write_latent(f"{base}_style.safetensors", style.target)
     figures = json.dumps(quality.result(), indent=2)
     Path(f"{base}_loop.json").write_text(figures + "\n")
+
+
+def write_codes(
+    video: Path, model: StyleCineGAN, cinemagraph: Cinemagraph, target: StyleTarget | None
+) -> None:
+    """Writes what style= takes beside the video: how the photo looks, and how its style does."""
+    base = video.with_suffix("")
+    inversion = cinemagraph.inversion
+    write_latent(f"{base}_latent.safetensors", describe_inversion(model.generator, inversion))
+    if target is not None:
+        style = target.description(model.generator, inversion)
+        write_latent(f"{base}_style.safetensors", style)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ By default the principal components of w; others: styles=[dusk.jpg,7] strengths=
 """  # noqa: D415
 
 import logging
+from dataclasses import replace
 
 import command_line  # first: it sets what torch reads when it loads
 import hydra
@@ -74,11 +75,15 @@ def restyle(
     height, width = photo.shape[2:]
     pictures = []
     for style in tqdm(styles, unit="style"):
-        target = make_target(cfg, style, model).of(inversion.w_plus)
-        change = StyleChange(target, layers=chosen_layers(cfg))
-        restyled = restyling(model.generator, inversion, photo, change)
+        target = make_target(cfg, style, model)
+        # A slider to the left is a style of its own; a picture has no other side.
+        other = replace(target, codes=-target.codes) if target.is_offset else None
         for strength in cfg.strengths:
-            _, difference = restyled(strength)
+            shown = other if other is not None and strength < 0 else target
+            codes = shown.of(model.generator, inversion)
+            change = StyleChange(codes, layers=chosen_layers(cfg))
+            restyled = restyling(model.generator, inversion, photo, change)
+            _, difference = restyled(-strength if shown is other else strength)
             pictures.append((photo + difference[:, :, :height, :width]).clamp(-1.0, 1.0))
     return pictures
 

@@ -33,6 +33,8 @@ PATH_KEYS = (
     "task.feature_weights",
     "task.initial",
     "task.generator_file",
+    "task.trunk",
+    "task.perceptual.path",
 )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
+from stylecinegan.generator.appearance import AppearanceHead
 from stylecinegan.generator.layers import (
     EqualizedLinear,
     StyledConv,
@@ -16,6 +17,9 @@ from stylecinegan.generator.layers import (
 
 FEATURE_LAYER = 10
 """The layer that inversion predicts, D^10 (Sec. 3.1)."""
+
+NUM_STRUCTURE_CODES = FEATURE_LAYER - 1
+"""Codes up to D^10; layer 2 is the first that has one. The others change how a picture looks."""
 
 
 def last_layer(resolution: int) -> int:
@@ -66,10 +70,14 @@ class Generator(nn.Module):
         channel_max: … but at most this many.
         channels: Channels by resolution where they follow no such rule.
         first_rgb_layer: The first (even) layer that contributes to the picture.
+        appearance_dim: Numbers that describe how a picture looks, for a generator whose layers
+            after D^10 are a decoder: their codes are zero unless the appearance changes, see
+            :class:`~stylecinegan.generator.appearance.AppearanceHead`. 0 for a generator whose
+            codes say it themselves.
 
     Raises:
-        InputError: If the resolution is not a power of two in [32, 1024] or the first RGB layer
-            is not an even layer of the generator.
+        InputError: If the resolution is not a power of two in [32, 1024], the first RGB layer
+            is not an even layer of the generator, or a description is longer than a code.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class Generator(nn.Module):
         channel_max: int = 512,
         channels: Mapping[int, int] | None = None,
         first_rgb_layer: int = 2,
+        appearance_dim: int = 0,
     ) -> None:
         super().__init__()
         if resolution not in (32, 64, 128, 256, 512, 1024):
@@ -95,6 +104,8 @@ class Generator(nn.Module):
                 f"first_rgb_layer must be an even layer in [2, {self.last_layer}], "
                 f"got {first_rgb_layer}"
             )
+        if not 0 <= appearance_dim <= style_dim:
+            raise InputError(f"appearance_dim must be in [0, {style_dim}], got {appearance_dim}")
         if channels is None:
             sides = [2**k for k in range(2, resolution.bit_length())]
             channels = {side: min(channel_base // side, channel_max) for side in sides}
@@ -105,6 +116,7 @@ class Generator(nn.Module):
             "num_mapping_layers": num_mapping_layers,
             "channels": self.channels,
             "first_rgb_layer": first_rgb_layer,
+            "appearance_dim": appearance_dim,
         }
 
         self.mapping = MappingNetwork(style_dim, num_mapping_layers)
@@ -125,6 +137,10 @@ class Generator(nn.Module):
             )
             if layer % 2 == 0 and layer >= first_rgb_layer:
                 self.to_rgbs[str(layer)] = ToRGB(self.channels[side], style_dim)
+        self.appearance: AppearanceHead | None = None
+        if appearance_dim:
+            width = self.channels[layer_resolution(FEATURE_LAYER)]
+            self.appearance = AppearanceHead(width, style_dim, appearance_dim)
 
     def sample_w_plus(self, seed: int, *, truncation: float = 0.7) -> Tensor:
         """Samples the latent code of a picture.
@@ -145,8 +161,16 @@ class Generator(nn.Module):
         return self.w_mean + truncation * (w - self.w_mean)
 
     def repeat_w(self, w: Tensor) -> Tensor:
-        """Gives every layer the same code: ``[B, style_dim]`` to ``[B, num_styles, style_dim]``."""
-        return w.unsqueeze(1).expand(-1, self.num_styles, -1)
+        """Gives every layer the same code: ``[B, style_dim]`` to ``[B, num_styles, style_dim]``.
+
+        Those after D^10 get zero where an :attr:`appearance` head rules them.
+        """
+        w_plus = w.unsqueeze(1).expand(-1, self.num_styles, -1)
+        if self.appearance is None:
+            return w_plus
+        return torch.cat(
+            [w_plus[:, :NUM_STRUCTURE_CODES], torch.zeros_like(w_plus[:, NUM_STRUCTURE_CODES:])], 1
+        )
 
     @torch.no_grad()
     def estimate_w_mean(self, num_samples: int = 10000, seed: int = 0) -> Tensor:

@@ -118,6 +118,7 @@ def optimize_codes(
             if perceptual is not None:
                 loss = loss + perceptual(_shrink(picture), _shrink(image))
             penalty = noise_weight * noise_penalty(list(noises.values())) if noises else 0.0
+            total = loss + penalty
         if loss.item() < best:
             best, kept = loss.item(), codes.detach().clone()
         if best < 0.99 * milestone:
@@ -126,7 +127,7 @@ def optimize_codes(
         if step == num_steps or step - last_fall >= patience:
             break
         optimizer.zero_grad()
-        torch.autograd.backward(loss + penalty, inputs=[codes, *noises.values()])
+        torch.autograd.backward(total, inputs=[codes, *noises.values()])
         optimizer.step()
         _normalize(noises)
     return kept

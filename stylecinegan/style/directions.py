@@ -15,8 +15,8 @@ class StyleDirections:
     """Principal components of w, the strongest first.
 
     Attributes:
-        components: Unit vectors, ``[style_dim, style_dim]``, one a row.
-        deviations: Standard deviation of w along each, ``[style_dim]``.
+        components: Unit vectors, ``[num_components, style_dim]``, one a row.
+        deviations: Standard deviation of w along each, ``[num_components]``.
     """
 
     components: Tensor
@@ -34,7 +34,7 @@ class StyleDirections:
         Raises:
             InputError: If there is no component of a number.
         """
-        offset = torch.zeros_like(self.deviations)
+        offset = torch.zeros_like(self.components[0])
         for number, amount in sliders.items():
             if not 1 <= number <= len(self.components):
                 raise InputError(
@@ -50,11 +50,17 @@ def find_directions(
 ) -> StyleDirections:
     """Principal component analysis of w over samples of z.
 
+    The numbers of an appearance head are principal components already, over training photos.
+
     Args:
         generator: Its mapping network is sampled.
         num_samples: Codes to sample.
         seed: Fixes the samples, on any device.
     """
+    if generator.appearance is not None:
+        numbers = generator.appearance.num_components
+        units = torch.eye(numbers, generator.style_dim, device=generator.w_mean.device)
+        return StyleDirections(units, torch.ones(numbers, device=generator.w_mean.device))
     z = torch.randn(num_samples, generator.style_dim, generator=torch.Generator().manual_seed(seed))
     w = generator.mapping(z.to(generator.w_mean.device)).double()
     variances, vectors = torch.linalg.eigh(torch.cov(w.t()).view(w.shape[1], w.shape[1]))

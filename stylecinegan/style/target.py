@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
 from stylecinegan.inversion.optimization import optimize_codes
 from stylecinegan.io import read_image
+from stylecinegan.style.description import codes_of_change, describe_inversion, describe_sample
 from stylecinegan.style.directions import find_directions
 from stylecinegan.style.latent_files import LATENT_SUFFIXES, read_latent
 
 if TYPE_CHECKING:
-    from stylecinegan.pipeline import StyleCineGAN
+    from stylecinegan.pipeline import Inversion, StyleCineGAN
 
 PictureInversion = Literal["encoder", "optimization"]
 
@@ -42,19 +43,31 @@ class Style:
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """Latent codes of a style.
+    """How a style looks.
 
     Attributes:
-        codes: ``[1, num_styles, style_dim]``.
+        codes: Its description, ``[1, num_styles, style_dim]``: latent codes, or what the
+            generator's appearance head says, see :mod:`stylecinegan.style.description`.
         is_offset: Whether they are added to the photo's.
     """
 
     codes: Tensor
     is_offset: bool = False
 
-    def of(self, w_plus: Tensor) -> Tensor:
-        """w_t for a photo of codes ``w_plus``, ``[1, num_styles, style_dim]``."""
-        return w_plus + self.codes if self.is_offset else self.codes
+    def of(self, generator: Generator, inversion: "Inversion") -> Tensor:
+        """w_t for a photo, ``[1, num_styles, style_dim]``."""
+        if self.is_offset:
+            return codes_of_change(generator, inversion.w_plus, self.codes)
+        if generator.appearance is None:
+            return self.codes
+        change = self.codes - describe_inversion(generator, inversion)
+        return codes_of_change(generator, inversion.w_plus, change)
+
+    def description(self, generator: Generator, inversion: "Inversion") -> Tensor:
+        """How a photo in this style looks: codes that make the same style again."""
+        if not self.is_offset:
+            return self.codes
+        return describe_inversion(generator, inversion) + self.codes
 
 
 def read_style(style: str) -> Style:
@@ -84,7 +97,7 @@ def find_target(
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     truncation: float = 0.7,
 ) -> StyleTarget:
-    """Finds the latent codes of a style.
+    """Finds how a style looks.
 
     Args:
         style: What was asked for.
@@ -94,7 +107,8 @@ def find_target(
         truncation: ψ of a sampled code.
 
     Raises:
-        InputError: If saved codes or sliders do not fit the generator.
+        InputError: If saved codes or sliders do not fit the generator, or codes are to be
+            searched for that cannot be.
     """
     generator = model.generator
     shape = (1, generator.num_styles, generator.style_dim)
@@ -102,8 +116,7 @@ def find_target(
         offset = find_directions(generator).offset(style.sliders)
         return StyleTarget(offset.expand(shape), is_offset=True)
     if style.seed is not None:
-        with torch.no_grad():
-            return StyleTarget(generator.sample_w_plus(style.seed, truncation=truncation))
+        return StyleTarget(describe_sample(generator, style.seed, truncation))
     if style.codes is not None:
         if style.codes.shape[1] not in (1, shape[1]) or style.codes.shape[2] != shape[2]:
             raise InputError(
@@ -113,7 +126,12 @@ def find_target(
         return StyleTarget(style.codes.to(generator.w_mean).expand(shape))
     assert style.picture is not None
     picture = style.picture.to(generator.w_mean.device)
-    codes = model.invert(picture).w_plus
+    if inversion == "optimization" and generator.appearance is not None:
+        raise InputError(
+            "style_inversion=optimization needs a generator whose codes hold how a picture looks; "
+            "this one reads it from the deep feature: use style_inversion=encoder"
+        )
+    codes = describe_inversion(generator, model.invert(picture))
     if inversion == "optimization":
         codes = optimize_codes(generator, picture, codes, perceptual=perceptual)
     return StyleTarget(codes)

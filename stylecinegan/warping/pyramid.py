@@ -1,7 +1,7 @@
 """The levels of a picture, warped, added up and composed with the photo: all that a frame costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -33,6 +33,7 @@ class WarpedPyramid:
             the loss of contrast that averaging two unrelated textures brings.
         edges_fade: Enlarges coarser levels as the generator does, with zeros beyond the edges;
             else the edge goes on.
+        between: The two pyramids that this one was interpolated from, and how far.
     """
 
     levels: Sequence[Tensor]
@@ -41,6 +42,9 @@ class WarpedPyramid:
     mask: Tensor
     use_contrast_preservation: bool = False
     edges_fade: bool = False
+    between: "tuple[WarpedPyramid, WarpedPyramid, float] | None" = field(
+        default=None, repr=False, compare=False
+    )
 
     def interpolate(self, other: "WarpedPyramid", share: float) -> "WarpedPyramid":
         """The pyramid between this one and another of the same weights and mask.
@@ -51,7 +55,8 @@ class WarpedPyramid:
         """
         pairs = zip(self.levels, other.levels, strict=True)
         levels = [torch.lerp(level, aim, share) for level, aim in pairs]
-        return replace(self, levels=levels, rest=torch.lerp(self.rest, other.rest, share))
+        rest = torch.lerp(self.rest, other.rest, share)
+        return replace(self, levels=levels, rest=rest, between=(self, other, share))
 
     def render(self, warp: FrameWarp, *, use_box: bool = True) -> Tensor:
         """Renders one frame.
@@ -90,6 +95,10 @@ class WarpedPyramid:
 
         ``[H, W, 4]`` each.
         """
+        if self.between is not None:  # cheaper than packing anew
+            start, end, share = self.between
+            pairs = zip(start._packed, end._packed, strict=True)
+            return [torch.lerp(level, aim, share) for level, aim in pairs]
         packed = []
         for level, weight in zip(self.levels, self.weights, strict=True):
             weight = torch.ones_like(level[:, :1]) if weight is None else weight

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -84,6 +86,15 @@ def test_the_search_ends_when_nothing_gets_better(small_generator):
     )
     assert len(calls) == 6
     assert torch.equal(found, codes)
+
+
+def test_codes_are_searched_for_where_gradients_are_off(small_generator):
+    generator = copy.deepcopy(small_generator)
+    generator.convs["4"].noise_strength.fill_(0.1)  # so that noise is optimised, too
+    codes = generator.sample_w_plus(1, truncation=1.0)
+    with torch.no_grad():
+        found = optimize_codes(generator, torch.zeros(1, 3, 32, 32), codes, num_steps=3)
+    assert not torch.equal(found, codes)
 
 
 def test_the_generators_own_noise_is_left_as_it_was(small_generator):

@@ -6,6 +6,7 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.pipeline import Inversion
 from stylecinegan.style import Style, find_directions, find_target, read_style, write_latent
 from stylecinegan.style.target import check_picture_inversion
 from tests.style.tiny import tiny_model
@@ -14,6 +15,10 @@ from tests.style.tiny import tiny_model
 @pytest.fixture(scope="module")
 def model():
     return tiny_model()
+
+
+def photo_of(codes):
+    return Inversion(codes, {}, torch.zeros(1, 3, 64, 64))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_a_slider_without_a_number_is_refused(text):
 def test_a_whole_number_is_a_seed(model):
     target = find_target(read_style("17"), model, truncation=0.5)
     assert torch.equal(target.codes, model.generator.sample_w_plus(17, truncation=0.5))
-    assert torch.equal(target.of(torch.ones(1, 14, 8)), target.codes)
+    assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), target.codes)
 
 
 def test_a_picture_has_the_codes_of_its_inversion(model, tmp_path):
@@ -45,7 +50,7 @@ def test_a_picture_has_the_codes_of_its_inversion(model, tmp_path):
     io.write_image(tmp_path / "dusk.png", picture)
     target = find_target(read_style(str(tmp_path / "dusk.png")), model)
     expected = model.invert(io.read_image(tmp_path / "dusk.png")).w_plus
-    assert torch.equal(target.of(torch.ones(1, 14, 8)), expected)
+    assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), expected)
 
 
 def test_saved_codes_are_taken_as_they_are_and_a_single_one_for_all_layers(model, tmp_path):
@@ -60,7 +65,8 @@ def test_saved_codes_are_taken_as_they_are_and_a_single_one_for_all_layers(model
 def test_sliders_are_added_to_the_codes_of_the_photo(model):
     photo_codes = torch.randn(1, 14, 8)
     directions = find_directions(model.generator)
-    moved = find_target(read_style("pc2:-3"), model).of(photo_codes)
+    target = find_target(read_style("pc2:-3"), model)
+    moved = target.of(model.generator, photo_of(photo_codes))
     step = -3.0 * directions.deviations[1] * directions.components[1]
     torch.testing.assert_close(moved - photo_codes, step.expand(1, 14, 8))
 

@@ -222,3 +222,12 @@ def test_what_does_not_fit_the_operator_is_refused():
     warp = next(make_warps(backend="native"))
     with pytest.raises(RuntimeError, match="must have the size of its finest level"):
         replace(pyramid, rest=pyramid.rest[..., 1:]).render(warp)
+
+
+def test_interpolated_levels_are_packed_as_if_they_had_been_packed_anew():
+    first = make_pyramid()
+    second = replace(first, levels=[level.flip(3) for level in first.levels])
+    between = first.interpolate(second, 0.3)
+    anew = replace(between, between=None)
+    for actual, expected in zip(between._packed, anew._packed, strict=True):
+        torch.testing.assert_close(actual, expected)

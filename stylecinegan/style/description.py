@@ -1,0 +1,70 @@
+"""What says how a photo looks, in numbers that compare between photos."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, NUM_STRUCTURE_CODES
+
+if TYPE_CHECKING:
+    from stylecinegan.pipeline import Inversion
+
+
+def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
+    """How a picture looks: its codes, or what the generator's appearance head says of its D^10.
+
+    Args:
+        generator: The generator.
+        w_plus: Codes of the picture, ``[1, num_styles, style_dim]``.
+        feature: Its D^10, ``[1, C, R, R]``.
+
+    Returns:
+        ``[1, num_styles, style_dim]``. With a head the rows after D^10 hold the head's
+        description, each the same, filled up with zeros.
+    """
+    if generator.appearance is None:
+        return w_plus
+    description = w_plus.clone()
+    numbers = generator.appearance(feature)
+    description[:, NUM_STRUCTURE_CODES:] = 0.0
+    description[:, NUM_STRUCTURE_CODES:, : numbers.shape[1]] = numbers.unsqueeze(1)
+    return description
+
+
+@torch.no_grad()
+def describe_inversion(generator: Generator, inversion: "Inversion") -> Tensor:
+    """How a photo looks, as :func:`describe` says it."""
+    return describe(generator, inversion.w_plus, inversion.features[FEATURE_LAYER])
+
+
+@torch.no_grad()
+def describe_sample(generator: Generator, seed: int, truncation: float) -> Tensor:
+    """How a sampled picture looks, without the picture."""
+    w_plus = generator.sample_w_plus(seed, truncation=truncation)
+    if generator.appearance is None:
+        return w_plus
+    features = generator.features(w_plus, last=FEATURE_LAYER)
+    return describe(generator, w_plus, features[FEATURE_LAYER])
+
+
+@torch.no_grad()
+def codes_of_change(generator: Generator, w_plus: Tensor, change: Tensor) -> Tensor:
+    """The codes w_t of a photo that looks different from how it does.
+
+    Args:
+        generator: The generator.
+        w_plus: Codes of the photo, ``[1, num_styles, style_dim]``.
+        change: Difference of two descriptions, ``[1, num_styles, style_dim]``.
+
+    Returns:
+        ``[1, num_styles, style_dim]``; ``w_plus`` where nothing changes.
+    """
+    head = generator.appearance
+    if head is None:
+        return w_plus + change
+    target = w_plus.clone()
+    numbers = change[:, NUM_STRUCTURE_CODES:, : head.num_components]
+    target[:, NUM_STRUCTURE_CODES:] += head.offset(numbers)
+    return target

@@ -1,0 +1,212 @@
+"""Training of what a style changes, for a generator whose layers after D^10 are a decoder."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+from stylecinegan.generator.appearance import AppearanceHead
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER, NUM_STRUCTURE_CODES
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.training.color_transfer import (
+    find_palette,
+    from_oklab,
+    to_oklab,
+    transfer_colors,
+)
+from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+NUM_REMEMBERED = 4096
+"""Descriptions of the latest photos, over which the principal components are taken."""
+
+
+class AppearanceTask:
+    """Teaches the codes after D^10 to change colours, by photos in other photos' colours.
+
+    Every photo of a batch is to take the colours of the next one: the aim is a classical colour
+    transfer, region by region (:mod:`~stylecinegan.training.color_transfer`). Only how codes act
+    is trained, and the head that finds them. A photo's own codes are zero, where all
+    convolutions are what they were: inversions, masks and samples stay the same bit for bit.
+
+    Args:
+        initial: Folder of ``generator.safetensors``, whose layers after D^10 ignore their codes,
+            and ``encoder.safetensors``, whose codes for these layers become zero.
+        num_components: Numbers that describe a picture.
+        learning_rate: Peak of Adam's for the head.
+        modulation_learning_rate: The same for the modulation, in units of a layer's scales.
+        detail_weight: Weight of the error of the differences of neighbouring pixels, which keeps
+            textures from arising.
+        num_steps: Length of the cosine schedule that lowers the learning rates to 1 %.
+        num_warmup: Steps over which they rise.
+        precision: Arithmetic of encoder and generator.
+        num_accumulate: Parts that a batch is split into, two photos or more each.
+
+    Raises:
+        InputError: If the generator's codes say how a picture looks already.
+    """
+
+    def __init__(
+        self,
+        initial: str | Path,
+        *,
+        num_components: int = 32,
+        learning_rate: float = 2e-3,
+        modulation_learning_rate: float = 0.1,
+        detail_weight: float = 1.0,
+        num_steps: int = 1000,
+        num_warmup: int = 50,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        self.generator = _with_head(Path(initial) / "generator.safetensors", num_components)
+        self.encoder = checkpoints.load(Path(initial) / "encoder.safetensors", FeatureStyleEncoder)
+        _make_neutral(self.encoder)
+        for network in (self.generator, self.encoder):
+            network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        assert self.generator.appearance is not None
+        self.head: AppearanceHead = self.generator.appearance
+        self.detail_weight = detail_weight
+        self.num_steps = num_steps
+        self.num_warmup = num_warmup
+        self.step_number = 0
+        self.descriptions = torch.zeros(0, num_components)
+        groups: list[dict] = [{"params": list(self.head.parameters()), "peak": learning_rate}]
+        for modulation in _modulations(self.generator):
+            scale = float(modulation.get_parameter("bias").square().mean().sqrt())
+            weight = modulation.get_parameter("weight")
+            groups.append({"params": [weight], "peak": scale * modulation_learning_rate})
+        trained = [parameter for group in groups for parameter in group["params"]]
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        self.update = Update(
+            trained,
+            torch.optim.Adam(groups, betas=(0.9, 0.99)),
+            precision=precision,
+            num_accumulate=num_accumulate,
+        )
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        self.generator.to(device)
+        self.encoder.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Runs one step on ``{"image": [B, 3, S, S], "label": [B, S, S]}``; returns the terms."""
+        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
+        for group in self.update.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        terms = self.update(self.loss, batch)
+        self.step_number += 1
+        return terms
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Compares photos in the next photo's style with the colour transfer."""
+        image, label = batch["image"], batch["label"]
+        with torch.no_grad():
+            feature = self._encode(image)
+            with torch.autocast(image.device.type, enabled=False):
+                aim = _aim(image, label)
+        description = self.head(feature)
+        known = torch.cat([description.detach().cpu(), self.descriptions])
+        self.descriptions = known[:NUM_REMEMBERED]
+        styled = self._restyle(feature, description.roll(-1, 0) - description)
+        error = styled - aim
+        pixel = torch.stack([F.avg_pool2d(error, side).abs().mean() for side in (1, 4, 16)]).mean()
+        detail = torch.stack([error.diff(dim=side).abs().mean() for side in (2, 3)]).mean()
+        terms = {"pixel": pixel, "detail": detail}
+        # What is left of the way from the photo to the aim.
+        share = error.detach().abs().mean() / (image - aim).abs().mean()
+        return pixel + self.detail_weight * detail, {**terms, "left": share}
+
+    def _encode(self, image: Tensor) -> Tensor:
+        # The encoder sees pictures at the scale of 256-pixel ones, whatever the generator's.
+        factor = self.generator.resolution // 256
+        shown = F.avg_pool2d(image, factor) if factor > 1 else image
+        return self.encoder(shown.contiguous(memory_format=torch.channels_last))[1]
+
+    def _restyle(self, feature: Tensor, change: Tensor) -> Tensor:
+        offset = self.head.offset(change).float()
+        w_plus = offset.unsqueeze(1).expand(-1, self.generator.num_styles, -1)
+        layers = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
+        return self.generator.render(layers, w_plus)
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "generator": self.generator.state_dict(),
+            "descriptions": self.descriptions,
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.generator.load_state_dict(state["generator"])
+        self.descriptions = state["descriptions"]
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes ``generator.safetensors`` and ``encoder.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        generator = Generator(**self.generator.arguments)  # pyright: ignore
+        generator.load_state_dict(self.generator.state_dict())
+        assert generator.appearance is not None
+        generator.appearance.standardize(self.descriptions)
+        notes = {"task": "appearance", "step": str(self.step_number)}
+        for name, module in {"generator": generator, "encoder": self.encoder}.items():
+            checkpoints.save(directory / f"{name}.safetensors", module, notes=notes)
+
+    @torch.no_grad()
+    def sample(self, batch: Terms) -> Terms:
+        """Photos, the same in the next photo's style, and the aim: ``{"styles": [3 B, …]}``."""
+        image = batch["image"]
+        feature = self._encode(image)
+        description = self.head(feature)
+        styled = self._restyle(feature, description.roll(-1, 0) - description)
+        return {"styles": torch.cat([image, styled.clamp(-1.0, 1.0), _aim(image, batch["label"])])}
+
+
+def _aim(image: Tensor, label: Tensor) -> Tensor:
+    """Every photo in the colours of the next one."""
+    lab = to_oklab(image.float())
+    palette = find_palette(lab, label)
+    aim = type(palette)(*(tensor.roll(-1, 0) for tensor in palette))
+    return from_oklab(transfer_colors(lab, label, palette, aim))
+
+
+def _with_head(path: Path, num_components: int) -> Generator:
+    """The generator of a file with a head, new unless the file has one."""
+    given = checkpoints.load(path, Generator)
+    if given.appearance is not None:
+        return given
+    if any(bool(m.get_parameter("weight").any()) for m in _modulations(given)):
+        raise InputError(
+            f"wanted a generator whose layers after D^10 ignore their codes, {path} has another: "
+            "its codes change the appearance already"
+        )
+    generator = Generator(**{**given.arguments, "appearance_dim": num_components})  # pyright: ignore
+    generator.load_state_dict(given.state_dict(), strict=False)
+    return generator
+
+
+def _modulations(generator: Generator) -> list[nn.Module]:
+    """What codes after D^10 act through; to-RGB 10 shares the code of layer 11."""
+    layers = [m for n, m in generator.convs.items() if int(n) > FEATURE_LAYER]
+    layers += [m for n, m in generator.to_rgbs.items() if int(n) >= FEATURE_LAYER]
+    return [layer.get_submodule("conv.modulation") for layer in layers]
+
+
+@torch.no_grad()
+def _make_neutral(encoder: FeatureStyleEncoder) -> None:
+    """Makes the encoder's codes for the layers after D^10 zero."""
+    for style in encoder.styles[NUM_STRUCTURE_CODES:]:
+        style.get_parameter("weight").zero_()
+        style.get_parameter("bias").copy_(encoder.w_mean).neg_()
