@@ -49,6 +49,15 @@ def test_every_table_composes(table):
     check_targets(cfg)
 
 
+@pytest.mark.parametrize("table", ["1", "4", "figure6"])
+def test_every_row_can_be_left_out_on_the_command_line(table):
+    cfg = load("evaluate", f'table="{table}"')
+    assert set(cfg.table.row_names) <= set(cfg.table.methods)
+    for key in cfg.table.methods:
+        shorter = load("evaluate", f'table="{table}"', f"~table.methods.{key}")
+        assert set(shorter.table.methods) == set(cfg.table.methods) - {key}
+
+
 def test_the_other_scripts_configurations_compose():
     check_targets(load("benchmark", "suite=splat"))
     check_targets(load("prepare_data", "task=motion", "source=a", "output=b"))

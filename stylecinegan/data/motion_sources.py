@@ -31,11 +31,14 @@ class Source:
         path: Where it is, kept as a note.
         names: Names of the pairs that it gives.
         motions: Goes through it once and yields, for each name, what estimates its motion.
+        windows: Goes through it once and yields, for each name, its frames, ``[1, 3, H, W]`` in
+            [-1, 1]; ``None`` for a pair without its video.
     """
 
     path: str
     names: Sequence[str]
     motions: Callable[[], Iterator[Callable[[], ClipMotion]]]
+    windows: Callable[[], Iterator[Iterable[Tensor]]] | None = None
 
 
 def find_sources(
@@ -66,7 +69,11 @@ def find_sources(
     if path.suffix != ".npz":
         if motions := sorted(path.rglob("*_motion.pth")):
             folders = sorted({file.parent for file in motions})
-            return [source for folder in folders for source in _eulerian_sources(folder, side)]
+            return [
+                source
+                for folder in folders
+                for source in _eulerian_sources(folder, side, num_frames)
+            ]
         if videos := _find_videos(path):
             checked: Camera = "checked" if camera == "auto" else camera
             return [_video_source(path, file, side, num_frames, checked) for file in videos]
@@ -134,14 +141,22 @@ def _shrink_pair(pair: Mapping[str, Tensor], side: int) -> ClipMotion:
     return ClipMotion(image, resize_displacement(pair["motion"][None], size), confidence)
 
 
-def _eulerian_sources(folder: Path, side: int) -> list[Source]:
+def _eulerian_sources(folder: Path, side: int, num_frames: int) -> list[Source]:
     pairs = EulerianPairs(folder)
 
     def motions(index: int) -> Iterator[Callable[[], ClipMotion]]:
         yield lambda: _shrink_pair(pairs[index], side)
 
+    def windows(index: int) -> Iterator[Iterable[Tensor]]:
+        yield shrink(io.read_video(pairs.video(index), num_frames), side)
+
     return [
-        Source(str(pairs.video(index)), [name], partial(motions, index))
+        Source(
+            str(pairs.video(index)),
+            [name],
+            partial(motions, index),
+            partial(windows, index) if pairs.video(index).exists() else None,
+        )
         for index, name in enumerate(pairs.names)
     ]
 
@@ -149,13 +164,26 @@ def _eulerian_sources(folder: Path, side: int) -> list[Source]:
 def _sky_sources(path: Path, side: int, num_frames: int, camera: Camera) -> list[Source]:
     clips = SkyTimelapse(path, num_frames=num_frames)
 
-    def motions(index: int) -> Iterator[Callable[[], ClipMotion]]:
-        yield lambda: estimate_motion(shrink(clips.frames(index), side), camera=camera)
+    def windows(index: int) -> Iterator[Iterable[Tensor]]:
+        yield shrink(clips.frames(index), side)
 
     return [
-        Source(str(path / name), [name.replace("/", "_")], partial(motions, index))
+        _clip_source(path / name, [name.replace("/", "_")], partial(windows, index), camera)
         for index, name in enumerate(clips.names)
     ]
+
+
+def _clip_source(
+    path: Path,
+    names: Sequence[str],
+    windows: Callable[[], Iterator[Iterable[Tensor]]],
+    camera: Camera,
+) -> Source:
+    def motions() -> Iterator[Callable[[], ClipMotion]]:
+        for window in windows():
+            yield partial(estimate_motion, window, camera=camera)
+
+    return Source(str(path), names, motions, windows)
 
 
 def _find_videos(dir: Path) -> list[Path]:
@@ -167,16 +195,16 @@ def _find_videos(dir: Path) -> list[Path]:
 
 
 def _video_source(dir: Path, file: Path, side: int, num_frames: int, camera: Camera) -> Source:
-    def motions() -> Iterator[Callable[[], ClipMotion]]:
+    def windows() -> Iterator[Iterable[Tensor]]:
         frames = shrink(io.read_video(file), side)
         while window := list(islice(frames, num_frames)):
-            yield partial(estimate_motion, window, camera=camera)
+            yield window
 
     # The suffix too: a.mov and a.mp4 are two videos.
     stem = "_".join(file.relative_to(dir).parts).replace(".", "_")
     num_windows = max(1, _count_frames(file) // num_frames)
     starts = (window * num_frames for window in range(num_windows))
-    return Source(str(file), [f"{stem}_{start:05d}" for start in starts], motions)
+    return _clip_source(file, [f"{stem}_{start:05d}" for start in starts], windows, camera)
 
 
 def _count_frames(file: Path) -> int:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from stylecinegan.evaluation.comparison import compare_each, make_metrics
 from stylecinegan.evaluation.curves import plot_curves
 from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
 from stylecinegan.evaluation.metrics import PictureMetric
-from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import fit_mask, fit_size
 from stylecinegan.motion.controls import directed_motion, normalize_speed
 
@@ -40,6 +40,7 @@ class DriftMeasurement:
         speed: Of the fastest pixel, in pixels per frame at 512.
         size: Longer side at which frames are compared.
         metrics: What is measured.
+        horizon: Share of the height, from the top, that moves; ``None`` predicts masks.
     """
 
     model: StyleCineGAN
@@ -51,12 +52,13 @@ class DriftMeasurement:
     speed: float
     size: int | None
     metrics: Sequence[PictureMetric]
+    horizon: float | None = None
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
         """Measures; one entry a method, or one that says why the picture is left out."""
         photo = self.read(name)
-        mask = self.model.segment(photo).mask
+        mask = self._mask(photo)
         share = float((mask > 0.5).float().mean())
         if not LEAST_SHARE <= share <= 1.0 - LEAST_SHARE:
             return [{"photo": name, "left out": f"{share:.0%} of the picture moves"}]
@@ -72,7 +74,14 @@ class DriftMeasurement:
         """The still picture of a name."""
         if self.clips is not None:
             return self.clips.read(name)[:1]
-        return self.model.sample(int(name.removeprefix("seed_")))
+        return self.model.sample(_seed(name))
+
+    def _mask(self, photo: Tensor) -> Tensor:
+        if self.horizon is None:
+            return self.model.segment(photo).mask
+        mask = torch.zeros_like(photo[:, :1])
+        mask[:, :, : round(self.horizon * photo.shape[2])] = 1.0
+        return mask
 
     def _make_scene(self, name: str, photo: Tensor, mask: Tensor) -> Scene:
         if self.direction == "predicted":
@@ -80,7 +89,10 @@ class DriftMeasurement:
         else:
             motion = directed_motion(self.direction, mask)
         motion = normalize_speed(motion, self.speed)
-        return Scene(name, photo, mask, motion, self.num_frames, self.period)
+        w_plus = None
+        if self.clips is None:
+            w_plus = self.model.generator.sample_w_plus(_seed(name))  # as model.sample draws it
+        return Scene(name, photo, mask, motion, self.num_frames, self.period, w_plus)
 
     def _measure(self, frames: Tensor, mask: Tensor) -> dict[str, list[float]]:
         """Numbers of the frames 1, 2, … against the method's own frame 0."""
@@ -93,17 +105,23 @@ class DriftMeasurement:
         return curves
 
 
+def _seed(name: str) -> int:
+    return int(name.removeprefix("seed_"))
+
+
 def measure_drift(
     model: StyleCineGAN,
     output_dir: Path,
     *,
     methods: Mapping[str, Baseline],
+    row_names: Mapping[str, str] | None = None,
     clips: RealClips | None = None,
     num_samples: int = 300,
     num_frames: int = 60,
     period: int = 120,
     motion: str = "predicted",
     speed: float = 1.0,
+    horizon: float | None = None,
     compared_size: int | None = 128,
     squeezenet: str | Path | None = None,
     lpips: Literal["alex", "vgg"] | None = "alex",
@@ -117,13 +135,16 @@ def measure_drift(
     Args:
         model: Ours; its samples are the pictures unless there are clips.
         output_dir: Where ``curves.png`` and ``curves.csv`` are written.
-        methods: By the name of their curve.
+        methods: By the name of their curve, or a key that ``row_names`` gives a name.
+        row_names: Names of curves by the keys of their methods.
         clips: Real clips whose first frames are the pictures.
         num_samples: Samples of the generator (ψ = 0.7, seeds 0 …) without clips.
         num_frames: Frames, the first included.
         period: N, the length of our loop.
         motion: ``"predicted"``, or a direction.
         speed: Of the fastest pixel, in pixels per frame on a picture of 512.
+        horizon: Share of the height, from the top, that moves, for all pictures alike: the paper
+            took samples that divide horizontally. By default masks are predicted.
         compared_size: Longer side at which frames are compared.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
         lpips: Network of LPIPS, left out where its weights are missing.
@@ -137,36 +158,41 @@ def measure_drift(
     """
     if not 3 <= num_frames <= period:
         raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
+    if horizon is not None and not LEAST_SHARE <= horizon <= 1.0 - LEAST_SHARE:
+        raise InputError(
+            f"horizon must be in [{LEAST_SHARE}, {1.0 - LEAST_SHARE}] or null, got {horizon}"
+        )
     names = [f"seed_{seed:05d}" for seed in range(num_samples)] if clips is None else clips.names
-    methods = dict(methods)
+    methods = name_rows(methods, row_names)
     measure = DriftMeasurement(
-        model, clips, methods, num_frames, period, motion, speed, compared_size, []
+        model, clips, methods, num_frames, period, motion, speed, compared_size, [], horizon
     )
     size = fit_size(measure.read(names[0]), compared_size).shape[2:]
     metrics = make_metrics(min(size), squeezenet, lpips)
-    measure = DriftMeasurement(
-        model, clips, methods, num_frames, period, motion, speed, compared_size, metrics
-    )
+    measure = replace(measure, metrics=metrics)
     source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
     settings = {
         "model": fingerprint(model),
         "pictures": source,
         "methods": repr(methods),
-        "frames": f"{num_frames} {period} {motion} {speed} {compared_size}",
+        "frames": f"{num_frames} {period} {motion} {speed} {compared_size} {horizon}",
         "metrics": repr([metric.name for metric in metrics]),
     }
     kept = Kept(output_dir / "photos", settings)
     results = measure_all(names, measure, kept, num_processes=num_processes)
     entries = [entry for found in results for entry in found if "row" in entry]
     if not entries:
-        raise InputError("no picture has both a part that moves and one that rests")
+        raise InputError(
+            "no picture has both a part that moves and one that rests (horizon= divides all alike)"
+        )
     curves = {row: _mean([e["curves"] for e in entries if e["row"] == row]) for row in methods}
     _write_curves(output_dir, curves)
     num_used = len({entry["photo"] for entry in entries})
+    moving = "predicted masks" if horizon is None else f"the upper {horizon:.0%} moves"
     title = (
         f"Drift from frame 0 over {num_frames} frames of {num_used} of {len(names)} pictures "
-        f"({source}), N = {period}, motion {motion} at speed {speed:g}, compared at "
-        f"{' x '.join(map(str, size))}"
+        f"({source}), {moving}, N = {period}, motion {motion} at speed {speed:g}, compared "
+        f"at {' x '.join(map(str, size))}"
     )
     return Table(title, [row for name in methods for row in _rows(name, curves[name])])
 

@@ -17,7 +17,7 @@ from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
 from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
 from stylecinegan.evaluation.metrics import PictureMetric
-from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import (
     SceneSettings,
     fit_mask,
@@ -125,6 +125,7 @@ def measure_clips(
     clips: RealClips,
     methods: Mapping[str, Baseline],
     scenes: SceneSettings,
+    row_names: Mapping[str, str] | None = None,
     parts: Sequence[Part] = ("frame", "static", "motion"),
     compared_size: int | None = None,
     squeezenet: str | Path | None = None,
@@ -142,8 +143,9 @@ def measure_clips(
         output_dir: Where measurements and ``sheets/`` of frames are written.
         table: Of the paper, whose numbers stand beside ours.
         clips: The real clips.
-        methods: By the name of their row.
+        methods: By the name of their row, or a key that ``row_names`` gives a name.
         scenes: How mask, motion and speed are chosen.
+        row_names: Names of rows by the keys of their methods.
         parts: What is compared.
         compared_size: Longer side at which frames are compared; by default that of the clips.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
@@ -157,7 +159,7 @@ def measure_clips(
     shape = fit_size(clips.read(clips.names[0])[:1], side).shape
     metrics = make_metrics(min(shape[2:]), squeezenet, lpips)
     mean = _mean_speed(clips, output_dir, num_processes) if scenes.speed == "mean" else None
-    methods = dict(methods)
+    methods = name_rows(methods, row_names)
     settings = {
         "model": fingerprint(model),
         "clips": f"{clips.path} {clips.num_frames} {clips.size}",

@@ -5,10 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from stylecinegan.io.paths import replacing
 
 Row = Mapping[str, str | float]
+Method = TypeVar("Method")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,18 @@ class Table:
     rows: Sequence[Row]
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     details: Sequence[Row] = ()
+
+
+def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) -> dict[str, Method]:
+    """Puts methods under the names of their rows.
+
+    Hydra's command line can override and delete only keys without spaces and slashes.
+
+    Args:
+        methods: By key.
+        names: By key; a method without one keeps its key.
+    """
+    return {(names or {}).get(key, key): method for key, method in methods.items()}
 
 
 def write_table(table: Table, directory: str | Path, context: Mapping[str, object]) -> str:

@@ -147,21 +147,27 @@ def _read(frames: Iterable[Tensor]) -> tuple[Tensor, list[np.ndarray]]:
         if image.shape != first.shape:
             raise InputError("wanted frames of one size, found several sizes in one clip")
         grey.append(cv2.cvtColor(to_uint8(image).numpy(), cv2.COLOR_RGB2GRAY))
-    grey = _distinct(grey)
+    grey = [grey[index] for index in find_distinct(grey)]
     if first is None or len(grey) < FEWEST_FRAMES:
         raise InputError(f"wanted at least {FEWEST_FRAMES} different frames, found {len(grey)}")
     return first, grey
 
 
-def _distinct(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """Drops frames that repeat the one before, as clips of another frame rate have them."""
+def find_distinct(frames: Sequence[np.ndarray]) -> list[int]:
+    """Numbers of the frames that do not repeat the one before.
+
+    Clips that were brought to another frame rate repeat some.
+
+    Args:
+        frames: ``[H, W]`` or ``[H, W, 3]``, uint8.
+    """
     cv2 = load_opencv()
     changes = [cv2.absdiff(*pair).mean() for pair in pairwise(frames)]
     usual = np.quantile(changes or [0.0], 0.75)
-    kept = frames[:1]
-    for frame in frames[1:]:
-        if cv2.absdiff(kept[-1], frame).mean() > REPEATED * usual:
-            kept.append(frame)
+    kept = list(range(len(frames)))[:1]
+    for number in range(1, len(frames)):
+        if cv2.absdiff(frames[kept[-1]], frames[number]).mean() > REPEATED * usual:
+            kept.append(number)
     return kept
 
 

@@ -75,6 +75,51 @@ def test_curves_are_written_frame_by_frame_and_drawn(folder):
     assert io.read_image(folder / "out/curves.png").shape == (1, 3, 2 * PANEL[0], 3 * PANEL[1])
 
 
+def test_samples_bring_their_codes_along_and_photos_do_not(folder):
+    segmented, seen = Segmented(make_model()), []
+
+    def remember(model, scene):
+        seen.append(scene)
+        return iter([scene.photo] * 3)
+
+    settings = {"methods": {"spy": remember}, "num_frames": 3, "period": 3, "motion": "right"}
+    settings |= {"lpips": None, "compared_size": 64}
+    measure_drift(segmented, folder / "samples", num_samples=1, **settings)
+    clips = RealClips(folder / "sky.npz", num_frames=1, size=64)
+    measure_drift(segmented, folder / "photos", clips=clips, **settings)
+    with torch.no_grad():
+        expected = segmented.generator(seen[0].w_plus).clamp(-1, 1)
+    torch.testing.assert_close(seen[0].photo, expected)
+    assert seen[1].w_plus is None
+
+
+def test_a_horizon_takes_the_place_of_predicted_masks(folder):
+    seen = []
+
+    def remember(model, scene):
+        seen.append(scene.mask)
+        return iter([scene.photo] * 3)
+
+    clips = RealClips(folder / "sky.npz", num_frames=1, size=64)
+    table = measure_drift(
+        make_model(),  # predicts no masks
+        folder / "out",
+        methods={"spy": remember},
+        clips=clips,
+        num_frames=3,
+        period=3,
+        motion="right",
+        horizon=0.25,
+        lpips=None,
+    )
+    assert "2 of 2 pictures" in table.title
+    assert "the upper 25% moves" in table.title
+    assert seen[0][:, :, :16].all()
+    assert not seen[0][:, :, 16:].any()
+    with pytest.raises(InputError, match=r"horizon must be in \[0.1, 0.9\] or null, got 1"):
+        measure_drift(make_model(), folder, methods={}, clips=clips, horizon=1)
+
+
 def test_a_loop_shorter_than_what_is_compared_is_refused(folder):
     with pytest.raises(InputError, match=r"num_frames must be in \[3, period=4\], got 5"):
         measure_drift(Segmented(make_model()), folder, methods={}, num_frames=5, period=4)

@@ -1,6 +1,6 @@
 import json
 
-from stylecinegan.evaluation.report import Table, to_markdown, write_table
+from stylecinegan.evaluation.report import Table, name_rows, to_markdown, write_table
 
 TABLE = Table(
     "Two rows",
@@ -35,3 +35,10 @@ def test_a_second_run_replaces_the_first(tmp_path):
     write_table(Table("One row", [{"row": "x", "RMSE": 1.0}]), tmp_path, {})
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
     assert "One row" in (tmp_path / "table.md").read_text()
+
+
+def test_rows_take_their_names_and_keep_their_order():
+    methods = {"full": 1, "without_FW": 2, "AL": 3}
+    named = name_rows(methods, {"without_FW": "w/o FW", "unused": "x"})
+    assert list(named.items()) == [("full", 1), ("w/o FW", 2), ("AL", 3)]
+    assert name_rows(methods, None) == methods

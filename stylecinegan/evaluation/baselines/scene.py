@@ -11,7 +11,7 @@ from stylecinegan import StyleCineGAN
 
 @dataclass(frozen=True)
 class Scene:
-    """A still photo that is to be animated.
+    """A still photo, or a sample of the generator, that is to be animated.
 
     Attributes:
         name: Of the clip that the photo is the first frame of.
@@ -20,6 +20,8 @@ class Scene:
         motion: M, ``[1, 2, H, W]``, (x, y), pixels per frame of the photo, not yet times S.
         num_frames: Frames that are asked for; the first is the photo or its reconstruction.
         period: N, the length of the loop for methods that loop; at least ``num_frames``.
+        w_plus: Latent codes of a scene that is a sample of the generator,
+            ``[1, num_styles, style_dim]``; ``None`` for a photo, whose codes the encoder finds.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Scene:
     motion: Tensor
     num_frames: int
     period: int
+    w_plus: Tensor | None = None
 
 
 class Baseline(Protocol):

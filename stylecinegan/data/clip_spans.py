@@ -1,0 +1,192 @@
+"""Spans of real clips: two ends, a moment between them, and the motion that leads there."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from stylecinegan import io
+from stylecinegan.data.landscapes import Landscapes
+from stylecinegan.data.motion_sources import Source, find_sources
+from stylecinegan.data.pictures import read_names
+from stylecinegan.data.real_motion import video_of
+from stylecinegan.errors import InputError
+from stylecinegan.motion.optical_flow import estimate_motion, find_distinct
+from stylecinegan.warping.displacement import integrate_motion
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A part of a video.
+
+    Attributes:
+        frames: Distinct frames, ``[T, H, W, 3]``, uint8.
+        motion: M, ``[1, 2, H, W]``, pixels per frame.
+    """
+
+    frames: np.ndarray
+    motion: Tensor
+
+
+class ClipSpans(Dataset[dict[str, Tensor]]):
+    """Squares of real clips at three moments, and of photos at rest, as an infinite sequence.
+
+    What Eulerian Motion Fields are trained on (Holynski et al. 2021): both ends of a span, brought
+    to a moment between them by the clip's motion, must show what the clip shows then.
+
+    Args:
+        dir: Folder or zip file of the photos.
+        clips: Folders or files of clips, each as
+            :func:`~stylecinegan.data.motion_sources.find_sources` takes it. Their frames and
+            motion are read at once and kept in memory.
+        crop: Side of all samples, in pixels.
+        side: Longer side that clips are shrunk to, in pixels.
+        num_frames: Frames that a motion is the mean of; a longer video gives several parts.
+        num_parts: Parts of a video to use, the first ones.
+        span_range: Shortest and longest N, in frames.
+        photo_share: Share of the samples that are photos at rest.
+        held_out: Text file of the photos that training never sees.
+        motion_held_out: Text file of the videos that training never sees.
+        seed: Seed of all choices.
+
+    Raises:
+        InputError: If no clip is left, or no photo.
+    """
+
+    def __init__(
+        self,
+        dir: str | Path,
+        clips: Sequence[str | Path],
+        *,
+        crop: int = 96,
+        side: int = 192,
+        num_frames: int = 60,
+        num_parts: int = 2,
+        span_range: tuple[int, int] = (4, 16),
+        photo_share: float = 0.25,
+        held_out: str | Path | None = None,
+        motion_held_out: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.photos = Landscapes(dir, crop=crop, held_out=held_out, seed=seed)
+        held = read_names(motion_held_out) if motion_held_out is not None else set()
+        self.videos: dict[str, list[Clip]] = {}
+        for path in clips:
+            for source in find_sources(path, side=side, num_frames=num_frames):
+                if video_of(source.names[0]) not in held:
+                    self.videos[source.path] = [
+                        clip
+                        for clip in islice(read_clips(source), num_parts)
+                        if len(clip.frames) > span_range[0] and min(clip.frames.shape[1:3]) >= crop
+                    ]
+        self.videos = {path: found for path, found in self.videos.items() if found}
+        if not self.videos:
+            raise InputError(
+                f"wanted clips of at least {crop} pixels a side and {span_range[0] + 1} frames in "
+                f"{', '.join(map(str, clips)) or 'data.clips'}, found none"
+            )
+        self.crop = crop
+        self.span_range = span_range
+        self.photo_share = photo_share
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Returns the number of photos; the sequence of samples has no end."""
+        return len(self.photos)
+
+    def __getitem__(self, counter: int) -> dict[str, Tensor]:
+        """Makes a sample.
+
+        Args:
+            counter: Place in the run's sequence, from 0 on without end.
+
+        Returns:
+            ``first``, ``image`` and ``last``, frames 0, t and N, ``[3, S, S]`` in [-1, 1];
+            ``from_start`` and ``from_end``, F(0→t) and F(N→t), ``[2, S, S]``; ``progress``, t/N.
+        """
+        random = np.random.default_rng((self.seed, 2, counter))
+        if random.random() < self.photo_share:
+            return self._rest(counter)
+        videos = list(self.videos.values())
+        clips = videos[random.integers(len(videos))]  # every video counts alike
+        sample = self._cut(clips[random.integers(len(clips))], random)
+        return mirror(sample) if random.random() < 0.5 else sample
+
+    def check_broken(self) -> None:
+        """Raises if too many photos were found broken.
+
+        Raises:
+            InputError: If they are more than 1 % of the set.
+        """
+        self.photos.check_broken()
+
+    def _rest(self, counter: int) -> dict[str, Tensor]:
+        photo = self.photos[counter]["image"].float() / 127.5 - 1.0
+        still = photo.new_zeros(2, self.crop, self.crop)
+        return {
+            "first": photo,
+            "image": photo,
+            "last": photo,
+            "from_start": still,
+            "from_end": still,
+            "progress": torch.tensor(0.5),
+        }
+
+    def _cut(self, clip: Clip, random: np.random.Generator) -> dict[str, Tensor]:
+        shortest, longest = self.span_range
+        length = int(random.integers(shortest, min(longest, len(clip.frames) - 1) + 1))
+        start = int(random.integers(len(clip.frames) - length))
+        between = int(random.integers(1, length))
+        pairs = integrate_motion(clip.motion, between + 1, period=length)
+        ((from_start, from_end),) = islice(pairs, between, None)
+        height, width = clip.frames.shape[1:3]
+        top, left = (int(random.integers(side - self.crop + 1)) for side in (height, width))
+        rows, columns = slice(top, top + self.crop), slice(left, left + self.crop)
+        first, image, last = (
+            io.from_uint8(clip.frames[start + time])[0, :, rows, columns]
+            for time in (0, between, length)
+        )
+        return {
+            "first": first,
+            "image": image,
+            "last": last,
+            "from_start": from_start[0, :, rows, columns],
+            "from_end": from_end[0, :, rows, columns],
+            "progress": torch.tensor(between / length),
+        }
+
+
+def read_clips(source: Source) -> Iterator[Clip]:
+    """Reads the clips of a source; windows that cannot be used are left out."""
+    if source.windows is None:
+        return
+    for name, window in zip(source.names, source.windows(), strict=False):
+        frames = [io.to_uint8(frame).numpy() for frame in window]
+        try:
+            # What a camera does is motion too: both ends are brought to what is seen between them.
+            motion = estimate_motion(map(io.from_uint8, frames), camera="static").motion
+        except InputError as error:
+            logger.info("left out %s: %s", name, error)
+        else:
+            # Motion counts from one distinct frame to the next.
+            distinct = [frames[number] for number in find_distinct(frames)]
+            yield Clip(np.stack(distinct), motion)
+
+
+def mirror(sample: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Mirrors the pictures of a sample; displacements change their horizontal sign."""
+    sign = torch.tensor([-1.0, 1.0]).view(2, 1, 1)
+    return {
+        name: tensor.flip(-1) * sign
+        if name.startswith("from_")
+        else (tensor.flip(-1) if tensor.ndim == 3 else tensor)
+        for name, tensor in sample.items()
+    }

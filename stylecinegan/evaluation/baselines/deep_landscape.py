@@ -1,0 +1,157 @@
+"""Deep Landscape (DL, Logacheva et al. 2020): a generator that is tuned to one photo and warped."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.generator import Generator
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inputs import resize_photo
+from stylecinegan.inversion.optimization import optimize_codes
+from stylecinegan.warping.displacement import resize_displacement
+from stylecinegan.warping.feature_warping import WarpedGenerator
+from stylecinegan.warping.loop import Warping, frame_warps
+
+logger = logging.getLogger(__name__)
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+NUM_REPORTS = 4
+"""How often tuning says how far it is."""
+
+
+class DeepLandscape:
+    """Inverts a photo to w+, tunes the generator to it, and warps what the generator then makes.
+
+    The encoder's codes are optimised, then all layers of a copy of the generator, by the same
+    error. After that D^10 alone is warped and the layers after it run on every frame, so it is
+    they who paint the moved scene. Nothing of the photo itself is shown.
+
+    Differs from the paper: its generator was trained on videos, with noise maps for what stays and
+    what moves; it warps these by homographies drawn from real clips, lets them flicker, and moves
+    the code of the time of day. Ours has no such parts, so D^10 takes the place of the noise maps
+    and the scene's own motion, restricted to S, that of the homographies.
+
+    Args:
+        num_steps: Steps of tuning; half as many at most find the codes. The paper: 500 and 500.
+        learning_rate: Of tuning, Adam's; weights are equalised, so it is larger than usual.
+        perceptual: Distance of two pictures that is added to the squared error, e.g.
+            :class:`~stylecinegan.training.perceptual.FeatureDistance`; by default none.
+    """
+
+    def __init__(
+        self,
+        num_steps: int = 120,
+        *,
+        learning_rate: float = 1e-2,
+        perceptual: Distance | None = None,
+    ) -> None:
+        self.num_steps = num_steps
+        self.learning_rate = learning_rate
+        self.perceptual = perceptual
+
+    def __repr__(self) -> str:
+        name = type(self.perceptual).__name__
+        return f"DeepLandscape({self.num_steps}, {self.learning_rate:g}, {name})"
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo (see :class:`Baseline`)."""
+        side = model.generator.resolution
+        photo = resize_photo(scene.photo, (side, side))  # the generator's pictures are square
+        w_plus = model.invert(photo).w_plus if scene.w_plus is None else scene.w_plus
+        w_plus = optimize_codes(
+            model.generator,
+            photo,
+            w_plus,
+            perceptual=self.perceptual,
+            num_steps=self.num_steps // 2,
+        )
+        generator = tune(
+            model.generator,
+            photo,
+            w_plus,
+            self.num_steps,
+            learning_rate=self.learning_rate,
+            perceptual=self.perceptual,
+        )
+        return self._render(generator, w_plus, scene)
+
+    @torch.no_grad()
+    def _render(self, generator: Generator, w_plus: Tensor, scene: Scene) -> Iterator[Tensor]:
+        side = generator.resolution
+        settings = Warping.of_the_paper(direction="backward", warp_layers=(FEATURE_LAYER,))
+        features = generator.features(w_plus)
+        warped = WarpedGenerator(
+            generator, features, w_plus, warp_layers=settings.warp_layers, use_folding=False
+        )
+        motion = resize_displacement(scene.motion * scene.mask, (side, side))
+        warps = frame_warps(motion, (side, side), scene.period, settings)
+        for warp in islice(warps, scene.num_frames):
+            # It makes no loop: the share of frame N is none.
+            frame = warped.render(replace(warp, progress=0.0))
+            size = (scene.photo.shape[2], scene.photo.shape[3])
+            if tuple(frame.shape[2:]) != size:
+                frame = F.interpolate(frame, size, mode="bilinear", antialias=True)
+            yield frame.clamp(-1.0, 1.0)
+
+
+def tune(
+    generator: Generator,
+    image: Tensor,
+    w_plus: Tensor,
+    num_steps: int,
+    *,
+    learning_rate: float = 1e-2,
+    perceptual: Distance | None = None,
+) -> Generator:
+    """Tunes a copy of a generator to one picture.
+
+    What is tuned is the picture that the to-RGB layers from D^10 on make, because only these see
+    what is warped. The best of all steps is kept.
+
+    Args:
+        generator: Stays as it is.
+        image: ``[1, 3, R, R]`` in [-1, 1], of the generator's resolution.
+        w_plus: Latent codes, ``[1, num_styles, style_dim]``.
+        num_steps: Steps; each costs about three passes through the generator.
+        learning_rate: Of Adam.
+        perceptual: Distance of two pictures that is added to the squared error.
+
+    Returns:
+        The tuned copy, frozen.
+    """
+    tuned = deepcopy(generator)
+    trained = [tuned.constant, *tuned.convs.parameters(), *tuned.to_rgbs.parameters()]
+    for weight in trained:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.Adam(trained, learning_rate, betas=(0.9, 0.99))
+    best, kept = float("inf"), deepcopy(tuned.state_dict())
+    for step in range(num_steps + 1):
+        with torch.enable_grad():
+            picture = tuned.render(_shown(tuned.features(w_plus)), w_plus)
+            loss = (picture - image).square().mean()
+            if perceptual is not None:
+                loss = loss + perceptual(picture, image)
+        if loss.item() < best:
+            best, kept = loss.item(), deepcopy(tuned.state_dict())
+        if step % max(1, num_steps // NUM_REPORTS) == 0:
+            logger.info("step %d of tuning a generator, loss %.4f", step, loss.item())
+        if step < num_steps:
+            optimizer.zero_grad()
+            torch.autograd.backward(loss, inputs=trained)
+            optimizer.step()
+    tuned.load_state_dict(kept)
+    return tuned.requires_grad_(False)
+
+
+def _shown(features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """The features that follow from D^10."""
+    return {layer: feature for layer, feature in features.items() if layer >= FEATURE_LAYER}

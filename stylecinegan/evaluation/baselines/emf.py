@@ -1,0 +1,54 @@
+"""Eulerian Motion Fields (EMF, Holynski et al. 2021)."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, checkpoints
+from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.evaluation.kept import fingerprint
+from stylecinegan.warping.loop import Warping, extend, frame_warps
+
+DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")
+
+
+class EMF:
+    """Symmetric splatting of deep features by an encoder and a decoder of its own.
+
+    EMF predicts motion by a network of its own; here the motion is that of all methods, not times
+    S, which EMF does not know: what rests does so because it is at rest in the motion, and passes
+    the decoder like everything else. Content flows in and holes are filled as in our rendering.
+
+    Args:
+        weights: Written by ``experiment=emf``; by default the file that comes with the project.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        path = Path(weights or checkpoints.CHECKPOINTS_DIR / DEFAULT_WEIGHTS).expanduser()
+        self.network = checkpoints.load(path, SplattingNetwork).requires_grad_(False)
+        self._fingerprint = fingerprint(self.network)
+
+    def __repr__(self) -> str:
+        return f"EMF({self._fingerprint})"
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo (see :class:`Baseline`)."""
+        del model
+        return self.animate(scene, scene.motion)
+
+    def animate(self, scene: Scene, motion: Tensor) -> Iterator[Tensor]:
+        """Animates a photo by a motion of its own, ``[1, 2, H, W]``, pixels per frame."""
+        height, width = scene.photo.shape[2:]
+        photo = extend(scene.photo)
+        feature, weight = self.network.encode(photo)
+        warps = frame_warps(motion, photo.shape[2:], scene.period, Warping.of_the_paper())
+        for warp in islice(warps, scene.num_frames):
+            # One photo is both ends of the loop, so that joint splatting is symmetric splatting.
+            splatted, _ = warp(feature, weight)
+            yield self.network.decode(splatted).clamp(-1.0, 1.0)[:, :, :height, :width]

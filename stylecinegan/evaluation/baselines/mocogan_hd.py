@@ -1,0 +1,78 @@
+"""MoCoGAN-HD (Tian et al. 2021): a video as a walk through the generator's latent space."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN, checkpoints
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.baselines.mocogan_hd_network import TrajectoryGenerator
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.evaluation.kept import fingerprint
+from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+
+WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/mocogan_hd.safetensors"
+"""Trained over the project's own generator by ``experiment=mocogan_hd``."""
+
+
+class MoCoGANHD:
+    """Moves the latent code of a scene on, frame by frame, and generates each frame anew.
+
+    Mask and motion are not used: the walk knows neither. Longer than in training it simply goes
+    on. A photo starts from the codes that the encoder finds for it, without D^10, which a walk in w
+    could not change.
+
+    Args:
+        weights: File of the :class:`TrajectoryGenerator`; by default the project's.
+        seed: With the scene's name it fixes the noise of the steps.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+
+    def __init__(self, weights: str | Path | None = None, *, seed: int = 0) -> None:
+        path = Path(weights or WEIGHTS).expanduser()
+        if not path.is_file():
+            raise InputError(
+                f"wanted the weights of MoCoGAN-HD in {path}, found no such file: train them "
+                "(experiment=mocogan_hd) or leave its row out"
+            )
+        self.trajectory = checkpoints.load(path, TrajectoryGenerator).requires_grad_(False)
+        self.seed = seed
+
+    def __repr__(self) -> str:
+        return f"MoCoGANHD({fingerprint(self.trajectory)}, seed={self.seed})"
+
+    @torch.no_grad()
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo or a sample (see :class:`Baseline`).
+
+        Raises:
+            InputError: If the weights were trained over another generator than the model's.
+        """
+        generator = model.generator
+        self.trajectory.to(generator.w_mean.device).check_generator(generator)
+        w_plus = model.invert(scene.photo).w_plus if scene.w_plus is None else scene.w_plus
+        random = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {scene.name}".encode()))
+        noise = torch.randn(1, scene.num_frames - 1, generator.style_dim, generator=random)
+        # The layers up to D^10 of a sample have one code, those of a photo differ: they walk
+        # together from their mean.
+        w = w_plus[:, : FEATURE_LAYER - 1].mean(dim=1)
+        offsets, _ = self.trajectory(w, noise.to(w_plus))
+        return self._render(model, scene, w_plus, offsets)
+
+    @torch.no_grad()
+    def _render(
+        self, model: StyleCineGAN, scene: Scene, w_plus: Tensor, offsets: Tensor
+    ) -> Iterator[Tensor]:
+        size = (scene.photo.shape[2], scene.photo.shape[3])
+        for offset in offsets.unbind(dim=1):
+            frame = model.generator(w_plus + model.generator.repeat_w(offset))
+            # The generator's square is the whole photo, squeezed.
+            if tuple(frame.shape[2:]) != size:
+                frame = F.interpolate(frame, size, mode="bilinear", antialias=True)
+            yield frame.clamp(-1.0, 1.0)

@@ -1,0 +1,205 @@
+"""The networks of MoCoGAN-HD (Tian et al. 2021): a walk through w, and its two judges."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from stylecinegan.errors import InputError
+from stylecinegan.generator import Generator
+
+NUM_SAMPLES = 10000
+"""Codes of which the principal components are taken."""
+
+
+class TrajectoryGenerator(nn.Module):
+    """LSTM whose every step moves w a little along the principal components of w (its Sec. 3.1).
+
+    The first cell encodes the initial code; from then on each step gets fresh noise, and its hidden
+    state says how far to go along each component: ``w_t = w_(t-1) + λ Σ_k tanh(a_k) σ_k v_k``.
+    It can go on for as long as one likes.
+
+    Differs from the paper: the first cell reads the code in units of its standard deviations, not
+    as it is, because the mean of w is many times larger than what varies.
+
+    Args:
+        style_dim: Length of w and of the noise of a step.
+        hidden_dim: Length of the LSTM's state.
+        num_directions: Principal components that are used, the strongest ones.
+        step_size: λ, the longest step along a component, in standard deviations.
+
+    Raises:
+        InputError: If there are more directions than dimensions.
+    """
+
+    def __init__(
+        self,
+        style_dim: int = 512,
+        hidden_dim: int = 384,
+        num_directions: int = 384,
+        step_size: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if not 1 <= num_directions <= style_dim:
+            raise InputError(
+                f"num_directions must be in [1, style_dim={style_dim}], got {num_directions}"
+            )
+        self.arguments = {
+            "style_dim": style_dim,
+            "hidden_dim": hidden_dim,
+            "num_directions": num_directions,
+            "step_size": step_size,
+        }
+        self.style_dim = style_dim
+        self.hidden_dim = hidden_dim
+        self.step_size = step_size
+        self.components: Tensor
+        self.deviations: Tensor
+        self.w_mean: Tensor
+        self.register_buffer("components", torch.eye(num_directions, style_dim))
+        self.register_buffer("deviations", torch.ones(num_directions))
+        self.register_buffer("w_mean", torch.zeros(style_dim))
+        self.encoding_cell = nn.LSTMCell(num_directions, hidden_dim)
+        self.cell = nn.LSTMCell(style_dim, hidden_dim)
+        self.step = nn.Linear(hidden_dim, num_directions)
+        nn.init.normal_(self.step.weight, std=0.02)  # videos begin as stills
+        nn.init.zeros_(self.step.bias)
+
+    @torch.no_grad()
+    def learn_directions(self, generator: Generator) -> None:
+        """Takes the mean and the principal components of w from the generator to be walked in.
+
+        Of w itself: the style sliders of a generator with an appearance head are other directions.
+        """
+        self.check_generator(generator, knows_mean=False)
+        z = torch.randn(NUM_SAMPLES, self.style_dim, generator=torch.Generator().manual_seed(0))
+        w = generator.mapping(z.to(generator.w_mean)).double()
+        variances, vectors = torch.linalg.eigh(torch.cov(w.t()))
+        number = len(self.components)
+        self.components.copy_(vectors.t().flip(0)[:number])
+        # Some generators leave a component without any spread, and the first cell divides by it.
+        self.deviations.copy_(variances.flip(0)[:number].clamp(min=1e-6).sqrt())
+        self.w_mean.copy_(generator.w_mean)
+
+    def check_generator(self, generator: Generator, *, knows_mean: bool = True) -> None:
+        """Raises InputError if these directions are not those of a generator's w."""
+        if generator.style_dim != self.style_dim:
+            raise InputError(
+                f"MoCoGAN-HD walks in a w of {self.style_dim} numbers, "
+                f"found a generator of {generator.style_dim}"
+            )
+        if knows_mean and not torch.allclose(generator.w_mean, self.w_mean, atol=1e-2):
+            raise InputError(
+                "MoCoGAN-HD was trained over another generator, whose mean code is another: "
+                "train it over this one (experiment=mocogan_hd) or leave its row out"
+            )
+
+    def forward(self, w: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Walks.
+
+        Args:
+            w: Initial codes, ``[B, style_dim]``.
+            noise: Of every step, standard normal, ``[B, T - 1, style_dim]``.
+
+        Returns:
+            What is added to the initial codes at each of T times, 0 at first,
+            ``[B, T, style_dim]``; and hidden and cell state after every step,
+            ``[B, T - 1, 2 hidden_dim]``.
+        """
+        hidden, cell = self.encoding_cell((w - self.w_mean) @ self.components.t() / self.deviations)
+        scaled = self.step_size * self.deviations[:, None] * self.components
+        offsets, states = [torch.zeros_like(w)], []
+        for step_noise in noise.unbind(dim=1):
+            hidden, cell = self.cell(step_noise, (hidden, cell))
+            offsets.append(offsets[-1] + torch.tanh(self.step(hidden)) @ scaled)
+            states.append(torch.cat([hidden, cell], dim=1))
+        return torch.stack(offsets, dim=1), torch.stack(states, dim=1)
+
+
+class NoiseReader(nn.Sequential):
+    """Guesses the noise of a step from the states after it.
+
+    What it can guess, the walk depends on: training for it keeps motion diverse (the paper's lower
+    bound of the mutual information).
+    """
+
+    def __init__(self, hidden_dim: int, style_dim: int) -> None:
+        super().__init__(
+            nn.Linear(2 * hidden_dim, style_dim), nn.ReLU(), nn.Linear(style_dim, style_dim)
+        )
+
+
+class VideoDiscriminator(nn.Module):
+    """Judges patches of videos in space and time, at several scales.
+
+    Every frame is seen together with the first, as in the released code for motion and pictures of
+    one data set: it is the change that tells.
+
+    Args:
+        width: Channels after the first convolution.
+        num_layers: Convolutions that halve the frames.
+        num_scales: Sizes at which videos are judged, each half the one before.
+    """
+
+    def __init__(self, width: int = 32, num_layers: int = 3, num_scales: int = 2) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(_judge(width, num_layers) for _ in range(num_scales))
+
+    def forward(self, video: Tensor) -> list[Tensor]:
+        """Judges ``[B, T, 3, H, W]`` in [-1, 1]; ``[B, 1, t, h, w]`` for each scale."""
+        later = video[:, 1:]
+        pairs = torch.cat([video[:, :1].expand_as(later), later], dim=2).transpose(1, 2)
+        logits = []
+        for number, scale in enumerate(self.scales):
+            if number:
+                pairs = F.avg_pool3d(pairs, (1, 2, 2))
+            logits.append(scale(pairs))
+        return logits
+
+
+def _judge(width: int, num_layers: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    before = 6
+    for number in range(num_layers):
+        after = width * 2**number
+        # Time is halved once only: videos in training are short.
+        stride = (2 if number == 1 else 1, 2, 2)
+        layers += [spectral_norm(nn.Conv3d(before, after, (3, 4, 4), stride, 1))]
+        layers += [nn.LeakyReLU(0.2)]
+        before = after
+    layers.append(spectral_norm(nn.Conv3d(before, 1, 3, 1, 1)))
+    return nn.Sequential(*layers)
+
+
+class ImageDiscriminator(nn.Module):
+    """Judges frames, and describes them for contrastive learning (the paper's Sec. 3.3).
+
+    Args:
+        side: Of the frames, a power of two.
+        width: Channels after the first convolution.
+        max_width: Channels at most.
+        description_dim: Length of a description.
+    """
+
+    def __init__(
+        self, side: int = 64, width: int = 32, max_width: int = 128, description_dim: int = 64
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before, after = 3, width
+        while side > 4:
+            layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
+            before, after, side = after, min(2 * after, max_width), side // 2
+        self.trunk = nn.Sequential(*layers, nn.Flatten())
+        self.verdict = spectral_norm(nn.Linear(before * side**2, 1))
+        self.description = nn.Linear(before * side**2, description_dim)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Judges ``[B, 3, S, S]`` in [-1, 1].
+
+        Returns:
+            Logits, ``[B, 1]``, larger is more like a first frame; and descriptions,
+            ``[B, description_dim]``.
+        """
+        x = self.trunk(image)
+        return self.verdict(x), self.description(x)

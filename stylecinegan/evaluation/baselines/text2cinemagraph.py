@@ -1,0 +1,69 @@
+"""Text2Cinemagraph (T2C, Mahapatra et al. 2023)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylecinegan import StyleCineGAN
+from stylecinegan.data.real_motion import typical_speed
+from stylecinegan.evaluation.baselines.emf import EMF
+from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.motion.controls import DIRECTIONS, controlled_motion
+
+
+class Text2Cinemagraph:
+    """Motion by a mask and a text, then symmetric splatting of deep features.
+
+    Of the method this is the arrangement: a motion that is predicted from the photo, follows the
+    direction that a text names and is restricted to the mask, then features that are splatted and
+    decoded. It is **not** its networks. T2C makes an artistic picture and a realistic twin of it by
+    one diffusion model, and takes mask and motion from the twin; a real photo, as here, needs no
+    twin. Its motion network is given the mask and an encoding of the text; here our motion network
+    predicts and the text turns the result. The picture side is the network of :class:`EMF`.
+
+    Args:
+        text: See :func:`~stylecinegan.motion.text.parse_text`. By default it is what can be said of
+            the scene's motion in a word: the direction in which it leads on the whole.
+        weights: See :class:`EMF`.
+
+    Raises:
+        InputError: If the file of the weights is missing or damaged.
+    """
+
+    def __init__(self, text: str | None = None, weights: str | Path | None = None) -> None:
+        self.text = text
+        self.picture_side = EMF(weights)
+
+    def __repr__(self) -> str:
+        return f"Text2Cinemagraph({self.text!r}, {self.picture_side!r})"
+
+    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+        """Animates a photo at the scene's speed (see :class:`Baseline`).
+
+        Raises:
+            InputError: If the model has no motion generator, or the text speaks of what is not
+                there.
+        """
+        has_classes = model.mask_ensemble is not None
+        classes = model.segment(scene.photo).classes if has_classes else None
+        motion = controlled_motion(
+            model.predict_motion(scene.photo, scene.mask, classes and classes.probabilities),
+            scene.mask,
+            classes and classes.vote,
+            text=self.text or describe(scene.motion * scene.mask),
+            speed=None,
+        )
+        motion = motion * scene.mask
+        speed = typical_speed(motion[0], scene.mask[0])
+        wanted = typical_speed((scene.motion * scene.mask)[0], scene.mask[0])
+        return self.picture_side.animate(scene, motion * (wanted / speed))
+
+
+def describe(motion: Tensor) -> str:
+    """Says where a motion leads on the whole, ``[1, 2, H, W]``: "everything flows down-right"."""
+    total = motion[0].sum(dim=(1, 2))
+    vectors = torch.tensor(list(DIRECTIONS.values())).to(total)
+    nearest = int((vectors / vectors.norm(dim=1, keepdim=True) @ total).argmax())
+    return f"everything flows {list(DIRECTIONS)[nearest]}"

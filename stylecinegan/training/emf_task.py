@@ -1,0 +1,139 @@
+"""Training of Eulerian Motion Fields (EMF, Holynski et al. 2021), a method of Table 1."""
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from stylecinegan import checkpoints
+from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork, splat_symmetrically
+from stylecinegan.training import distributed
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.losses import perceptual_distance
+from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+NUM_SHOWN = 8
+
+
+class EMFTask:
+    """Trains a :class:`SplattingNetwork` on spans of real clips.
+
+    Both ends of a span are encoded, splatted to a moment between them and decoded, and must show
+    what the clip shows then. Of a photo at rest all three are the same.
+
+    Differs from the paper: there is no adversarial term, which takes longer than this training.
+
+    Args:
+        network: The network to train.
+        perceptual: Feature network of the perceptual term; none leaves it out.
+        pixel_weight: Weight of the mean absolute error.
+        perceptual_weight: Weight of the perceptual distance.
+        learning_rate: Peak of Adam's.
+        num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
+        num_warmup: Steps over which the learning rate rises.
+        ema_half_life: Half-life of the averaged weights, in samples.
+        precision: Arithmetic of the networks.
+        num_accumulate: Parts that a batch is split into.
+    """
+
+    def __init__(
+        self,
+        network: SplattingNetwork,
+        *,
+        perceptual: nn.Module | None = None,
+        pixel_weight: float = 1.0,
+        perceptual_weight: float = 0.3,
+        learning_rate: float = 1e-3,
+        num_steps: int = 100_000,
+        num_warmup: int = 100,
+        ema_half_life: float = 2000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        self.network = network.to(memory_format=torch.channels_last)
+        self.perceptual = perceptual
+        self.weights = {"pixel": pixel_weight, "perceptual": perceptual_weight}
+        self.learning_rate = learning_rate
+        self.num_steps = num_steps
+        self.num_warmup = num_warmup
+        self.step_number = 0
+        parameters = list(network.parameters())
+        optimizer = torch.optim.Adam(parameters, learning_rate, betas=(0.9, 0.99))
+        self.update = Update(
+            parameters, optimizer, precision=precision, num_accumulate=num_accumulate
+        )
+        self.averaged = ExponentialMovingAverage(network, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves all networks."""
+        for module in (self.network, self.averaged, self.perceptual):
+            if module is not None:
+                module.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Runs one optimisation step; returns the loss terms.
+
+        Args:
+            batch: As :class:`~stylecinegan.data.clip_spans.ClipSpans` makes them.
+        """
+        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
+        for group in self.update.optimizer.param_groups:
+            group["lr"] = self.learning_rate * rate
+        terms = self.update(self.loss, batch)
+        self.averaged.update(self.network, len(batch["image"]) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Sums the weighted terms."""
+        picture, image = interpolate(self.network, batch), batch["image"]
+        terms = {"pixel": (picture - image).abs().mean()}
+        if self.perceptual is not None:
+            terms["perceptual"] = perceptual_distance(self.perceptual, picture, image)
+        total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
+        return total.sum(), terms
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the averaged network as ``emf.safetensors``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        notes = {"task": "emf", "step": str(self.step_number)}
+        checkpoints.save(directory / "emf.safetensors", self.averaged.module, notes=notes)
+
+    @torch.no_grad()
+    def sample(self, batch: Terms) -> Terms:
+        """Frame 0, the frame between and ours in three rows, ``{"between": [3 B, 3, S, S]}``."""
+        shown = {name: tensor[:NUM_SHOWN] for name, tensor in batch.items()}
+        picture = interpolate(cast(SplattingNetwork, self.averaged.module), shown)
+        pictures = [shown["first"], shown["image"], picture.clamp(-1.0, 1.0)]
+        return {"between": torch.cat(pictures)}
+
+
+def interpolate(network: SplattingNetwork, batch: Terms) -> Tensor:
+    """Makes the frames between both ends of spans, ``[B, 3, S, S]``."""
+    ends = torch.cat([batch["first"], batch["last"]])
+    features, weights = network.encode(ends.contiguous(memory_format=torch.channels_last))
+    first, last = zip(features.chunk(2), weights.chunk(2), strict=True)
+    splatted = splat_symmetrically(
+        first, last, batch["from_start"], batch["from_end"], batch["progress"]
+    )
+    return network.decode(splatted.contiguous(memory_format=torch.channels_last))

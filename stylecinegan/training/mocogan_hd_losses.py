@@ -1,0 +1,38 @@
+"""What the judges of MoCoGAN-HD see and learn by, besides the adversarial losses."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.training.augmentation import augment, cut_out, shift
+
+
+def augment_video(video: Tensor, numbers: Tensor) -> Tensor:
+    """Augments all frames of a video alike (arguments as of ``augment``, ``[B, T, 3, H, W]``)."""
+    num_frames = video.shape[1]
+    frames = augment(video.flatten(0, 1), numbers.repeat_interleave(num_frames, dim=0))
+    return frames.unflatten(0, (-1, num_frames))
+
+
+def view(image: Tensor, numbers: Tensor) -> Tensor:
+    """Shifts a frame and cuts out a part (arguments as of ``augment``).
+
+    Colours stay: with them changed, the image discriminator would not see how contrast grows from
+    frame to frame, and walks would leave the pictures that the generator can make.
+    """
+    return cut_out(shift(image, numbers[:, 3:5]), numbers[:, 5:7])
+
+
+def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.07) -> Tensor:
+    """InfoNCE: tells the other view of a picture from all views of other pictures.
+
+    Args:
+        first: Descriptions of one view of each picture, ``[N, D]``.
+        second: Of another view, in the same order.
+        temperature: τ, by which cosine similarities are divided.
+    """
+    views = F.normalize(torch.cat([first, second]).float(), dim=1)
+    similarity = views @ views.t() / temperature
+    similarity = similarity.masked_fill(torch.eye(len(views), device=views.device).bool(), -1e9)
+    partner = torch.arange(len(views), device=views.device).roll(len(first))
+    return F.cross_entropy(similarity, partner)

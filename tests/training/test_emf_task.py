@@ -1,0 +1,113 @@
+from copy import deepcopy
+
+import torch
+
+from stylecinegan import checkpoints
+from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork
+from stylecinegan.training.emf_task import EMFTask, interpolate
+
+
+def make_task(**settings):
+    torch.manual_seed(0)
+    return EMFTask(
+        SplattingNetwork(8, (8, 8), 1), **{"learning_rate": 3e-3, "num_steps": 1000, **settings}
+    )
+
+
+def make_batch(count=4, seed=1):
+    """Noise that goes two pixels to the right, and brightens on the way as no splat does."""
+    torch.manual_seed(seed)
+    first = 0.3 * torch.randn(count, 3, 16, 16)
+    displacement = torch.zeros(count, 2, 16, 16)
+    displacement[:, 0] = 1.0
+    return {
+        "first": first,
+        "image": first.roll(1, dims=3) + 0.3,
+        "last": first.roll(2, dims=3),
+        "from_start": displacement,
+        "from_end": -displacement,
+        "progress": torch.full((count,), 0.5),
+    }
+
+
+@torch.no_grad()
+def error_of(task, batch):
+    return float((interpolate(task.network, batch) - batch["image"]).abs().mean())
+
+
+def test_at_first_the_frame_between_is_the_splat_of_both_ends():
+    task, batch = make_task(), make_batch()
+    with torch.no_grad():
+        between = interpolate(task.network, batch)
+    # Both ends show the same, so that their weights do not matter where both arrive.
+    expected = batch["image"][..., 2:14] - 0.3
+    torch.testing.assert_close(between[..., 2:14], expected, atol=1e-4, rtol=0)
+
+
+def test_one_batch_is_overfitted():
+    task, batch = make_task(num_warmup=5), make_batch()
+    errors = [float(task.step(batch)["pixel"]) for _ in range(60)]
+    assert errors[0] > 0.25
+    assert errors[-1] < 0.3 * errors[0]
+
+
+def test_z_learns_which_end_to_trust():
+    # The last frame is noise of its own: only a weight per pixel can keep it out.
+    task, batch = make_task(num_warmup=5), make_batch()
+    batch["image"] = batch["image"] - 0.3
+    batch["last"] = torch.full_like(batch["last"], 0.9)
+    before = error_of(task, batch)
+    for _ in range(60):
+        task.step(batch)
+    _, trusted = task.network.encode(batch["first"])
+    _, distrusted = task.network.encode(batch["last"])
+    assert trusted.median().item() > 2.0 * distrusted.median().item()
+    assert error_of(task, batch) < 0.5 * before
+
+
+def test_a_perceptual_term_can_be_added():
+    terms = make_task(perceptual=lambda picture: [picture]).step(make_batch())
+    assert set(terms) == {"pixel", "perceptual"}
+    assert float(terms["perceptual"]) > 0
+
+
+def test_accumulated_parts_make_the_step_of_the_whole():
+    whole, parts, batch = make_task(), make_task(num_accumulate=2), make_batch()
+    for task in (whole, parts):
+        task.step(batch)
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_a_resumed_run_ends_with_the_same_weights():
+    straight, batch = make_task(num_steps=6), make_batch()
+    for _ in range(3):
+        straight.step(batch)
+    resumed = make_task(num_steps=6)
+    resumed.load_state_dict(deepcopy(straight.state_dict()))  # as a file would give it
+    for task in (straight, resumed):
+        for _ in range(3):
+            task.step(batch)
+    for name, tensor in straight.averaged.state_dict().items():
+        assert torch.equal(tensor, resumed.averaged.state_dict()[name]), name
+
+
+def test_the_export_is_the_averaged_network(tmp_path):
+    task, batch = make_task(), make_batch()
+    for _ in range(3):
+        task.step(batch)
+    task.export(tmp_path)
+    loaded = checkpoints.load(tmp_path / "emf.safetensors", SplattingNetwork)
+    with torch.no_grad():
+        actual = interpolate(loaded, batch)
+        task.network.load_state_dict(task.averaged.module.state_dict())
+        expected = interpolate(task.network, batch)
+    torch.testing.assert_close(actual, expected, atol=5e-3, rtol=1e-2)
+
+
+def test_half_precision_trains_too():
+    assert torch.isfinite(make_task(precision="bf16").step(make_batch())["pixel"])
+
+
+def test_samples_show_frame_0_the_truth_and_ours():
+    assert make_task().sample(make_batch())["between"].shape == (12, 3, 16, 16)
