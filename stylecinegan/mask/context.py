@@ -12,13 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecinegan.efficientnet import EfficientNet
 from stylecinegan.errors import InputError
-from stylecinegan.squeezenet import SqueezeNet
 
 ContextKind = Literal["none", "semantic"]
-
-LAST_UNIT = 8
-"""Of the trunk: with the ninth the whole would not fit into 2 MiB."""
 
 
 class NoContext(nn.Module):
@@ -32,56 +29,65 @@ class NoContext(nn.Module):
 
 
 class SemanticContext(nn.Module):
-    """Layers of SqueezeNet with a head that brings their maps together.
+    """Layers of EfficientNet-Lite0 with a head that brings their maps together.
 
     Args:
-        width: Channels of the head; half as many come out.
+        width: Channels of the head.
         num_classes: Classes of :attr:`classify`, by which the context is trained.
     """
 
-    def __init__(self, width: int = 48, num_classes: int = 3) -> None:
+    num_channels = 24
+
+    def __init__(self, width: int = 96, num_classes: int = 3) -> None:
         super().__init__()
-        self.num_channels = width // 2
-        self.trunk = SqueezeNet(LAST_UNIT)
-        self.head = ContextHead(self.trunk.num_channels, width, self.num_channels)
+        self.trunk = EfficientNet()
+        self.head = ContextHead(EfficientNet.num_channels, width, self.num_channels)
         self.classify = nn.Conv2d(self.num_channels, num_classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 8, W / 8]``."""
-        return self.head(self.trunk(image)[f"fire{LAST_UNIT}"])
+        """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 4, W / 4]``."""
+        return self.head(self.trunk(image))
 
 
 class ContextHead(nn.Module):
     """A small U-shaped network over the trunk's maps: where a thing is tells what it is, too.
 
     Args:
-        in_channels: Channels of the maps.
-        width: Channels of every level.
+        in_channels: Channels of the maps, the finest first.
+        width: Channels of the coarsest map's level and of those below it.
         out_channels: Channels of the result.
-        num_levels: Halvings of the maps.
+        num_halvings: Levels below the coarsest map.
     """
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: tuple[int, ...],
         width: int,
         out_channels: int,
-        num_levels: int = 3,
+        num_halvings: int = 2,
     ) -> None:
         super().__init__()
-        self.normalize = nn.BatchNorm2d(in_channels, affine=False)
-        self.stem = _unit(in_channels + 2, width, 1)
-        self.down = nn.ModuleList(ContextBlock(width) for _ in range(num_levels + 1))
-        self.up = nn.ModuleList(_unit(2 * width, width, 3) for _ in range(num_levels))
-        self.out = nn.Conv2d(width, out_channels, 1)
+        *finer, coarsest = in_channels
+        self.stem = _unit(coarsest + 2, width, 1)
+        self.down = nn.ModuleList(ContextBlock(width) for _ in range(num_halvings + 1))
+        skipped = [*finer, *(width for _ in range(num_halvings))]
+        # Half the width suffices where there are maps of the trunk itself.
+        widths = [width // 2] * len(finer) + [width] * (num_halvings + 1)
+        self.up = nn.ModuleList(
+            nn.Sequential(_unit(deeper + channels, own, 1), ContextBlock(own))
+            for channels, deeper, own in zip(
+                reversed(skipped), reversed(widths[1:]), reversed(widths[:-1]), strict=True
+            )
+        )
+        self.out = nn.Conv2d(width // 2, out_channels, 1)
         # Whole channels: a head that leans on few of them overfits a few thousand photos.
         self.dropout = nn.Dropout2d(0.1)
 
-    def forward(self, context: Tensor) -> Tensor:
-        """Maps ``[B, in_channels, h, w]`` to ``[B, out_channels, h, w]``."""
-        x = self.dropout(self.normalize(context))
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Maps ``[B, in_channels[i], h / 2^i, w / 2^i]`` to ``[B, out_channels, h, w]``."""
+        *levels, coarsest = maps
+        x = self.dropout(coarsest)
         x = self.stem(torch.cat([x, positions(x)], dim=1))
-        levels: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(F.avg_pool2d(x, 2, ceil_mode=True) if level else x)
             levels.append(x)
@@ -92,17 +98,21 @@ class ContextHead(nn.Module):
 
 
 class ContextBlock(nn.Module):
-    """Residual unit of :class:`ContextHead`."""
+    """Residual unit of :class:`ContextHead`: around channel by channel, then pixel by pixel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _unit(width, width, 3)
-        self.second = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.normalize = nn.BatchNorm2d(width)
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 5, 1, 2, groups=width, bias=False),
+            _unit(width, width, 1),
+            nn.Conv2d(width, width, 5, 1, 2, groups=width, bias=False),
+            nn.Conv2d(width, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, width, h, w]`` to the same."""
-        return F.relu(x + self.normalize(self.second(self.first(x))))
+        return F.relu(x + self.layers(x))
 
 
 def make_context(kind: ContextKind, width: int, num_classes: int) -> nn.Module:

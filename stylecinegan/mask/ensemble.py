@@ -85,7 +85,7 @@ class MaskEnsemble(nn.Module):
         num_members: int = 10,
         hidden: Sequence[int] = (128, 32),
         context: ContextKind = "none",
-        context_width: int = 48,
+        context_width: int = 96,
     ) -> None:
         super().__init__()
         self.arguments = {

@@ -63,7 +63,7 @@ class MaskTask:
         num_members: int = 10,
         hidden: tuple[int, int] = (64, 32),
         context: ContextKind = "semantic",
-        context_width: int = 48,
+        context_width: int = 96,
         num_steps: int = 100,
         updates_per_step: int = 8,
         photos_per_update: int = 16,

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import checkpoints
+from stylecinegan.efficientnet import load_imagenet_weights
 from stylecinegan.mask.context import SemanticContext
 from stylecinegan.mask.ensemble import MaskEnsemble
-from stylecinegan.squeezenet import load_imagenet_weights
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import change_colors
 from stylecinegan.training.ema import ExponentialMovingAverage
@@ -29,8 +29,11 @@ class SemanticTask:
 
     Args:
         ensemble: The ensemble whose context is trained; nothing else of it is.
-        squeezenet: ``.npz`` of ImageNet weights that the trunk starts from; by default it starts
-            from random ones, which five thousand photos do not make up for.
+        trunk: File of ImageNet weights that the trunk starts from
+            (:func:`~stylecinegan.efficientnet.load_imagenet_weights`); by default it starts from
+            random ones, which five thousand photos do not make up for.
+        num_frozen: First blocks of the trunk that stay as they are: edges and textures are the
+            same in any photo, and half the time of a step goes into them.
         learning_rate: Peak of AdamW's for the head.
         trunk_learning_rate: The same for the trunk.
         weight_decay: Of AdamW.
@@ -45,7 +48,8 @@ class SemanticTask:
         self,
         ensemble: MaskEnsemble,
         *,
-        squeezenet: str | Path | None = None,
+        trunk: str | Path | None = None,
+        num_frozen: int = 4,
         learning_rate: float = 2e-3,
         trunk_learning_rate: float = 2e-4,
         weight_decay: float = 3e-2,
@@ -57,21 +61,23 @@ class SemanticTask:
     ) -> None:
         context = ensemble.context
         assert isinstance(context, SemanticContext)
-        if squeezenet is not None:
-            load_imagenet_weights(context.trunk, squeezenet)
+        if trunk is not None:
+            load_imagenet_weights(context.trunk, trunk)
         self.ensemble = ensemble
         self.context = context.to(memory_format=torch.channels_last).train()
         self.num_steps = num_steps
         self.num_warmup = num_warmup
         self.step_number = 0
-        trunk = list(context.trunk.parameters())
+        context.trunk.stem.requires_grad_(num_frozen == 0)
+        context.trunk.blocks[:num_frozen].requires_grad_(False)
+        tuned = [weight for weight in context.trunk.parameters() if weight.requires_grad]
         head = [*context.head.parameters(), *context.classify.parameters()]
         groups = [
-            {"params": trunk, "peak": trunk_learning_rate},
+            {"params": tuned, "peak": trunk_learning_rate},
             {"params": head, "peak": learning_rate},
         ]
         self.update = Update(
-            [*trunk, *head],
+            [*tuned, *head],
             torch.optim.AdamW(groups, weight_decay=weight_decay),
             precision=precision,
             num_accumulate=num_accumulate,

@@ -12,7 +12,13 @@ from stylecinegan.training.semantic_task import SemanticTask
 def make_task(**settings):
     torch.manual_seed(0)
     ensemble = MaskEnsemble(5, num_members=1, hidden=(4, 4), context="semantic", context_width=16)
-    settings = {"num_warmup": 1, "num_steps": 60, "learning_rate": 1e-2, **settings}
+    settings = {
+        "num_frozen": 0,
+        "num_warmup": 1,
+        "num_steps": 60,
+        "learning_rate": 1e-2,
+        **settings,
+    }
     return SemanticTask(ensemble, **settings)
 
 
@@ -52,3 +58,15 @@ def test_the_averaged_context_is_exported_in_a_mask_ensemble(batch, tmp_path):
     for name, tensor in task.averaged.module.state_dict().items():
         found = loaded.context.state_dict()[name]
         torch.testing.assert_close(found, tensor, atol=1e-2, rtol=1e-2)
+
+
+def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):
+    task = make_task(num_frozen=2)
+    trunk = task.context.trunk
+    before = copy.deepcopy(trunk.state_dict())
+    task.step(batch)
+    changed = {
+        name for name, tensor in trunk.state_dict().items() if not tensor.equal(before[name])
+    }
+    assert not any(name.startswith(("stem", "blocks.0.", "blocks.1.")) for name in changed)
+    assert "blocks.2.expand.weight" in changed
