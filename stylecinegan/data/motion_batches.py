@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from stylecinegan.data.annotations import AnnotatedLandscapes
 from stylecinegan.data.real_motion import RealMotion, Segmenter
 from stylecinegan.motion.pseudo_motion import pseudo_motion
+from stylecinegan.motion.refinement import fall_off
 from stylecinegan.warping.displacement import resize_displacement
 
 
@@ -113,6 +114,11 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         side = round(min(height, width) / (low * (high / low) ** random.random()))
         top, left = (int(random.integers(length - side + 1)) for length in (height, width))
         box = (..., slice(top, top + side), slice(left, left + side))
+        # Flow is blurred across the edge of what moves; how fast motion comes to rest there is
+        # left to the refinement.
+        moves = (pair["classes"].sum(dim=0) > 0.5).float()[None, None]
+        rim = torch.where(moves > 0, fall_off(moves), torch.ones_like(moves))[0]
+        pair = {**pair, "confidence": pair["confidence"] * rim}
         cut = {name: tensor[box][None] for name, tensor in pair.items()}
         size = (self.photos.crop, self.photos.crop)
         return {

@@ -9,21 +9,17 @@ import numpy as np
 from stylecinegan.io import load_opencv
 
 HORIZON_SPEED = 0.5
-"""Speed at the horizon, as a share of the full speed."""
+"""Speed of water at the horizon, as a share of its full speed."""
 
 NEAR = 0.25
 """Share of the way from the horizon to the picture's edge from which on speed is full."""
 
-EDGE_WIDTH = 0.06
-"""Width of the rim in which motion comes to rest, as a share of the picture's side. This and the
-two numbers above were chosen with an eye to the motion of the released model, whose speed says
-more of the distance to the region's edge than of that to the horizon."""
-
 LEAST_AREA = 0.004
 """Share of the picture below which a piece of water is left at rest: it is a wrong label."""
 
-WATER_SPEED = 0.7
-"""Speed of water near the viewer; that of the sky above the viewer is 1."""
+WATER_SPEED = 0.85
+"""Speed of water near the viewer; that of the sky is 1. This and the two numbers above were chosen
+with an eye to the motion of the released model."""
 
 FALL_SPEED = 1.3
 
@@ -43,11 +39,15 @@ GRID_SIDE = 40
 def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Makes up a motion for a photo.
 
-    - Sky drifts to the right, more slowly towards the horizon.
-    - Lakes and seas do so too; where land lies below them, on a shore, they turn towards it.
+    - Sky drifts to the right; where it is slower, real clips tell.
+    - Lakes and seas do so too, more slowly towards the horizon; where land lies below them, on a
+      shore, they turn towards it.
     - A river, water that widens towards the viewer, flows from its far end to its near one as a
       stream without eddies does: along the gradient of a harmonic function between its banks.
     - White water with upright streaks falls.
+
+    Nothing slows down at a region's edge: :func:`~stylecinegan.motion.refinement.fall_off` does
+    that, once the mask is known.
 
     Args:
         image: RGB, uint8, ``[H, W, 3]``.
@@ -59,10 +59,7 @@ def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     cv2 = load_opencv()
     motion = np.zeros((2, *label.shape), np.float32)
     sky = label == 1
-    if sky.any():
-        bottom = np.flatnonzero(sky.any(axis=1)).max()
-        speed = _perspective(bottom, -1, label.shape) * _fall_off(sky)
-        motion[0][sky] = speed[sky]
+    motion[0][sky] = 1.0
     # Photos of waterfalls look up at them and show little sky.
     falls = _falling(image, label == 2) * (sky.mean() < MOST_SKY)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats((label == 2).astype(np.uint8))
@@ -71,7 +68,7 @@ def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
             continue
         water = parts == number
         top = np.flatnonzero(water.any(axis=1)).min()
-        speed = WATER_SPEED * _perspective(top, 1, label.shape) * _fall_off(water)
+        speed = WATER_SPEED * _perspective(top, label.shape)
         is_river = _is_river(water) and not _meets(water, sky)
         direction = _along_banks(water) if is_river else _towards_shore(water, label)
         fall = falls if falls[water].mean() > LEAST_FALLING else np.zeros_like(falls)
@@ -81,24 +78,15 @@ def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     return motion
 
 
-def _perspective(horizon: int, sign: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Speed that grows with the distance from the horizon to the picture's edge, ``[H, W]``."""
+def _perspective(horizon: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Speed that grows from the horizon to the picture's lower edge, ``[H, W]``."""
     height = shape[0]
-    distance = sign * (np.arange(height) - horizon)
+    distance = np.arange(height) - horizon
     # What ends soon, as a far shore, stays slow.
-    extent = max(height - 1 - horizon if sign > 0 else horizon, 0.35 * height)
+    extent = max(height - 1 - horizon, 0.35 * height)
     nearness = np.clip(distance / (NEAR * extent), 0.0, 1.0)
     speed = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness
     return np.broadcast_to(speed[:, None], shape).astype(np.float32)
-
-
-def _fall_off(region: np.ndarray) -> np.ndarray:
-    """Share of the speed that a region's edge leaves, ``[H, W]``; the picture's border is none."""
-    if region.all():
-        return np.ones(region.shape, np.float32)
-    cv2 = load_opencv()
-    distance = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, 5)
-    return np.clip(distance / (EDGE_WIDTH * region.shape[0]), 0.0, 1.0)
 
 
 def _falling(image: np.ndarray, water: np.ndarray) -> np.ndarray:

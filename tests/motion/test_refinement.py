@@ -32,6 +32,16 @@ def test_motion_falls_off_smoothly_to_rest_at_the_edge_but_not_at_the_border():
     assert bool((weight.diff() <= 0).all())
 
 
+def test_a_narrow_river_has_a_narrow_rim():
+    mask = torch.zeros(1, 1, 40, 100)
+    mask[:, :, 15:25] = 1.0
+    weight = fall_off(mask, edge_width=0.1)[0, 0, :, 50]
+    # Its middle is 5 pixels from the edge: the rim is 1.5 instead of 10 wide.
+    assert weight[17:23].min() == 1.0
+    assert weight[15] == pytest.approx((2 / 3) ** 2 * (3 - 4 / 3), abs=0.01)
+    assert weight[14] == 0.0
+
+
 def test_refined_motion_is_multiplied_by_the_mask():
     mask = torch.full((1, 1, 40, 100), 0.25)
     refined = refine_motion(torch.ones(1, 2, 40, 100), mask)
