@@ -9,7 +9,6 @@ import logging
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.errors import InputError
@@ -30,11 +29,10 @@ def refine(
     photo: Tensor,
     *,
     radius: float = 0.03,
-    epsilon: float = 1e-4,
-    photo_share: float = 0.5,
+    epsilon: float = 2e-3,
     edge_width: float = 0.006,
-    speck_area: float = 0.0005,
-    hole_area: float = 0.0002,
+    speck_area: float = 0.002,
+    hole_area: float = 0.0005,
     thin_width: float = 0.012,
     thin_contrast: float = 0.2,
     grow: float = 0.0,
@@ -49,8 +47,6 @@ def refine(
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         radius: How far an edge of the probability is pulled to an edge of the photo.
         epsilon: Variance of the photo, in [0, 1]² units, below which a place counts as flat.
-        photo_share: Weight of the probability that was pulled to the photo's edges; the rest is
-            the probability as it is, for what is thin and lost in the pulling.
         edge_width: Width of the soft edge.
         speck_area: Moving islands below this area come to rest.
         hole_area: Static holes below this area move: larger ones are boats, rocks and the sun's
@@ -68,11 +64,10 @@ def refine(
     """
     _check(probability, photo)
     longer = max(photo.shape[2:])
-    pulled = guided_filter(
+    mask = guided_filter(
         probability, (photo.float() + 1.0) / 2.0, radius=radius, epsilon=epsilon
     ).clamp_(0.0, 1.0)
-    plain = F.interpolate(probability.to(pulled), pulled.shape[2:], mode="bilinear")
-    moves = torch.lerp(plain, pulled, photo_share)[0, 0].cpu().numpy() > 0.5
+    moves = mask[0, 0].cpu().numpy() > 0.5
     if thin_width > 0:
         moves &= ~_thin_things(photo, ~moves, thin_width, thin_contrast)
     moves = remove_small(moves, speck_area)
