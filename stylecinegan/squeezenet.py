@@ -30,7 +30,7 @@ class SqueezeNet(nn.Module):
     """The layers of SqueezeNet 1.0 up to one of its units, with random weights.
 
     Args:
-        last: Number of the last unit, 2 to 9: ``fire8`` has an eighth of the picture's resolution.
+        last: Number of the last unit, 2 to 9.
     """
 
     def __init__(self, last: int = 9) -> None:
@@ -42,11 +42,6 @@ class SqueezeNet(nn.Module):
         mean = torch.tensor(MEAN_BGR).view(1, 3, 1, 1)
         self.mean: Tensor
         self.register_buffer("mean", mean, persistent=False)
-
-    @property
-    def num_channels(self) -> int:
-        """Channels of the last unit."""
-        return 2 * _FIRES[self.last][2]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Computes the maps of ``[B, 3, H, W]`` in [-1, 1], by layer, from ``conv1`` on."""

@@ -48,7 +48,7 @@ class StyleDirections:
 def find_directions(
     generator: Generator, num_samples: int = 10000, seed: int = 0
 ) -> StyleDirections:
-    """Principal component analysis of w over samples of z.
+    """The directions of the sliders: principal components of w over samples of z.
 
     The numbers of an appearance head are principal components already, over training photos.
 
@@ -61,6 +61,20 @@ def find_directions(
         numbers = generator.appearance.num_components
         units = torch.eye(numbers, generator.style_dim, device=generator.w_mean.device)
         return StyleDirections(units, torch.ones(numbers, device=generator.w_mean.device))
+    return principal_components(generator, num_samples, seed)
+
+
+@torch.no_grad()
+def principal_components(
+    generator: Generator, num_samples: int = 10000, seed: int = 0
+) -> StyleDirections:
+    """The principal components of w itself, also where other directions are the sliders.
+
+    Args:
+        generator: Its mapping network is sampled.
+        num_samples: Codes to sample.
+        seed: Fixes the samples, on any device.
+    """
     z = torch.randn(num_samples, generator.style_dim, generator=torch.Generator().manual_seed(seed))
     w = generator.mapping(z.to(generator.w_mean.device)).double()
     variances, vectors = torch.linalg.eigh(torch.cov(w.t()).view(w.shape[1], w.shape[1]))

@@ -7,9 +7,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-
-NUM_SAMPLES = 10000
-"""Codes of which the principal components are taken."""
+from stylecinegan.style.directions import principal_components
 
 
 class TrajectoryGenerator(nn.Module):
@@ -72,13 +70,11 @@ class TrajectoryGenerator(nn.Module):
         Of w itself: the style sliders of a generator with an appearance head are other directions.
         """
         self.check_generator(generator, knows_mean=False)
-        z = torch.randn(NUM_SAMPLES, self.style_dim, generator=torch.Generator().manual_seed(0))
-        w = generator.mapping(z.to(generator.w_mean)).double()
-        variances, vectors = torch.linalg.eigh(torch.cov(w.t()))
+        found = principal_components(generator)
         number = len(self.components)
-        self.components.copy_(vectors.t().flip(0)[:number])
+        self.components.copy_(found.components[:number])
         # Some generators leave a component without any spread, and the first cell divides by it.
-        self.deviations.copy_(variances.flip(0)[:number].clamp(min=1e-6).sqrt())
+        self.deviations.copy_(found.deviations[:number].clamp(min=1e-3))
         self.w_mean.copy_(generator.w_mean)
 
     def check_generator(self, generator: Generator, *, knows_mean: bool = True) -> None:
