@@ -230,7 +230,9 @@ class StyleCineGAN(nn.Module):
             probabilities = self.segment(image).classes.probabilities
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
             motion = predict_motion(self.motion_generator, image, probabilities)
-        return refine_motion(motion, mask)
+        # The released weights, which see the photo alone, learned perspective from real water.
+        knows_classes = self.motion_generator.in_channels > 3
+        return refine_motion(motion, mask, probabilities if knows_classes else None)
 
     @torch.no_grad()
     def animate(

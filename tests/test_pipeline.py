@@ -11,6 +11,7 @@ from stylecinegan.evaluation.loop_quality import LoopQuality
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.motion.controls import DIRECTIONS, directed_motion, normalize_speed
+from stylecinegan.motion.generator import MotionGenerator
 
 
 def tiny_model(resolution=256, **settings):
@@ -173,6 +174,24 @@ def test_motion_is_slower_towards_the_horizon():
     assert (speed[36:] - speed[35:-1]).min() > 0  # water: faster further down
     assert speed.max() == 1.0
     assert speed[24] == pytest.approx(0.3)
+
+
+class Drifting(MotionGenerator):
+    """Answers with one pixel to the right everywhere."""
+
+    def forward(self, photo):
+        return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, *photo.shape[2:])
+
+
+@pytest.mark.parametrize(("in_channels", "share"), [(3, 1.0), (5, 0.3)])
+def test_predicted_water_is_slow_at_its_horizon_unless_the_weights_are_released_ones(
+    in_channels, share
+):
+    model = tiny_model(motion_generator=Drifting(in_channels, 4, 1, 1, side=64))
+    water = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    speed = model.predict_motion(torch.zeros(1, 3, 64, 64), torch.ones(1, 1, 64, 64), water)[0, 0]
+    assert speed[0].max() == pytest.approx(share, abs=0.01)
+    assert speed[63].min() == pytest.approx(1.0, abs=0.01)
 
 
 def test_an_unknown_direction_lists_the_known_ones():

@@ -82,7 +82,9 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
             constants[clip.classes].permute(2, 0, 1)[None] for clip in clips
         ],
         "ours": [clip.motion for clip in clips],
-        "ours, refined by the mask": [refine_motion(c.motion, c.seen.mask) for c in clips],
+        "ours, refined by the mask": [
+            refine_motion(c.motion, c.seen.mask, c.seen.classes.probabilities) for c in clips
+        ],
         "ours, from the photo alone": [clip.blind for clip in clips],
         "ours, with an arrow a region": [_follow_arrows(clip) for clip in clips],
     }

@@ -5,6 +5,10 @@ from torch import Tensor
 
 NUM_ITERATIONS = 100
 
+ROUNDING = 1e-4
+"""Values that differ by less than about this share of the largest are equal: those of an even
+motion differ by rounding errors, which have no order."""
+
 
 def angles(motion: Tensor, expected: Tensor) -> Tensor:
     """Angles between vectors, in degrees, ``[K]`` in [0, 180].
@@ -39,7 +43,8 @@ def rank_correlation(first: Tensor, second: Tensor) -> float:
 
 def _ranks(values: Tensor) -> Tensor:
     """Ranks, ``[K]``; what is equal shares the mean of its ranks."""
-    _, place, counts = values.unique(return_inverse=True, return_counts=True)
+    unit = (ROUNDING * values.abs().max()).clamp(min=torch.finfo(values.dtype).tiny)
+    _, place, counts = (values / unit).round().unique(return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - 0.5 * (counts - 1))[place].double()
 
 

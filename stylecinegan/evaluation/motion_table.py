@@ -94,8 +94,11 @@ def _measure_samples(
             "ours": predict_motion(generator, photo, classes.probabilities),
             "ours, from the photo alone": predict_motion(generator, photo),
         }
+        # As StyleCineGAN.predict_motion does: only ours knows the classes and lacks perspective.
+        refinements = {row: refine_motion(motion, mask) for row, motion in answers.items()}
+        refinements["ours"] = refine_motion(answers["ours"], mask, classes.probabilities)
         for row, motion in answers.items():
-            refined = refine_motion(motion, mask)
+            refined = refinements[row]
             turned = with_sign_of(motion[0], theirs[0], regions.number)
             found = angles(turned[:, regions.moves], theirs[0][:, regions.moves])
             pooled.setdefault(row, []).append(found)
@@ -108,7 +111,7 @@ def _measure_samples(
                     "speed": rank_correlation(*speeds),
                 }
             )
-        sheet += [photo, *_colour(theirs * mask, refine_motion(answers["ours"], mask))]
+        sheet += [photo, *_colour(theirs * mask, refinements["ours"])]
     rows: list[Row] = []
     for row, found in pooled.items():
         title = f"{row}, authors' motion"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.motion.arrows import apply_arrows, parse_arrows
-from stylecinegan.motion.regions import Regions, find_regions
+from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.motion.text import Instruction, parse_text
 from stylecinegan.warping.displacement import resize_displacement
@@ -24,9 +24,6 @@ DIRECTIONS = {
     "up-right": (1.0, -1.0),
 }
 """Words for (x, y), y down."""
-
-HORIZON_SPEED = 0.3
-"""Speed at the horizon, as a share of the speed nearest to the viewer."""
 
 
 def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = None) -> Tensor:
@@ -54,24 +51,8 @@ def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = No
         )
     x, y = DIRECTIONS[direction]
     length = math.hypot(x, y)
-    speed = _perspective(find_regions(mask, class_mask)).to(mask)
+    speed = perspective(find_regions(mask, class_mask)).to(mask)
     return torch.cat([speed * (x / length), speed * (y / length)], dim=1)
-
-
-def _perspective(regions: Regions) -> Tensor:
-    """Speed by distance to the horizon, ``[1, 1, H, W]`` in [0.3, 1]."""
-    height = regions.number.shape[0]
-    rows = torch.arange(height, dtype=torch.float32, device=regions.number.device)
-    speed = torch.zeros(regions.number.shape, device=regions.number.device)
-    for number, kind in enumerate(regions.kinds):
-        region = regions.number == number
-        occupied = (region & regions.moves).any(dim=1).nonzero()
-        top, bottom = int(occupied.min()), int(occupied.max())
-        is_sky = kind == "sky" or (kind == "unknown" and top == 0)
-        nearness = (rows - (bottom if is_sky else top)).abs() / max(bottom - top, 1)
-        profile = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness.clamp(0.0, 1.0)
-        speed = torch.where(region, profile[:, None], speed)
-    return speed[None, None]
 
 
 def normalize_speed(motion: Tensor, speed: float) -> Tensor:

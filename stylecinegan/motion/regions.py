@@ -15,6 +15,9 @@ KINDS = {0: "unknown", 1: "sky", 2: "water"}
 LEAST_AREA = 0.002
 """Share of the picture below which a part belongs to its neighbour: a classifier's specks."""
 
+HORIZON_SPEED = 0.3
+"""Speed at the horizon, as a share of the speed nearest to the viewer."""
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -60,6 +63,28 @@ def find_regions(mask: Tensor, class_mask: Tensor | None = None) -> Regions:
     return Regions(
         torch.from_numpy(spread).to(mask.device), kinds, torch.from_numpy(moves).to(mask.device)
     )
+
+
+def perspective(regions: Regions) -> Tensor:
+    """Speed by distance to the horizon: the lower end of a sky, the upper end of water.
+
+    A region of unknown kind counts as sky if it reaches the picture's upper edge.
+
+    Returns:
+        ``[1, 1, H, W]`` in [0.3, 1].
+    """
+    height = regions.number.shape[0]
+    rows = torch.arange(height, dtype=torch.float32, device=regions.number.device)
+    speed = torch.zeros(regions.number.shape, device=regions.number.device)
+    for number, kind in enumerate(regions.kinds):
+        region = regions.number == number
+        occupied = (region & regions.moves).any(dim=1).nonzero()
+        top, bottom = int(occupied.min()), int(occupied.max())
+        is_sky = kind == "sky" or (kind == "unknown" and top == 0)
+        nearness = (rows - (bottom if is_sky else top)).abs() / max(bottom - top, 1)
+        profile = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness.clamp(0.0, 1.0)
+        speed = torch.where(region, profile[:, None], speed)
+    return speed[None, None]
 
 
 def _number_parts(moves: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -33,6 +33,13 @@ def test_rank_correlation_sees_the_order_alone_and_shares_ties():
     assert rank_correlation(tied, ordered) == pytest.approx(4 / 20**0.5)
 
 
+def test_rounding_errors_have_no_rank():
+    # Three of four are equal but for rounding: ranks 1, 3, 3, 3 against 1 to 4.
+    nearly = torch.tensor([0.1, 0.50002, 0.50001, 0.5])
+    ordered = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert rank_correlation(nearly, ordered) == pytest.approx(3 / (3 * 5) ** 0.5)
+
+
 def test_the_median_of_vectors_is_not_drawn_away_by_one_far_off():
     vectors = torch.tensor([[1.0, 1.0, 1.0, 100.0], [0.0, 0.0, 0.0, 0.0]])
     assert geometric_median(vectors, torch.ones(4)).tolist() == pytest.approx([1.0, 0.0], abs=1e-2)

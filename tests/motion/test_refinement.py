@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from stylecinegan.motion.refinement import fall_off, refine_motion, remove_outliers
+from stylecinegan.motion.refinement import (
+    even_out,
+    fall_off,
+    refine_motion,
+    remove_outliers,
+    slow_far_water,
+)
+from stylecinegan.motion.regions import find_regions
 
 
 def half_mask():
@@ -40,6 +47,61 @@ def test_a_narrow_river_has_a_narrow_rim():
     assert weight[17:23].min() == 1.0
     assert weight[15] == pytest.approx((2 / 3) ** 2 * (3 - 4 / 3), abs=0.01)
     assert weight[14] == 0.0
+
+
+def sky_over_water():
+    """Classes of 40 rows, the upper half sky, the lower water, as probabilities and as numbers."""
+    classes = torch.ones(1, 1, 40, 100)
+    classes[:, :, 20:] = 2.0
+    probabilities = torch.cat([classes == number for number in range(3)], dim=1).float()
+    return probabilities, classes
+
+
+def test_speeds_close_to_the_middle_one_of_their_region_become_it():
+    classes = sky_over_water()[1]
+    motion = torch.zeros(1, 2, 40, 100)
+    motion[:, 0, :20] = 1.0
+    motion[:, 0, :20, :10] = 1.05
+    motion[:, 0, :20, 90:] = 2.0
+    motion[:, 1, 20:] = -4.0
+    motion[:, 1, 20:, :10] = -2.0
+    motion[:, 1, 20:, 10] = 0.0
+    evened = even_out(motion, find_regions(torch.ones(1, 1, 40, 100), classes), 0.1)
+    assert evened[0, 0, 10, [0, 50]].tolist() == pytest.approx([1.0, 1.0])
+    assert evened[0, 0, 10, 95] == pytest.approx(2.0 / 1.1)  # far off: only closer
+    # Each region has its own middle, directions stay, and what rests does so.
+    assert evened[0, 1, 30, [0, 10, 50]].tolist() == pytest.approx([-2.0 * 1.1, 0.0, -4.0])
+
+
+def test_an_even_region_stays_as_it_is():
+    motion = torch.full((1, 2, 40, 100), 3.0)
+    torch.testing.assert_close(even_out(motion, find_regions(half_mask())), motion)
+
+
+def test_water_slows_down_towards_its_horizon_and_the_sky_does_not():
+    classes = sky_over_water()[1]
+    regions = find_regions(torch.ones(1, 1, 40, 100), classes)
+    slowed = slow_far_water(torch.ones(1, 2, 40, 100), regions)[0, 0, :, 50]
+    assert slowed[:19].tolist() == pytest.approx([1.0] * 19)
+    # From 0.3 in row 20 to 1 in row 39 …
+    step = 0.7 / 19
+    assert slowed[[21, 30]].tolist() == pytest.approx([0.3 + step, 0.3 + 10 * step])
+    # … each the mean of 3 rows: 2 % of 100 columns, and odd.
+    assert slowed[20] == pytest.approx((1.0 + 0.3 + 0.3 + step) / 3)
+
+
+def test_perspective_is_left_to_the_motion_where_classes_are_not_given():
+    mask = torch.ones(1, 1, 40, 100)
+    mask[:, :, :20] = 0.0
+    motion = torch.ones(1, 2, 40, 100)
+    assert refine_motion(motion, mask, edge_width=0)[0, 0, 20:].min() == 1.0
+    slowed = refine_motion(motion, mask, sky_over_water()[0], edge_width=0)
+    assert slowed[0, 0, 21, 50] == pytest.approx(0.3 + 0.7 / 19)
+
+
+def test_where_nothing_moves_refined_motion_is_at_rest():
+    refined = refine_motion(torch.ones(1, 2, 40, 100), torch.zeros(1, 1, 40, 100))
+    assert refined.abs().max() == 0.0
 
 
 def test_refined_motion_is_multiplied_by_the_mask():
