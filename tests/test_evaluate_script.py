@@ -94,6 +94,10 @@ def test_the_mask_table_has_a_row_for_every_ensemble_and_for_drawn_masks(folder)
     names = ["default", "default, drawn masks", "other", "other, drawn masks"]
     assert [row["row"] for row in rows] == names
     assert rows[0]["IoU sky"] == rows[2]["IoU sky"]  # the same weights
+    details = [json.loads(line) for line in (folder / "out/details.jsonl").read_text().splitlines()]
+    drawn = [entry["boundary F"] for entry in details if entry["row"] == names[1]]
+    assert len(drawn) == 3
+    assert rows[1]["boundary F"] == pytest.approx(sum(drawn) / 3)
     # Two labelled photos and three drawn masks, three pictures each, in rows of six.
     assert io.read_image(folder / "out/masks.png").shape == (1, 3, 776, 1556)
 

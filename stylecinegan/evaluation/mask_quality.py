@@ -13,6 +13,9 @@ Regions = dict[str, tuple[int, ...]]
 REGIONS: Regions = {"sky": (1,), "water": (2,), "moving": (1, 2)}
 """Classes of each region that is measured."""
 
+TOLERANCE = 3.0
+"""Distance in pixels at which a boundary still counts as found, where the shorter side has 256."""
+
 
 class Overlap:
     """Intersection over union of a region, over all pixels of a set of pictures."""
@@ -31,7 +34,7 @@ class Overlap:
         return self.intersection / self.union if self.union else 1.0
 
 
-def boundary_f_score(predicted: Tensor, wanted: Tensor, tolerance: float = 3.0) -> float:
+def boundary_f_score(predicted: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> float:
     """F-score of the boundary: how much of each boundary lies near the other (Perazzi 2016).
 
     Args:

@@ -17,6 +17,9 @@ from stylecinegan.errors import InputError
 
 ContextKind = Literal["none", "semantic"]
 
+ENLARGED = 1.25
+"""Size of the enlarged photo that a context looks at as well."""
+
 
 class NoContext(nn.Module):
     """The paper's plain stack."""
@@ -30,6 +33,9 @@ class NoContext(nn.Module):
 
 class SemanticContext(nn.Module):
     """Layers of EfficientNet-Lite0 with a head that brings their maps together.
+
+    A photo is looked at four times, as it is and enlarged, both also mirrored, and what is seen is
+    averaged: it costs little beside D*, and the errors of a single look are not all the same.
 
     Args:
         width: Channels of the head.
@@ -46,7 +52,18 @@ class SemanticContext(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 4, W / 4]``."""
+        seen = self._look_twice(image)
+        size = [round(side * ENLARGED) for side in image.shape[2:]]
+        larger = F.interpolate(image, size, mode="bicubic").clamp_(-1.0, 1.0)
+        again = F.interpolate(self._look_twice(larger), seen.shape[2:], mode="bilinear")
+        return (seen + again) / 2.0
+
+    def look(self, image: Tensor) -> Tensor:
+        """Looks once, as in training; maps as :meth:`forward`."""
         return self.head(self.trunk(image))
+
+    def _look_twice(self, image: Tensor) -> Tensor:
+        return (self.look(image) + self.look(image.flip(3)).flip(3)) / 2.0
 
 
 class ContextHead(nn.Module):

@@ -35,6 +35,8 @@ def refine(
     hole_area: float = 0.0005,
     thin_width: float = 0.012,
     thin_contrast: float = 0.2,
+    certainty: float = 0.65,
+    doubtful_width: float = 0.02,
     grow: float = 0.0,
 ) -> Tensor:
     """Makes a mask with soft edges on the picture's edges.
@@ -54,6 +56,9 @@ def refine(
         thin_width: Width up to which something dark or bright that grows from a static place into
             the sky (mast, branch) is static as well; 0 looks for none.
         thin_contrast: How much of [0, 1] it has to differ from what is behind it.
+        certainty: Probability from which on a place moves beside one that rests: nobody sees a
+            strip of sky at rest, everybody a ridge that moves. Farther off a half is enough.
+        doubtful_width: How far from what rests that is.
         grow: Moves the edge outwards, inwards where negative.
 
     Returns:
@@ -67,7 +72,7 @@ def refine(
     mask = guided_filter(
         probability, (photo.float() + 1.0) / 2.0, radius=radius, epsilon=epsilon
     ).clamp_(0.0, 1.0)
-    moves = mask[0, 0].cpu().numpy() > 0.5
+    moves = _decide(mask[0, 0].cpu().numpy(), certainty, doubtful_width * longer)
     if thin_width > 0:
         moves &= ~_thin_things(photo, ~moves, thin_width, thin_contrast)
     moves = remove_small(moves, speck_area)
@@ -171,6 +176,16 @@ def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
     else:
         ramp = inside.astype(np.float32)
     return torch.from_numpy(np.clip(ramp, 0.0, 1.0).astype(np.float32))[None, None]
+
+
+def _decide(probability: np.ndarray, certainty: float, width: float) -> np.ndarray:
+    """Says what moves, boolean ``[H, W]``; ``width`` in pixels."""
+    moves = probability > 0.5
+    if moves.all():
+        return moves
+    cv2 = load_opencv()
+    distance = cv2.distanceTransform(moves.astype(np.uint8), cv2.DIST_L2, 5)
+    return moves & ((probability > certainty) | (distance > width))
 
 
 def _thin_things(

@@ -105,7 +105,7 @@ class SemanticTask:
         if self.context.training:
             image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
         image = image.contiguous(memory_format=torch.channels_last)
-        guess = self.context.classify(self.context(image)).float().log_softmax(dim=1)
+        guess = self.context.classify(self.context.look(image)).float().log_softmax(dim=1)
         classes = F.one_hot(batch["label"], guess.shape[1]).permute(0, 3, 1, 2).float()
         shares = F.adaptive_avg_pool2d(classes, (guess.shape[2], guess.shape[3]))
         entropy = -(shares * guess).sum(dim=1).mean()

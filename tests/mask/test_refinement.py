@@ -42,6 +42,20 @@ def test_a_coarse_edge_moves_to_the_edge_of_the_photo():
     assert (mask[0, 0, 65:] < 0.5).all()
 
 
+def test_what_is_in_doubt_rests_beside_what_rests_and_moves_farther_off():
+    flat = torch.zeros(1, 3, 100, 100)
+    probability = torch.full((1, 1, 100, 100), 0.55)
+    probability[:, :, :, :40] = 0.0
+    sharp = {"radius": 0.0, "edge_width": 0.0}
+    # The window of the filter's neighbours blurs the edge by two columns at most.
+    row = refine(probability, flat, doubtful_width=0.1, **sharp)[0, 0, 50]
+    assert row[:50].eq(0).all()
+    assert row[55:].eq(1).all()
+    row = refine(probability, flat, doubtful_width=0.1, certainty=0.5, **sharp)[0, 0, 50]
+    assert row[43:].eq(1).all()
+    assert refine(torch.full_like(probability, 0.55), flat).eq(1).all()
+
+
 def test_the_edge_is_soft_by_a_few_pixels_and_the_rest_is_hard():
     probability = torch.zeros(1, 1, 128, 128)
     probability[:, :, :64] = 1.0

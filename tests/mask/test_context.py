@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from stylecinegan.mask.context import SemanticContext
+
+
+@pytest.fixture
+def context():
+    torch.manual_seed(0)
+    return SemanticContext(8).eval()
+
+
+@pytest.fixture
+def photo():
+    torch.manual_seed(1)
+    return torch.rand(1, 3, 64, 96) * 2.0 - 1.0
+
+
+@torch.no_grad()
+def test_a_mirrored_photo_gets_mirrored_maps(context, photo):
+    maps = context(photo)
+    assert maps.shape == (1, 24, 16, 24)
+    torch.testing.assert_close(context(photo.flip(3)).flip(3), maps, atol=1e-5, rtol=1e-4)
+    once = context.look(photo)
+    assert not torch.allclose(context.look(photo.flip(3)).flip(3), once, atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_a_photo_is_looked_at_four_times_and_the_mean_is_taken(context, photo, monkeypatch):
+    looks = []
+
+    def look(image):
+        looks.append(image)
+        # Left to right 0 to 1: the mirrored look gives the opposite.
+        ramp = torch.linspace(0.0, 1.0, image.shape[3] // 4)
+        return ramp.expand(1, 1, image.shape[2] // 4, -1)
+
+    monkeypatch.setattr(context, "look", look)
+    maps = context(photo)
+    assert [tuple(image.shape[2:]) for image in looks] == [(64, 96)] * 2 + [(80, 120)] * 2
+    assert torch.equal(looks[1], photo.flip(3))
+    torch.testing.assert_close(maps, torch.full((1, 1, 16, 24), 0.5))
