@@ -70,6 +70,9 @@ def perspective(regions: Regions) -> Tensor:
 
     A region of unknown kind counts as sky if it reaches the picture's upper edge.
 
+    Args:
+        regions: Of the map.
+
     Returns:
         ``[1, 1, H, W]`` in [0.3, 1].
     """
