@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from stylecinegan.checkpoints.byte_weights import from_bytes, to_bytes
 from stylecinegan.checkpoints.torch_files import check_file, check_tensors
 from stylecinegan.errors import InputError
 
@@ -25,6 +26,7 @@ def save(
     *,
     notes: Mapping[str, str] | None = None,
     use_half: bool = True,
+    use_bytes: bool = False,
 ) -> None:
     """Writes the weights and the constructor's arguments of a module as safetensors.
 
@@ -36,11 +38,15 @@ def save(
         notes: Further metadata, e.g. the training step.
         use_half: Stores matrices and kernels in half precision, vectors and statistics as they
             are.
+        use_bytes: Stores them in 8 bits instead, and vectors in half precision
+            (:func:`~stylecinegan.checkpoints.byte_weights.to_bytes`).
     """
     path = Path(path)
+    whole = module.state_dict()
+    stored = to_bytes(whole) if use_bytes else whole
     state = {
         name: _stored(tensor, use_half).detach().cpu().contiguous()
-        for name, tensor in module.state_dict().items()
+        for name, tensor in stored.items()
     }
     metadata = {
         "class": type(module).__name__,
@@ -112,7 +118,10 @@ def read_own_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise InputError(
             f"{path} is not a readable safetensors file: {' '.join(str(error).split())}"
         ) from error
-    return metadata, state
+    try:
+        return metadata, from_bytes(state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str | Path) -> Module:

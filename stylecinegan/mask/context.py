@@ -6,7 +6,7 @@ tell a white cloud from snow or a lake from a road. So D* may be widened by the 
 network that was taught to recognise things.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -32,19 +32,77 @@ class NoContext(nn.Module):
 
 
 class SemanticContext(nn.Module):
-    """Layers of EfficientNet-Lite0 with a head that brings their maps together.
+    """Networks that were taught what things are, side by side.
 
-    A photo is looked at four times, as it is and enlarged, both also mirrored, and what is seen is
-    averaged: it costs little beside D*, and the errors of a single look are not all the same.
+    Each errs in its own way, so two small ones know more than a large one. A photo is looked at
+    four times, as it is and enlarged, both also mirrored, and what is seen is averaged: it costs
+    little beside D*, and the errors of a single look are not all the same.
+
+    Args:
+        width: Channels of the heads.
+        num_classes: Classes by which the networks are trained.
+        num_networks: How many there are.
+    """
+
+    def __init__(self, width: int = 96, num_classes: int = 3, num_networks: int = 1) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(
+            ContextNetwork(width, num_classes) for _ in range(num_networks)
+        )
+        self.num_channels = ContextNetwork.num_channels * num_networks
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 4, W / 4]``."""
+        # Always in full precision: what is seen decides, and bfloat16 changes some of it.
+        with torch.autocast(image.device.type, enabled=False):
+            image = image.float()
+            seen = self._look_twice(image)
+            size = [round(side * ENLARGED) for side in image.shape[2:]]
+            larger = F.interpolate(image, size, mode="bicubic").clamp_(-1.0, 1.0)
+            again = F.interpolate(self._look_twice(larger), seen.shape[2:], mode="bilinear")
+            return (seen + again) / 2.0
+
+    def classify(self, seen: Tensor) -> Tensor:
+        """What the networks believe of pixels by what they saw there.
+
+        Args:
+            seen: ``[P, num_channels]``.
+
+        Returns:
+            Mean of their probabilities, ``[P, num_classes]``.
+        """
+        parts = seen.split(ContextNetwork.num_channels, dim=1)
+        networks = cast(list[ContextNetwork], list(self.networks))
+        return (
+            torch.stack(
+                [
+                    F.linear(part, network.classify.weight[:, :, 0, 0], network.classify.bias)
+                    for part, network in zip(parts, networks, strict=True)
+                ]
+            )
+            .softmax(dim=2)
+            .mean(dim=0)
+        )
+
+    def look(self, image: Tensor) -> Tensor:
+        """Looks once, ``[B, 3, H, W]`` to ``[B, num_channels, H / 4, W / 4]``."""
+        return torch.cat([network(image) for network in self.networks], dim=1)
+
+    def _look_twice(self, image: Tensor) -> Tensor:
+        return (self.look(image) + self.look(image.flip(3)).flip(3)) / 2.0
+
+
+class ContextNetwork(nn.Module):
+    """Layers of EfficientNet-Lite0 with a head that brings their maps together.
 
     Args:
         width: Channels of the head.
-        num_classes: Classes of :attr:`classify`, by which the context is trained.
+        num_classes: Classes of :attr:`classify`, by which it is trained.
     """
 
     num_channels = 24
 
-    def __init__(self, width: int = 96, num_classes: int = 3) -> None:
+    def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.trunk = EfficientNet()
         self.head = ContextHead(EfficientNet.num_channels, width, self.num_channels)
@@ -52,18 +110,7 @@ class SemanticContext(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 4, W / 4]``."""
-        seen = self._look_twice(image)
-        size = [round(side * ENLARGED) for side in image.shape[2:]]
-        larger = F.interpolate(image, size, mode="bicubic").clamp_(-1.0, 1.0)
-        again = F.interpolate(self._look_twice(larger), seen.shape[2:], mode="bilinear")
-        return (seen + again) / 2.0
-
-    def look(self, image: Tensor) -> Tensor:
-        """Looks once, as in training; maps as :meth:`forward`."""
         return self.head(self.trunk(image))
-
-    def _look_twice(self, image: Tensor) -> Tensor:
-        return (self.look(image) + self.look(image.flip(3)).flip(3)) / 2.0
 
 
 class ContextHead(nn.Module):
@@ -132,13 +179,14 @@ class ContextBlock(nn.Module):
         return F.relu(x + self.layers(x))
 
 
-def make_context(kind: ContextKind, width: int, num_classes: int) -> nn.Module:
+def make_context(kind: ContextKind, width: int, num_classes: int, num_networks: int) -> nn.Module:
     """Builds the context of a kind.
 
     Args:
         kind: ``"none"`` or ``"semantic"`` (:class:`SemanticContext`).
-        width: Width of its head.
+        width: Width of its heads.
         num_classes: Classes.
+        num_networks: Networks.
 
     Raises:
         InputError: If there is no such kind.
@@ -146,7 +194,7 @@ def make_context(kind: ContextKind, width: int, num_classes: int) -> nn.Module:
     if kind == "none":
         return NoContext()
     if kind == "semantic":
-        return SemanticContext(width, num_classes)
+        return SemanticContext(width, num_classes, num_networks)
     raise InputError(f"context must be none or semantic, got {kind}")
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecinegan.mask.context import ContextKind, make_context
+from stylecinegan.mask.context import ContextKind, SemanticContext, make_context
 from stylecinegan.mask.deep_features import DeepFeatures
 from stylecinegan.mask.hypercolumns import (
     pixel_centres,
@@ -27,7 +27,7 @@ class PixelClasses:
     """What an ensemble says of every pixel.
 
     Attributes:
-        probabilities: Mean of the members' probabilities, ``[B, classes, H, W]``.
+        probabilities: Mean of the members', ``[B, classes, H, W]``.
         vote: Class with the most votes, ``[B, 1, H, W]``, int64; the probabilities break ties.
         confidence: Share of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
     """
@@ -69,13 +69,17 @@ class PixelClassifier(nn.Module):
 class MaskEnsemble(nn.Module):
     """Several pixel classifiers that vote.
 
+    Where there is a context, what its networks believe of a pixel counts half of each member's
+    opinion: the classifiers add the edges and cost some of the knowledge.
+
     Args:
         num_channels: Channels of D*.
         num_classes: Classes: 0 static, 1 sky, 2 water.
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
         context: What is added to D*, see :func:`make_context`.
-        context_width: Width of the context's head.
+        context_width: Width of the context's heads.
+        context_networks: Networks of the context.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class MaskEnsemble(nn.Module):
         hidden: Sequence[int] = (128, 32),
         context: ContextKind = "none",
         context_width: int = 96,
+        context_networks: int = 1,
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -95,11 +100,10 @@ class MaskEnsemble(nn.Module):
             "hidden": list(hidden),
             "context": context,
             "context_width": context_width,
+            "context_networks": context_networks,
         }
         self.num_classes = num_classes
-        self.context_kind: ContextKind = context
-        self.context_width = context_width
-        self.context = make_context(context, context_width, num_classes)
+        self.context = make_context(context, context_width, num_classes, context_networks)
         length = num_channels + int(self.context.num_channels)  # pyright: ignore
         self.members = nn.ModuleList(
             PixelClassifier(length, num_classes, hidden) for _ in range(num_members)
@@ -109,6 +113,9 @@ class MaskEnsemble(nn.Module):
         self.deviation: Tensor
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("deviation", torch.ones(length))
+        # For the vote only, which may lean to a class.
+        self.logit_shift: Tensor
+        self.register_buffer("logit_shift", torch.zeros(num_classes))
 
     def standardize(self, pixels: Tensor) -> Tensor:
         """Brings D* with context, ``[P, C]``, to mean 0 and deviation 1."""
@@ -118,6 +125,13 @@ class MaskEnsemble(nn.Module):
         """Classifies pixels by D* with context, ``[P, C]``: ``[members, P, classes]``."""
         pixels = self.standardize(pixels)
         return torch.stack([member(pixels) for member in self.members])
+
+    def member_probabilities(self, pixels: Tensor) -> Tensor:
+        """Probabilities by D* with context, ``[P, C]``: ``[members, P, classes]``."""
+        own = self.logits(pixels).softmax(dim=2)
+        if not isinstance(self.context, SemanticContext):
+            return own
+        return (own + self.context.classify(pixels[:, -self.context.num_channels :])) / 2.0
 
     @torch.no_grad()
     def forward(self, deep: DeepFeatures, size: tuple[int, int]) -> PixelClasses:
@@ -138,10 +152,10 @@ class MaskEnsemble(nn.Module):
             pixels = torch.cat(
                 [sample_hypercolumns(deep.features, points), read_points(around, points)], dim=2
             )
-            logits = self.logits(pixels.flatten(0, 1))
-            probabilities.append(logits.softmax(dim=2).mean(dim=0).unflatten(0, (batch, -1)))
-            ballots = F.one_hot(logits.argmax(dim=2), self.num_classes).float()
-            votes.append(ballots.mean(dim=0).unflatten(0, (batch, -1)))
+            said = self.member_probabilities(pixels.flatten(0, 1))
+            probabilities.append(said.mean(dim=0).unflatten(0, (batch, -1)))
+            ballots = F.one_hot((said * self.logit_shift.exp()).argmax(dim=2), self.num_classes)
+            votes.append(ballots.float().mean(dim=0).unflatten(0, (batch, -1)))
         probability, shares = (
             torch.cat(parts, dim=1).transpose(1, 2).unflatten(2, size)
             for parts in (probabilities, votes)

@@ -35,7 +35,7 @@ def refine(
     hole_area: float = 0.0005,
     thin_width: float = 0.012,
     thin_contrast: float = 0.2,
-    certainty: float = 0.65,
+    certainty: float = 0.7,
     doubtful_width: float = 0.02,
     grow: float = 0.0,
 ) -> Tensor:

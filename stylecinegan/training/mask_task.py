@@ -1,21 +1,28 @@
 """Training of the mask ensemble (Sec. 3.2)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
+from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.mask.context import ContextKind
+from stylecinegan.mask.context import ContextKind, SemanticContext
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples, bootstrap
+from stylecinegan.training.logit_shift import logit_shift
 from stylecinegan.training.pixel_sampling import Networks, sample_pixels
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
+
+_NUM_SHIFTED = 1024
+"""Photos by which :func:`~stylecinegan.training.logit_shift.logit_shift` is found, at most."""
 
 
 class MaskTask:
@@ -28,15 +35,17 @@ class MaskTask:
     1024x1024) and puts both into a memory that the updates draw from. Each member starts from
     weights of its own and sees a bootstrap of its own: a photo counts for it 0, 1, 2 … times, by a
     Poisson draw that its index fixes. Some photos are only for validation; the best weights by
-    their loss are exported, and training ends early where they get no better.
+    their loss are exported, and training ends early where they get no better. The vote is for the
+    largest intersection over union (:func:`~stylecinegan.training.logit_shift.logit_shift`).
 
     A resumed run goes on with the same weights and optimiser, but fills its memory anew: a
     gigabyte of features is not worth saving.
 
     Args:
         model: The networks.
-        initial: ``mask.safetensors`` whose context is taken over; its own arguments replace
-            ``context`` and ``context_width``. Without one a context is random.
+        contexts: Files, ``mask.safetensors``, whose contexts are taken over, their networks side by
+            side; their own arguments replace ``context`` and ``context_width``. Without any a
+            context is random.
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
         context: What is added to D*.
@@ -59,7 +68,7 @@ class MaskTask:
         self,
         model: Networks,
         *,
-        initial: str | Path | None = None,
+        contexts: Sequence[str | Path] = (),
         num_members: int = 10,
         hidden: tuple[int, int] = (64, 32),
         context: ContextKind = "semantic",
@@ -82,18 +91,17 @@ class MaskTask:
         self.model = model
         for network in (model.generator, model.encoder):
             network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        given = None if initial is None else checkpoints.load(initial, MaskEnsemble)
-        if given is not None:
-            context, context_width = given.context_kind, given.context_width
+        around: dict[str, Any] = {"context": context, "context_width": context_width}
+        if contexts:
+            around, state = _join(contexts)
         self.ensemble = MaskEnsemble(
             num_channels=_num_channels(model.generator),
             num_members=num_members,
             hidden=hidden,
-            context=context,
-            context_width=context_width,
+            **around,
         )
-        if given is not None:
-            self.ensemble.context.load_state_dict(given.context.state_dict())
+        if contexts:
+            self.ensemble.context.load_state_dict(state)
         self.ensemble.context.eval().requires_grad_(False)
         self.num_steps = num_steps
         self.updates_per_step = updates_per_step
@@ -155,20 +163,20 @@ class MaskTask:
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
         """Sums the members' cross-entropies, weighted by photo and member."""
         samples = PixelSamples(**batch)
-        logits = self.ensemble.logits(samples.pixels.flatten(0, 1))
-        logits = logits.unflatten(1, samples.pixels.shape[:2])
+        pixels = samples.pixels.to(self.ensemble.mean.device)
+        logits = self.ensemble.logits(pixels.flatten(0, 1)).unflatten(1, pixels.shape[:2])
         members = len(self.ensemble.members)
         weights = bootstrap(samples.index, members) if self.ensemble.members.training else None
         losses = (
             F.cross_entropy(
                 logits.flatten(0, 2),
-                samples.labels.expand(members, -1, -1).flatten(),
+                samples.labels.to(logits.device).expand(members, -1, -1).flatten(),
                 reduction="none",
             )
             .unflatten(0, logits.shape[:3])
             .mean(dim=2)
         )
-        pixel = losses.mean() if weights is None else (losses * weights).mean()
+        pixel = losses.mean() if weights is None else (losses * weights.to(losses)).mean()
         return pixel, {"pixel": pixel}
 
     def state_dict(self) -> dict:
@@ -196,7 +204,7 @@ class MaskTask:
         best = MaskEnsemble(**self.ensemble.arguments)  # pyright: ignore
         best.load_state_dict(self.best)
         notes = {"task": "mask", "step": str(self.best_step), "loss": f"{self.best_loss:.4f}"}
-        checkpoints.save(directory / "mask.safetensors", best, notes=notes)
+        checkpoints.save(directory / "mask.safetensors", best, notes=notes, use_bytes=True)
 
     @torch.no_grad()
     def _remember(self, batch: Terms) -> None:
@@ -239,8 +247,42 @@ class MaskTask:
         is_complete = len(self.validation) == self.validation.capacity
         if loss.item() < self.best_loss or not is_complete:
             self.best_loss, self.best_step = loss.item(), self.step_number
-            self.best = _copy(self.ensemble)
+            self.best = self._with_shift()
         return loss
+
+    def _with_shift(self) -> Terms:
+        """The weights, with the vote leaning as :func:`logit_shift` finds."""
+        probabilities, labels = [], []
+        for memory in (self.memory, self.validation):
+            count = min(len(memory), _NUM_SHIFTED)
+            for first in range(0, count, 64):
+                samples = memory.take(list(range(first, min(first + 64, count))))
+                pixels = samples.pixels.flatten(0, 1).to(self.ensemble.mean.device)
+                said = self.ensemble.member_probabilities(pixels)
+                probabilities.append(said.mean(dim=0).cpu())
+                labels.append(samples.labels.flatten())
+        shift = logit_shift(torch.cat(probabilities), torch.cat(labels))
+        return {**_copy(self.ensemble), "logit_shift": shift}
+
+
+def _join(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
+    """Arguments and weights of a context that has the networks of all files, in their order."""
+    width, count = None, 0
+    state: Terms = {}
+    for file in files:
+        given = checkpoints.load(file, MaskEnsemble)
+        if not isinstance(given.context, SemanticContext):
+            raise InputError(f"wanted the weights of a semantic context, found none in {file}")
+        own = given.arguments["context_width"]
+        if width not in (None, own):
+            raise InputError(f"wanted contexts of the same width {width}, found {own} in {file}")
+        width = own
+        for network in given.context.networks:
+            prefix = f"networks.{count}."
+            state |= {prefix + name: tensor for name, tensor in network.state_dict().items()}
+            count += 1
+    around = {"context": "semantic", "context_width": width, "context_networks": count}
+    return around, state
 
 
 def _copy(ensemble: nn.Module) -> Terms:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from stylecinegan import checkpoints
 from stylecinegan.efficientnet import load_imagenet_weights
-from stylecinegan.mask.context import SemanticContext
+from stylecinegan.errors import InputError
+from stylecinegan.mask.context import ContextNetwork, SemanticContext
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import change_colors
@@ -25,10 +26,11 @@ class SemanticTask:
     Brightness, saturation and contrast of the photos are changed a little at each sight: five
     thousand photos are soon known by heart. The classes are asked for at the resolution of the
     context's maps, as shares of the pixels there.
-    :class:`~stylecinegan.training.mask_task.MaskTask` then trains the pixel classifiers upon it.
+    :class:`~stylecinegan.training.mask_task.MaskTask` then puts networks that were trained so side
+    by side, and trains the pixel classifiers upon them.
 
     Args:
-        ensemble: The ensemble whose context is trained; nothing else of it is.
+        ensemble: The ensemble whose context, of one network, is trained; nothing else of it is.
         trunk: File of ImageNet weights that the trunk starts from
             (:func:`~stylecinegan.efficientnet.load_imagenet_weights`); by default it starts from
             random ones, which five thousand photos do not make up for.
@@ -42,6 +44,9 @@ class SemanticTask:
         ema_half_life: Half-life of the averaged weights, in photos.
         precision: Arithmetic of the network.
         num_accumulate: Parts that a batch is split into.
+
+    Raises:
+        InputError: If the context has several networks.
     """
 
     def __init__(
@@ -61,17 +66,22 @@ class SemanticTask:
     ) -> None:
         context = ensemble.context
         assert isinstance(context, SemanticContext)
+        if len(context.networks) != 1:
+            raise InputError("networks of a context are trained one at a time, got several")
+        network = context.networks[0]
+        assert isinstance(network, ContextNetwork)
         if trunk is not None:
-            load_imagenet_weights(context.trunk, trunk)
+            load_imagenet_weights(network.trunk, trunk)
         self.ensemble = ensemble
         self.context = context.to(memory_format=torch.channels_last).train()
+        self.network = network
         self.num_steps = num_steps
         self.num_warmup = num_warmup
         self.step_number = 0
-        context.trunk.stem.requires_grad_(num_frozen == 0)
-        context.trunk.blocks[:num_frozen].requires_grad_(False)
-        tuned = [weight for weight in context.trunk.parameters() if weight.requires_grad]
-        head = [*context.head.parameters(), *context.classify.parameters()]
+        network.trunk.stem.requires_grad_(num_frozen == 0)
+        network.trunk.blocks[:num_frozen].requires_grad_(False)
+        tuned = [weight for weight in network.trunk.parameters() if weight.requires_grad]
+        head = [*network.head.parameters(), *network.classify.parameters()]
         groups = [
             {"params": tuned, "peak": trunk_learning_rate},
             {"params": head, "peak": learning_rate},
@@ -105,7 +115,7 @@ class SemanticTask:
         if self.context.training:
             image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
         image = image.contiguous(memory_format=torch.channels_last)
-        guess = self.context.classify(self.context.look(image)).float().log_softmax(dim=1)
+        guess = self.network.classify(self.network(image)).float().log_softmax(dim=1)
         classes = F.one_hot(batch["label"], guess.shape[1]).permute(0, 3, 1, 2).float()
         shares = F.adaptive_avg_pool2d(classes, (guess.shape[2], guess.shape[3]))
         entropy = -(shares * guess).sum(dim=1).mean()

@@ -4,10 +4,9 @@ import torch
 from stylecinegan.mask.context import SemanticContext
 
 
-@pytest.fixture
-def context():
+def make_context(num_networks=1):
     torch.manual_seed(0)
-    return SemanticContext(8).eval()
+    return SemanticContext(8, num_networks=num_networks).eval()
 
 
 @pytest.fixture
@@ -17,16 +16,24 @@ def photo():
 
 
 @torch.no_grad()
-def test_a_mirrored_photo_gets_mirrored_maps(context, photo):
+def test_networks_stand_side_by_side_at_a_quarter_of_the_resolution(photo):
+    context = make_context(2)
     maps = context(photo)
-    assert maps.shape == (1, 24, 16, 24)
-    torch.testing.assert_close(context(photo.flip(3)).flip(3), maps, atol=1e-5, rtol=1e-4)
+    assert context.num_channels == 48
+    assert maps.shape == (1, 48, 16, 24)
+    torch.testing.assert_close(context.look(photo)[:, 24:], context.networks[1](photo))
+
+
+@torch.no_grad()
+def test_a_mirrored_photo_gets_mirrored_maps(photo):
+    context = make_context()
+    torch.testing.assert_close(context(photo.flip(3)).flip(3), context(photo), atol=1e-5, rtol=1e-4)
     once = context.look(photo)
     assert not torch.allclose(context.look(photo.flip(3)).flip(3), once, atol=1e-4, rtol=1e-3)
 
 
 @torch.no_grad()
-def test_a_photo_is_looked_at_four_times_and_the_mean_is_taken(context, photo, monkeypatch):
+def test_a_photo_is_looked_at_four_times_and_the_mean_is_taken(photo, monkeypatch):
     looks = []
 
     def look(image):
@@ -35,6 +42,7 @@ def test_a_photo_is_looked_at_four_times_and_the_mean_is_taken(context, photo, m
         ramp = torch.linspace(0.0, 1.0, image.shape[3] // 4)
         return ramp.expand(1, 1, image.shape[2] // 4, -1)
 
+    context = make_context()
     monkeypatch.setattr(context, "look", look)
     maps = context(photo)
     assert [tuple(image.shape[2:]) for image in looks] == [(64, 96)] * 2 + [(80, 120)] * 2

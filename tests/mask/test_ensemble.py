@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.mask import ensemble as ensemble_file
+from stylecinegan.mask.context import SemanticContext
 from stylecinegan.mask.deep_features import DeepFeatures
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
 from stylecinegan.mask.released import load_released_ensemble
@@ -37,6 +38,47 @@ def test_most_votes_win_and_their_share_is_the_confidence():
     sure = torch.tensor([0.0, 0.0, 9.0]).softmax(0)[2]
     weak = torch.tensor([0.0, 1.0, 0.0]).softmax(0)[2]
     torch.testing.assert_close(result.probabilities[0, 2], (sure + 2 * weak).div(3).expand(8, 8))
+
+
+def test_the_vote_leans_and_the_probabilities_do_not():
+    model = MaskEnsemble(5, num_members=2, hidden=(4, 4)).eval()
+    model.members = torch.nn.ModuleList([Constant(0.3, 0.0, 0.0)] * 2)
+    plain = model(deep(), (8, 8))
+    assert (plain.vote == 0).all()
+    model.logit_shift.copy_(torch.tensor([0.0, 0.0, 0.4]))
+    leaning = model(deep(), (8, 8))
+    assert (leaning.vote == 2).all()
+    assert torch.equal(leaning.probabilities, plain.probabilities)
+
+
+@torch.no_grad()
+def test_what_the_context_believes_counts_half():
+    torch.manual_seed(5)
+    model = MaskEnsemble(
+        5, num_members=1, hidden=(4, 4), context="semantic", context_width=8, context_networks=2
+    ).eval()
+    model.members = torch.nn.ModuleList([Constant(0.0, 50.0, 0.0)])
+    for network, bias in zip(
+        model.context.networks, ([0.0, 0.0, 50.0], [50.0, 0.0, 0.0]), strict=True
+    ):
+        network.classify.weight.zero_()
+        network.classify.bias.copy_(torch.tensor(bias))
+    result = model(deep(), (8, 8))
+    expected = torch.tensor([0.25, 0.5, 0.25]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    torch.testing.assert_close(result.probabilities, expected)
+
+
+@torch.no_grad()
+def test_a_context_classifies_what_it_saw_as_its_training_does():
+    torch.manual_seed(6)
+    context = SemanticContext(8, num_networks=2).eval()
+    maps = context(torch.rand(1, 3, 32, 32) * 2 - 1)
+    wanted = [
+        network.classify(part).softmax(dim=1)
+        for network, part in zip(context.networks, maps.split(24, dim=1), strict=True)
+    ]
+    found = context.classify(maps.flatten(2)[0].T)
+    torch.testing.assert_close(found.T.view(1, 3, 8, 8), (wanted[0] + wanted[1]) / 2.0)
 
 
 @pytest.mark.parametrize("context", ["none", "semantic"])

@@ -5,6 +5,7 @@ import torch
 
 from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.context import NoContext
@@ -13,6 +14,7 @@ from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.hypercolumns import pixel_centres, sample_hypercolumns
 from stylecinegan.mask.prediction import classify_pixels
 from stylecinegan.training.feature_memory import FeatureMemory, bootstrap
+from stylecinegan.training.logit_shift import logit_shift
 from stylecinegan.training.mask_task import MaskTask
 from stylecinegan.training.pixel_sampling import Networks, sample_pixels
 
@@ -98,15 +100,61 @@ def test_a_resumed_run_has_weights_and_optimiser_of_the_interrupted_one():
     other.step(drawn_batch())  # fills its memory anew
 
 
-def test_the_context_is_taken_over_and_stays_as_it_is(tmp_path):
+def write_context(path, **settings):
+    ensemble = MaskEnsemble(5, context="semantic", **{"context_width": 8, **settings})
+    checkpoints.save(path, ensemble)
+    return ensemble.context
+
+
+def test_contexts_are_put_side_by_side_and_stay_as_they_are(tmp_path):
     torch.manual_seed(3)
-    given = MaskEnsemble(5, context="semantic", context_width=8)
-    checkpoints.save(tmp_path / "mask.safetensors", given)
-    task = small_task(initial=tmp_path / "mask.safetensors")
+    files = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
+    first = write_context(files[0])
+    second = write_context(files[1], context_networks=2)
+    task = small_task(contexts=files)
+    assert task.ensemble.arguments["context_networks"] == 3
     task.step(drawn_batch())
-    for name, tensor in given.context.state_dict().items():
-        kept = task.ensemble.context.state_dict()[name]
-        torch.testing.assert_close(kept, tensor, atol=1e-3, rtol=1e-3)  # half precision
+    for network, given in zip(
+        task.ensemble.context.networks, [*first.networks, *second.networks], strict=True
+    ):
+        for name, tensor in given.state_dict().items():
+            kept = network.state_dict()[name]
+            torch.testing.assert_close(kept, tensor, atol=1e-3, rtol=1e-3)  # half precision
+
+
+def test_contexts_that_do_not_go_together_are_refused(tmp_path):
+    files = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
+    write_context(files[0])
+    write_context(files[1], context_width=16)
+    with pytest.raises(InputError, match=r"of the same width 8, found 16 in .*second"):
+        small_task(contexts=files)
+    checkpoints.save(files[1], MaskEnsemble(5))
+    with pytest.raises(InputError, match=r"a semantic context, found none in .*second"):
+        small_task(contexts=files)
+
+
+def test_the_exported_vote_is_for_the_intersection_over_union(tmp_path):
+    task = small_task(validation_every=100)
+    for _ in range(6):
+        task.step(drawn_batch())
+    samples = task.memory.take(list(range(len(task.memory))))
+    with torch.no_grad():
+        said = task.ensemble.eval().member_probabilities(samples.pixels.flatten(0, 1)).mean(dim=0)
+    shift = logit_shift(said, samples.labels.flatten())
+    assert shift.ne(0).any()
+    task.export(tmp_path)
+    loaded = checkpoints.load(tmp_path / "mask.safetensors", MaskEnsemble)
+    torch.testing.assert_close(loaded.logit_shift, shift, atol=1e-3, rtol=0)
+
+
+@pytest.mark.gpu
+def test_classifiers_are_trained_on_cuda(tmp_path):
+    task = small_task()
+    task.to(torch.device("cuda"))
+    batch = {name: tensor.to("cuda") for name, tensor in drawn_batch().items()}
+    terms = [task.step(batch) for _ in range(6)]
+    assert terms[-1]["validation"] < 0.75
+    task.export(tmp_path)
 
 
 def test_nothing_is_trained_before_the_memory_holds_enough():

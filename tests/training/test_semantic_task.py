@@ -5,13 +5,20 @@ import torch
 
 from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from stylecinegan.mask import MaskEnsemble
 from stylecinegan.training.semantic_task import SemanticTask
 
 
-def make_task(**settings):
+def make_ensemble(**settings):
+    return MaskEnsemble(
+        5, num_members=1, hidden=(4, 4), context="semantic", context_width=16, **settings
+    )
+
+
+def make_task(ensemble=None, **settings):
     torch.manual_seed(0)
-    ensemble = MaskEnsemble(5, num_members=1, hidden=(4, 4), context="semantic", context_width=16)
+    ensemble = ensemble or make_ensemble()
     settings = {
         "num_frozen": 0,
         "num_warmup": 1,
@@ -62,7 +69,7 @@ def test_the_averaged_context_is_exported_in_a_mask_ensemble(batch, tmp_path):
 
 def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):
     task = make_task(num_frozen=2)
-    trunk = task.context.trunk
+    trunk = task.context.networks[0].trunk
     before = copy.deepcopy(trunk.state_dict())
     task.step(batch)
     changed = {
@@ -70,3 +77,8 @@ def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):
     }
     assert not any(name.startswith(("stem", "blocks.0.", "blocks.1.")) for name in changed)
     assert "blocks.2.expand.weight" in changed
+
+
+def test_networks_are_trained_one_at_a_time():
+    with pytest.raises(InputError, match="one at a time"):
+        make_task(make_ensemble(context_networks=2))

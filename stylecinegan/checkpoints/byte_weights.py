@@ -1,0 +1,60 @@
+"""Matrices in 8 bits: a file of the same size holds twice the network."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+
+_STEPS = ".steps"
+_LEVELS = 127
+
+
+def to_bytes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rounds the tensors of a module for a file.
+
+    Args:
+        state: Tensors by name.
+
+    Returns:
+        Matrices and kernels as int8 ``[C, …]``, whole multiples of a step that each output channel
+        has of its own, beside them ``NAME.steps``, half precision ``[C]``; vectors in half
+        precision where it holds them; all else as it is.
+    """
+    stored: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if not tensor.is_floating_point():
+            stored[name] = tensor
+        elif tensor.ndim < 2:
+            half = tensor.half()
+            stored[name] = half if half.isfinite().all() else tensor
+        else:
+            values = tensor.detach().float()
+            # As the file has them; half's smallest number where a channel is all zero.
+            steps = (values.flatten(1).abs().amax(dim=1) / _LEVELS).half().clamp(min=2.0**-24)
+            levels = (values / _beside(steps, values)).round().clamp(-_LEVELS, _LEVELS)
+            stored[name] = levels.to(torch.int8)
+            stored[name + _STEPS] = steps
+    return stored
+
+
+def from_bytes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Restores what :func:`to_bytes` rounded, in float32; other tensors pass.
+
+    Raises:
+        InputError: If a matrix of bytes lacks its steps.
+    """
+    restored = dict(state)
+    for name, levels in state.items():
+        if levels.dtype != torch.int8:
+            continue
+        steps = restored.pop(name + _STEPS, None)
+        if steps is None or not steps.is_floating_point() or steps.shape != levels.shape[:1]:
+            raise InputError(f"{name} is in bytes and lacks a step for each of its channels")
+        restored[name] = levels.float() * _beside(steps, levels)
+    return restored
+
+
+def _beside(steps: Tensor, matrix: Tensor) -> Tensor:
+    return steps.float().view(-1, *(1 for _ in matrix.shape[1:]))

@@ -1,0 +1,42 @@
+"""Decisions for the intersection over union instead of the number of right pixels."""
+
+import itertools
+
+import torch
+from torch import Tensor
+
+_TRIED = torch.arange(-4, 9) / 10.0
+
+
+def logit_shift(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Finds what to add to the logits for the largest intersection over union.
+
+    Cross-entropy leads to probabilities, and the likeliest class is right most often. The
+    intersection over union, which is what masks are measured by, is largest where a class is taken
+    from less than a half on: from IoU / (1 + IoU) on if there are two (Nowozin 2014).
+
+    Args:
+        probabilities: Of pixels of many photos, ``[P, classes]``; class 0 rests.
+        labels: Their classes, ``[P]``.
+
+    Returns:
+        ``[classes]``, 0 for class 0: for each other class one of -0.4, -0.3, … 0.8, by which the
+        mean of the IoU of each and of all of them together is largest.
+    """
+    logits = probabilities.clamp(min=1e-6).log()
+    best, best_iou = torch.zeros(logits.shape[1]), -1.0
+    for tried in itertools.product(_TRIED.tolist(), repeat=logits.shape[1] - 1):
+        shift = torch.tensor([0.0, *tried])
+        iou = _mean_iou((logits + shift).argmax(dim=1), labels, logits.shape[1])
+        if iou > best_iou:
+            best, best_iou = shift, iou
+    return best
+
+
+def _mean_iou(found: Tensor, labels: Tensor, num_classes: int) -> float:
+    table = torch.bincount(labels * num_classes + found, minlength=num_classes**2).double()
+    table = table.view(num_classes, num_classes)
+    hit, wanted, got = table.diagonal(), table.sum(dim=1), table.sum(dim=0)
+    alone = hit / (wanted + got - hit).clamp(min=1.0)
+    moving = table[1:, 1:].sum() / (table.sum() - table[0, 0]).clamp(min=1.0)
+    return (alone[1:].sum() + moving).item() / num_classes
