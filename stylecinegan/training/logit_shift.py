@@ -21,10 +21,11 @@ def logit_shift(probabilities: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         ``[classes]``, 0 for class 0: for each other class one of -0.4, -0.3, … 0.8, by which the
-        mean of the IoU of each and of all of them together is largest.
+        mean of the IoU of each and of all of them together is largest; 0 if none beats it.
     """
     logits = probabilities.clamp(min=1e-6).log()
-    best, best_iou = torch.zeros(logits.shape[1]), -1.0
+    best = torch.zeros(logits.shape[1])
+    best_iou = _mean_iou(logits.argmax(dim=1), labels, logits.shape[1])
     for tried in itertools.product(_TRIED.tolist(), repeat=logits.shape[1] - 1):
         shift = torch.tensor([0.0, *tried])
         iou = _mean_iou((logits + shift).argmax(dim=1), labels, logits.shape[1])
