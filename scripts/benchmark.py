@@ -14,25 +14,25 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.errors import InputError
-from stylecinegan.evaluation.benchmarks.growth import Growth, plot_growth
-from stylecinegan.evaluation.benchmarks.machine import describe_machine
-from stylecinegan.evaluation.benchmarks.measurement import (
+from stylecinegan.benchmarks.growth import Growth, plot_growth
+from stylecinegan.benchmarks.machine import describe_machine
+from stylecinegan.benchmarks.measurement import (
     Contestant,
     Measurement,
     measure,
     to_rows,
 )
-from stylecinegan.evaluation.benchmarks.memory import Command
-from stylecinegan.evaluation.benchmarks.operators import euler_contestants, splat_contestants
-from stylecinegan.evaluation.benchmarks.rendering import render_contestants
-from stylecinegan.evaluation.benchmarks.training import train_contestants
+from stylecinegan.benchmarks.memory import Command
+from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
+from stylecinegan.benchmarks.rendering import render_contestants
+from stylecinegan.benchmarks.training import train_contestants
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Table, write_table
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inputs import check_number, choose_device, resize_photo
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.motion.controls import directed_motion, normalize_speed
+from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 from stylecinegan.ops import extension
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from stylecinegan import checkpoints
-from stylecinegan.checkpoints.recognition import Recognized, recognize
 from stylecinegan.errors import InputError
+from stylecinegan.importers.recognition import Recognized, recognize
 
 FOLDER = checkpoints.CHECKPOINTS_DIR / "lhq_1024"
 

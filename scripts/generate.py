@@ -18,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
+from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.loop_quality import LoopQuality
 from stylecinegan.inputs import (
     check_number,
     choose_device,
@@ -31,8 +31,8 @@ from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import Region
-from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
-from stylecinegan.style import StyleTarget, describe_inversion, read_style, write_latent
+from stylecinegan.metrics.loop_quality import LoopQuality
+from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion, directed_motion
 
 logger = logging.getLogger(__name__)
 

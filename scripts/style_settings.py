@@ -6,13 +6,13 @@ from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
+from stylecinegan.appearance import Style, StyleChange, StyleTarget, find_target
+from stylecinegan.appearance.schedule import check_schedule
+from stylecinegan.appearance.target import check_picture_inversion
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number
-from stylecinegan.style import Style, StyleChange, StyleTarget, find_target
-from stylecinegan.style.schedule import check_schedule
-from stylecinegan.style.target import check_picture_inversion
-from stylecinegan.training.losses import SqueezeNetFeatures
-from stylecinegan.training.perceptual import FeatureDistance
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
+from stylecinegan.losses.perceptual import FeatureDistance
 
 
 def check_picture_settings(cfg: DictConfig) -> None:

@@ -15,10 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.appearance import Style, StyleChange, read_style
+from stylecinegan.appearance.restyling import restyling
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
-from stylecinegan.style import Style, StyleChange, read_style
-from stylecinegan.style.path import restyling
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import command_line  # first: it sets what torch reads when it loads
 import hydra
 from omegaconf import DictConfig
 
-from stylecinegan.evaluation.user_study import build_study
+from stylecinegan.user_study.study import build_study
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,6 @@
 
 from stylecinegan.ops import splat
 from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
-from stylecinegan.warping.loop import Warping
+from stylecinegan.warping.settings import Warping
 
 __all__ = ["Cinemagraph", "StyleCineGAN", "Warping", "splat"]

@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
+from stylecinegan.appearance import StyleChange
+from stylecinegan.appearance.restyling import restyling, style_path
+from stylecinegan.appearance.style_change import StyledPhoto
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
@@ -17,18 +20,15 @@ from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
 from stylecinegan.mask.prediction import MaskPrediction, Region
-from stylecinegan.motion.controls import normalize_speed
+from stylecinegan.motion.controls.controls import normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
-from stylecinegan.style import StyleChange
-from stylecinegan.style.appearance import StyledPhoto
-from stylecinegan.style.path import restyling, style_path
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
-from stylecinegan.warping.loop import Warping, extend, frame_warps
-from stylecinegan.warping.moving_layer import MovingLayer
-from stylecinegan.warping.pyramid import WarpedPyramid
+from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
+from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
+from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stylecinegan.efficientnet import EfficientNet, SameConv, load_imagenet_weights
+from stylecinegan.backbones.efficientnet import EfficientNet, SameConv, load_imagenet_weights
 from stylecinegan.errors import InputError
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints, io
+from stylecinegan.appearance import read_latent, write_latent
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.style import read_latent, write_latent
 from tests.mask.decided import write_model
 
 ROOT = Path(__file__).parents[1]

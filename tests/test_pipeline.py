@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from stylecinegan import StyleCineGAN, Warping
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.loop_quality import LoopQuality
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.motion.controls import DIRECTIONS, directed_motion, normalize_speed
+from stylecinegan.metrics.loop_quality import LoopQuality
+from stylecinegan.motion.controls.controls import DIRECTIONS, directed_motion, normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
 
 

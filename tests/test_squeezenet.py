@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from stylecinegan.backbones.squeezenet import SqueezeNet, load_imagenet_weights
 from stylecinegan.errors import InputError
-from stylecinegan.squeezenet import SqueezeNet, load_imagenet_weights
 
 
 def test_maps_are_halved_before_the_units_that_the_paper_pools_before():

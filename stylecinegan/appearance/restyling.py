@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from stylecinegan.appearance.interpolation import choose_style_layers
+from stylecinegan.appearance.keyframes import every_frame, interpolated
+from stylecinegan.appearance.style_change import StyleChange, StyledPhoto, color_difference, restyle
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
-from stylecinegan.style.appearance import StyleChange, StyledPhoto, color_difference, restyle
-from stylecinegan.style.interpolation import choose_style_layers
-from stylecinegan.style.keys import every_frame, interpolated
 
 if TYPE_CHECKING:
     from stylecinegan.pipeline import Inversion

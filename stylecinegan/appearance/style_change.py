@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.appearance.interpolation import choose_style_layers, interpolate_codes
+from stylecinegan.appearance.schedule import Schedule, check_schedule, style_strength
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.style.interpolation import choose_style_layers, interpolate_codes
-from stylecinegan.style.schedule import Schedule, check_schedule, style_strength
 from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.loop import extend
-from stylecinegan.warping.moving_layer import MovingLayer
-from stylecinegan.warping.pyramid import WarpedPyramid
+from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
+from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
+from stylecinegan.warping.settings import extend
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class StyleChange:
     Attributes:
         target: Latent codes of the target style, ``[1, num_styles, style_dim]``.
         strength: The largest β of Eq. 5; above 1 it extrapolates.
-        schedule: How β gets there, see :func:`~stylecinegan.style.schedule.style_strength`.
+        schedule: How β gets there, see :func:`~stylecinegan.appearance.schedule.style_strength`.
         layers: The paper's numbers of the layers that take the new style, by default all after
             D^10.
         use_exact: Runs the generator for every frame instead of for a few values of β.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor
 
+from stylecinegan.appearance.descriptor import codes_of_change, describe_inversion, describe_sample
+from stylecinegan.appearance.directions import find_directions
+from stylecinegan.appearance.latent_files import LATENT_SUFFIXES, read_latent
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion.optimization import optimize_codes
 from stylecinegan.io import read_image
-from stylecinegan.style.description import codes_of_change, describe_inversion, describe_sample
-from stylecinegan.style.directions import find_directions
-from stylecinegan.style.latent_files import LATENT_SUFFIXES, read_latent
 
 if TYPE_CHECKING:
     from stylecinegan.pipeline import Inversion, StyleCineGAN
@@ -47,7 +47,7 @@ class StyleTarget:
 
     Attributes:
         codes: Its description, ``[1, num_styles, style_dim]``: latent codes, or what the
-            generator's appearance head says, see :mod:`stylecinegan.style.description`.
+            generator's appearance head says, see :mod:`stylecinegan.appearance.descriptor`.
         is_offset: Whether they are added to the photo's.
     """
 

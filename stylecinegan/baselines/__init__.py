@@ -1,14 +1,14 @@
 """The methods that the paper's tables compare, behind one interface (Secs. 4.1 to 4.3)."""
 
-from stylecinegan.evaluation.baselines.animating_landscape import RecurrentWarping
-from stylecinegan.evaluation.baselines.deep_landscape import DeepLandscape
-from stylecinegan.evaluation.baselines.emf import EMF
-from stylecinegan.evaluation.baselines.laplacian import LaplacianPyramid
-from stylecinegan.evaluation.baselines.mocogan_hd import MoCoGANHD
-from stylecinegan.evaluation.baselines.ours import Ours
-from stylecinegan.evaluation.baselines.scene import Baseline, Scene
-from stylecinegan.evaluation.baselines.text2cinemagraph import Text2Cinemagraph
-from stylecinegan.evaluation.baselines.written import WrittenFrames
+from stylecinegan.baselines.animating_landscape import RecurrentWarping
+from stylecinegan.baselines.deep_landscape import DeepLandscape
+from stylecinegan.baselines.emf.method import EMF
+from stylecinegan.baselines.laplacian import LaplacianPyramid
+from stylecinegan.baselines.mocogan_hd.method import MoCoGANHD
+from stylecinegan.baselines.ours import Ours
+from stylecinegan.baselines.scene import Baseline, Scene
+from stylecinegan.baselines.text2cinemagraph import Text2Cinemagraph
+from stylecinegan.baselines.written import WrittenFrames
 
 __all__ = [
     "EMF",

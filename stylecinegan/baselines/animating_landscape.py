@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.warping.displacement import pixel_grid
 
 

@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inputs import resize_photo
 from stylecinegan.inversion.optimization import optimize_codes
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
-from stylecinegan.warping.loop import Warping, frame_warps
+from stylecinegan.warping.settings import Warping, frame_warps
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class DeepLandscape:
         num_steps: Steps of tuning; half as many at most find the codes. The paper: 500 and 500.
         learning_rate: Of tuning, Adam's; weights are equalised, so it is larger than usual.
         perceptual: Distance of two pictures that is added to the squared error, e.g.
-            :class:`~stylecinegan.training.perceptual.FeatureDistance`; by default none.
+            :class:`~stylecinegan.losses.perceptual.FeatureDistance`; by default none.
     """
 
     def __init__(

@@ -6,10 +6,10 @@ from itertools import islice
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.evaluation.baselines.scene import Scene
-from stylecinegan.warping.levels import band_pass
-from stylecinegan.warping.loop import Warping, extend, frame_warps
-from stylecinegan.warping.pyramid import WarpedPyramid
+from stylecinegan.baselines.scene import Scene
+from stylecinegan.warping.photo_layer.levels import band_pass
+from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
+from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
 class LaplacianPyramid:

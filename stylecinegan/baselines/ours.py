@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.evaluation.baselines.scene import Scene
-from stylecinegan.warping.loop import Warping
+from stylecinegan.baselines.scene import Scene
+from stylecinegan.warping.settings import Warping
 
 
 class Ours:

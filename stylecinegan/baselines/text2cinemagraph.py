@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
+from stylecinegan.baselines.emf.method import EMF
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.data.real_motion import typical_speed
-from stylecinegan.evaluation.baselines.emf import EMF
-from stylecinegan.evaluation.baselines.scene import Scene
-from stylecinegan.motion.controls import DIRECTIONS, controlled_motion
+from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion
 
 
 class Text2Cinemagraph:
@@ -24,8 +24,8 @@ class Text2Cinemagraph:
     predicts and the text turns the result. The picture side is the network of :class:`EMF`.
 
     Args:
-        text: See :func:`~stylecinegan.motion.text.parse_text`. By default it is what can be said of
-            the scene's motion in a word: the direction in which it leads on the whole.
+        text: See :func:`~stylecinegan.motion.controls.text.parse_text`. By default
+            the direction in which the scene's motion leads on the whole, in a word.
         weights: See :class:`EMF`.
 
     Raises:

@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines.scene import Scene
 from stylecinegan.inputs import resize_photo
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from stylecinegan.benchmarks.memory import peak_of
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.benchmarks.memory import peak_of
 from stylecinegan.evaluation.report import Row
 
 SHORTEST_TIMING = 0.05

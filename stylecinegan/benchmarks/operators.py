@@ -5,8 +5,8 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from stylecinegan.evaluation.benchmarks.measurement import Contestant
-from stylecinegan.evaluation.benchmarks.plain_splatting import plain_joint_splat
+from stylecinegan.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import euler_step, integrate_motion, reflect
 from stylecinegan.warping.joint_splatting import joint_splat

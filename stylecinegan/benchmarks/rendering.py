@@ -6,11 +6,11 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from stylecinegan.evaluation.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.measurement import Contestant
 from stylecinegan.evaluation.released_procedure import ReleasedProcedure
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.pipeline import Cinemagraph, Inversion, StyleCineGAN
-from stylecinegan.warping.loop import Warping
+from stylecinegan.warping.settings import Warping
 
 
 @torch.no_grad()

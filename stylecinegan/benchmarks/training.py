@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from stylecinegan.evaluation.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.measurement import Contestant
 
 
 class Task(Protocol):

@@ -17,7 +17,7 @@ from stylecinegan.data.motion_sources import Source, find_sources
 from stylecinegan.data.pictures import read_names
 from stylecinegan.data.real_motion import video_of
 from stylecinegan.errors import InputError
-from stylecinegan.motion.optical_flow import estimate_motion, find_distinct
+from stylecinegan.motion.estimation.optical_flow import estimate_motion, find_distinct
 from stylecinegan.warping.displacement import integrate_motion
 
 logger = logging.getLogger(__name__)

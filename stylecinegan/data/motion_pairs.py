@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from stylecinegan import io
 from stylecinegan.errors import InputError
 from stylecinegan.io.paths import replacing, reporting_write_errors
-from stylecinegan.motion.optical_flow import ClipMotion
+from stylecinegan.motion.estimation.optical_flow import ClipMotion
 
 MOTION_ENDING = "_motion.npz"
 REFUSED_ENDING = "_refused.txt"

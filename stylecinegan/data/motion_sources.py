@@ -17,7 +17,7 @@ from stylecinegan.data.motion_pairs import is_finished, write_pair, write_refusa
 from stylecinegan.data.sky_timelapse import SkyTimelapse
 from stylecinegan.errors import InputError
 from stylecinegan.io.video_reading import OPEN_OPTIONS
-from stylecinegan.motion.optical_flow import Camera, ClipMotion, estimate_motion
+from stylecinegan.motion.estimation.optical_flow import Camera, ClipMotion, estimate_motion
 from stylecinegan.warping.displacement import resize_displacement
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".m4v", ".gif"})
@@ -55,8 +55,8 @@ def find_sources(
             or a split of it, or an ``.npz`` with an array ``clips``.
         side: Longer side that pictures and motion are shrunk to, in pixels.
         num_frames: Frames that a motion is the mean of; a longer video gives several pairs.
-        camera: See :func:`~stylecinegan.motion.optical_flow.estimate_motion`; ``"auto"`` checks
-            videos, but not Sky Time-lapse, whose cameras stand.
+        camera: See :func:`~stylecinegan.motion.estimation.optical_flow.estimate_motion`;
+            ``"auto"`` checks videos, but not Sky Time-lapse, whose cameras stand.
 
     Raises:
         InputError: If nothing of these is there, or ``camera`` is no choice.

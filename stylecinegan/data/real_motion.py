@@ -25,7 +25,7 @@ class RealMotion:
 
     Speeds of clips differ a hundredfold with the frame rate, and a photo does not tell it: each
     motion is divided by its typical speed (:func:`typical_speed`). Nor does a photo tell left from
-    right: see :class:`~stylecinegan.training.motion_task.MotionTask`.
+    right: see :class:`~stylecinegan.tasks.motion.MotionTask`.
 
     Args:
         dirs: Folders that ``prepare_data.py task=motion`` wrote.

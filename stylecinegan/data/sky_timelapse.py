@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from stylecinegan import io
 from stylecinegan.data.motion_pairs import pair_of
 from stylecinegan.errors import InputError
-from stylecinegan.motion.optical_flow import Camera, estimate_motion
+from stylecinegan.motion.estimation.optical_flow import Camera, estimate_motion
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class SkyTimelapse(Dataset[dict[str, Tensor]]):
         dir: A split, ``VIDEO/CLIP/FRAME.jpg`` or ``CLIP/FRAME.jpg``; or an ``.npz`` with an array
             ``clips``, ``[N, T, H, W, 3]``, uint8.
         num_frames: Frames that are looked at, the first of the clip.
-        camera: See :func:`~stylecinegan.motion.optical_flow.estimate_motion`.
+        camera: See :func:`~stylecinegan.motion.estimation.optical_flow.estimate_motion`.
 
     Raises:
         InputError: If there is no clip.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.metrics import MSSSIM, RMSE, PictureMetric, compare
-from stylecinegan.evaluation.metrics_perceptual import LPIPS, SqueezeNetDistance
+from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
+from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
 
 logger = logging.getLogger(__name__)
 

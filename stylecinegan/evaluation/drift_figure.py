@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.baselines import Baseline, Scene
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import Baseline, Scene
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_each, make_metrics
 from stylecinegan.evaluation.curves import plot_curves
 from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
-from stylecinegan.evaluation.metrics import PictureMetric
 from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import fit_mask, fit_size
-from stylecinegan.motion.controls import directed_motion, normalize_speed
+from stylecinegan.metrics.pictures import PictureMetric
+from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
 LEAST_SHARE = 0.1
 """Share of the picture that must move, and that must rest, for a picture to be used."""

@@ -9,10 +9,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, io, visualization
-from stylecinegan.evaluation.metrics import FeatureStatistics, multi_scale_ssim, rmse
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
-from stylecinegan.training.losses import SqueezeNetFeatures
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
+from stylecinegan.metrics.pictures import FeatureStatistics, multi_scale_ssim, rmse
 
 PAPER = {
     "w+ only": {"RMSE": 18.5902, "MS-SSIM": 0.7893},

@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, checkpoints, io, visualization
 from stylecinegan.data.annotations import AnnotatedLandscapes
-from stylecinegan.evaluation.mask_quality import TOLERANCE, Overlap, boundary_f_score, measure_masks
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
 from stylecinegan.io import from_uint8
 from stylecinegan.mask import MaskEnsemble
+from stylecinegan.metrics.mask_quality import TOLERANCE, Overlap, boundary_f_score, measure_masks
 
 NUM_SHOWN = 24
 GREEN = (-0.6, 0.9, -0.6)

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, visualization
 from stylecinegan.data.real_motion import RealMotion
-from stylecinegan.evaluation.motion_quality import angles, geometric_median, rank_correlation
 from stylecinegan.evaluation.report import Row
 from stylecinegan.mask.prediction import MaskPrediction
-from stylecinegan.motion.controls import controlled_motion
+from stylecinegan.metrics.motion_quality import angles, geometric_median, rank_correlation
+from stylecinegan.motion.controls.controls import controlled_motion
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion

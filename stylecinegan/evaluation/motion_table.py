@@ -12,15 +12,15 @@ from tqdm import tqdm
 from stylecinegan import StyleCineGAN, checkpoints, io, visualization
 from stylecinegan.data.real_motion import RealMotion
 from stylecinegan.evaluation.motion_clips import measure_clips, predict_clips, show_clip
-from stylecinegan.evaluation.motion_quality import angles, rank_correlation, with_sign_of
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
-from stylecinegan.motion.controls import directed_motion
+from stylecinegan.importers.released_motion import load_motion_generator
+from stylecinegan.metrics.motion_quality import angles, rank_correlation, with_sign_of
+from stylecinegan.motion.controls.controls import directed_motion
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.motion.regions import find_regions
-from stylecinegan.motion.released import load_motion_generator
 
 
 @torch.no_grad()

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.baselines import Baseline, Scene
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import Baseline, Scene
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
 from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
-from stylecinegan.evaluation.metrics import PictureMetric
 from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import (
     SceneSettings,
@@ -25,6 +24,7 @@ from stylecinegan.evaluation.scenes import (
     make_scene,
     measure_speed,
 )
+from stylecinegan.metrics.pictures import PictureMetric
 
 PAPER_ABLATIONS = {
     "full": {"frame LPIPS alex": 0.0511, "frame MS-SSIM": 0.7165, "frame RMSE": 21.8188},

@@ -4,13 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylecinegan.evaluation.benchmarks.plain_splatting import plain_splat
+from stylecinegan.benchmarks.plain_splatting import plain_splat
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, partial_sums
 from stylecinegan.ops import Backend, splat
 from stylecinegan.warping.displacement import Sampling, euler_step, resize_displacement
 from stylecinegan.warping.frame_warp import HOLE_WINDOW
-from stylecinegan.warping.loop import INTEGRATION_SIDE
+from stylecinegan.warping.settings import INTEGRATION_SIDE
 
 RELEASED_WARP_LAYERS = (11, 14, 16, 18)
 RELEASED_FIRST_RGB_LAYER = 12

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.data.real_motion import SMALLEST_SPEED, typical_speed
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines.scene import Scene
-from stylecinegan.motion.controls import DIRECTIONS, directed_motion
-from stylecinegan.motion.optical_flow import ClipMotion, estimate_motion
+from stylecinegan.motion.controls.controls import DIRECTIONS, directed_motion
+from stylecinegan.motion.estimation.optical_flow import ClipMotion, estimate_motion
 
 SPEEDS = ("own", "mean")
 
@@ -23,7 +23,7 @@ class SceneSettings:
     Attributes:
         motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.
             ``"predicted"``: by the model's motion generator, from the first frame. Or a word of
-            :data:`~stylecinegan.motion.controls.DIRECTIONS`.
+            :data:`~stylecinegan.motion.controls.controls.DIRECTIONS`.
         speed: ``"own"``: as fast as the clip. ``"mean"``: as fast as the test set on the mean
             (the paper's, Sec. 4.1).
         masks_dir: Folder of ``NAME.png``, white where it moves; by default masks are predicted

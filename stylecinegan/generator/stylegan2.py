@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
-from stylecinegan.generator.appearance import AppearanceHead
+from stylecinegan.generator.appearance_head import AppearanceHead
 from stylecinegan.generator.layers import (
     EqualizedLinear,
     StyledConv,
@@ -72,7 +72,7 @@ class Generator(nn.Module):
         first_rgb_layer: The first (even) layer that contributes to the picture.
         appearance_dim: Numbers that describe how a picture looks, for a generator whose layers
             after D^10 are a decoder: their codes are zero unless the appearance changes, see
-            :class:`~stylecinegan.generator.appearance.AppearanceHead`. 0 for a generator whose
+            :class:`~stylecinegan.generator.appearance_head.AppearanceHead`. 0 for a generator whose
             codes say it themselves.
 
     Raises:

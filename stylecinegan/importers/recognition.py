@@ -12,12 +12,16 @@ from stylecinegan.checkpoints.stylegan2 import build_generator, find_generator
 from stylecinegan.checkpoints.torch_files import check_file, read_pickle
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
+from stylecinegan.importers.released_classifiers import (
+    find_classifier,
+    load_released_ensemble,
+    make_ensemble,
+)
+from stylecinegan.importers.released_encoder import find_encoder, make_encoder
+from stylecinegan.importers.released_motion import is_motion_generator, make_motion_generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.inversion.released import find_encoder, make_encoder
 from stylecinegan.mask import MaskEnsemble
-from stylecinegan.mask.released import find_classifier, load_released_ensemble, make_ensemble
 from stylecinegan.motion.generator import MotionGenerator
-from stylecinegan.motion.released import is_motion_generator, make_motion_generator
 
 FILE_NAMES: dict[type[nn.Module], str] = {
     Generator: "generator.safetensors",

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecinegan.backbones.squeezenet import SqueezeNet, load_imagenet_weights
 from stylecinegan.errors import InputError
-from stylecinegan.squeezenet import SqueezeNet, load_imagenet_weights
 
 AdversarialKind = Literal["logistic", "hinge"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
-from stylecinegan.training.losses import perceptual_distance
+from stylecinegan.losses.adversarial import perceptual_distance
 
 TRUNKS = {"vgg": "vgg16-397923af.pth", "alex": "alexnet-owt-7be5be79.pth"}
 """Files of torchvision's ImageNet weights that LPIPS needs."""

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecinegan.mask.context import ContextKind, SemanticContext, make_context
 from stylecinegan.mask.deep_features import DeepFeatures
 from stylecinegan.mask.hypercolumns import (
     pixel_centres,
     read_points,
     sample_hypercolumns,
 )
+from stylecinegan.mask.semantic_features import ContextKind, SemanticContext, make_context
 
 CLASSES = ("static", "sky", "water")
 """Names of the classes 0, 1, 2."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecinegan.efficientnet import EfficientNet
+from stylecinegan.backbones.efficientnet import EfficientNet
 from stylecinegan.errors import InputError
 
 ContextKind = Literal["none", "semantic"]

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from stylecinegan.checkpoints import load_strictly, read_pickle
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.metrics_regions import MeanOver, as_stored, cover, mean_over
-from stylecinegan.evaluation.metrics_weights import find_weights
-from stylecinegan.training.losses import SqueezeNetFeatures
-from stylecinegan.training.perceptual import TRUNKS
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
+from stylecinegan.losses.perceptual import TRUNKS
+from stylecinegan.metrics.regions import MeanOver, as_stored, cover, mean_over
+from stylecinegan.metrics.weights import find_weights
 
 SIZES = {"vgg": "528 MB", "alex": "233 MB"}
 """Of the trunks' files, as torchvision states them."""

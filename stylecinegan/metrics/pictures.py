@@ -9,8 +9,8 @@ from pytorch_msssim import ms_ssim
 from pytorch_msssim.ssim import gaussian_filter
 from torch import Tensor
 
-from stylecinegan.evaluation.metrics_frechet import FeatureStatistics
-from stylecinegan.evaluation.metrics_regions import (
+from stylecinegan.metrics.frechet import FeatureStatistics
+from stylecinegan.metrics.regions import (
     NAMES,
     MeanOver,
     cover,

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.generator.appearance import AppearanceHead
+from stylecinegan.generator.appearance_head import AppearanceHead
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, NUM_STRUCTURE_CODES
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training.color_transfer import (
+from stylecinegan.tasks.color_transfer import (
     find_palette,
     from_oklab,
     to_oklab,
@@ -31,7 +31,7 @@ class AppearanceTask:
     """Teaches the codes after D^10 to change colours, by photos in other photos' colours.
 
     Every photo of a batch is to take the colours of the next one: the aim is a classical colour
-    transfer, region by region (:mod:`~stylecinegan.training.color_transfer`). Only how codes act
+    transfer, region by region (:mod:`~stylecinegan.tasks.color_transfer`). Only how codes act
     is trained, and the head that finds them. A photo's own codes are zero, where all
     convolutions are what they were: inversions, masks and samples stay the same bit for bit.
 

@@ -12,10 +12,10 @@ from stylecinegan import checkpoints
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.losses.adversarial import pyramid_error
+from stylecinegan.tasks.generator_setup import load_weights, unfreeze_top
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.generator_setup import load_weights, unfreeze_top
-from stylecinegan.training.losses import pyramid_error
 from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 
@@ -35,7 +35,7 @@ class EncoderTask:
         encoder: The encoder to train, or what makes one of the keywords ``num_styles``,
             ``style_dim`` and ``feature_channels``, which follow from the generator.
         perceptual: Gives the distance of two batches of pictures, e.g.
-            :class:`~stylecinegan.training.losses.FeatureDistance`; none leaves the term out.
+            :class:`~stylecinegan.losses.adversarial.FeatureDistance`; none leaves the term out.
         train_top: Trains the layers after D^10 along.
         synthetic_share: Share of the batch that is sampled from the generator, whose codes and
             feature are known.

@@ -11,16 +11,7 @@ from stylecinegan import checkpoints
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training import distributed
-from stylecinegan.training.augmentation import augment, draw_numbers
-from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.generator_setup import (
-    load_weights,
-    make_discriminator,
-    trained_groups,
-    view_layer,
-)
-from stylecinegan.training.losses import (
+from stylecinegan.losses.adversarial import (
     AdversarialKind,
     SqueezeNetFeatures,
     discriminator_loss,
@@ -28,7 +19,16 @@ from stylecinegan.training.losses import (
     gradient_penalty,
     path_lengths,
 )
-from stylecinegan.training.reconstruction import Reconstruction, fit_mapping, fix_top_codes
+from stylecinegan.tasks.generator_setup import (
+    load_weights,
+    make_discriminator,
+    trained_groups,
+    view_layer,
+)
+from stylecinegan.tasks.reconstruction import Reconstruction, fit_mapping, fix_top_codes
+from stylecinegan.training import distributed
+from stylecinegan.training.augmentation import augment, draw_numbers
+from stylecinegan.training.ema import ExponentialMovingAverage
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]

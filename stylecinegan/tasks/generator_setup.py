@@ -11,7 +11,7 @@ from stylecinegan.generator import Generator
 from stylecinegan.generator.discriminator import ProjectedDiscriminator, StyleGAN2Discriminator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, last_layer, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training.losses import SqueezeNetFeatures
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
 
 
 def load_weights(directory: Path, networks: nn.ModuleDict) -> None:

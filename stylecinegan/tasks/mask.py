@@ -12,31 +12,31 @@ from torch import Tensor, nn
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.mask.context import ContextKind, SemanticContext
 from stylecinegan.mask.ensemble import MaskEnsemble
-from stylecinegan.training.feature_memory import FeatureMemory, PixelSamples, bootstrap
-from stylecinegan.training.logit_shift import logit_shift
-from stylecinegan.training.pixel_sampling import Networks, sample_pixels
+from stylecinegan.mask.semantic_features import ContextKind, SemanticContext
+from stylecinegan.tasks.logit_offsets import logit_shift
+from stylecinegan.tasks.pixel_sampling import Networks, sample_pixels
+from stylecinegan.tasks.replay_buffer import FeatureMemory, PixelSamples, bootstrap
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
 
 _NUM_SHIFTED = 1024
-"""Photos by which :func:`~stylecinegan.training.logit_shift.logit_shift` is found, at most."""
+"""Photos by which :func:`~stylecinegan.tasks.logit_offsets.logit_shift` is found, at most."""
 
 
 class MaskTask:
     """Trains a :class:`MaskEnsemble` on inverted photos and their labels by cross-entropy.
 
     What is added to D* stays as it is given:
-    :class:`~stylecinegan.training.semantic_task.SemanticTask` trains it.
+    :class:`~stylecinegan.tasks.semantic.SemanticTask` trains it.
 
     Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all: 160 GB for
     1024x1024) and puts both into a memory that the updates draw from. Each member starts from
     weights of its own and sees a bootstrap of its own: a photo counts for it 0, 1, 2 … times, by a
     Poisson draw that its index fixes. Some photos are only for validation; the best weights by
     their loss are exported, and training ends early where they get no better. The vote is for the
-    largest intersection over union (:func:`~stylecinegan.training.logit_shift.logit_shift`).
+    largest intersection over union (:func:`~stylecinegan.tasks.logit_offsets.logit_shift`).
 
     A resumed run goes on with the same weights and optimiser, but fills its memory anew: a
     gigabyte of features is not worth saving.

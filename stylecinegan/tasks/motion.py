@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints, visualization
+from stylecinegan.losses.adversarial import perceptual_distance
+from stylecinegan.losses.motion import end_point_error, feature_matching, least_squares
 from stylecinegan.motion.discriminator import MultiScaleDiscriminator
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.losses import perceptual_distance
-from stylecinegan.training.motion_losses import end_point_error, feature_matching, least_squares
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]

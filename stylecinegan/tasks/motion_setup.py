@@ -8,7 +8,7 @@ from torch import Tensor
 from stylecinegan import checkpoints
 from stylecinegan.mask import MaskEnsemble
 from stylecinegan.mask.prediction import classify_pixels
-from stylecinegan.training.pixel_sampling import load_networks
+from stylecinegan.tasks.pixel_sampling import load_networks
 
 
 def load_segmenter(directory: str | Path | None = None) -> Callable[[Tensor], Tensor]:

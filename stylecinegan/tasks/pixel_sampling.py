@@ -11,7 +11,7 @@ from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.hypercolumns import read_points, sample_hypercolumns
-from stylecinegan.training.feature_memory import PixelSamples
+from stylecinegan.tasks.replay_buffer import PixelSamples
 from stylecinegan.training.update import Precision
 
 WINDOW = 0.5

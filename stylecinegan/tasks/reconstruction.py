@@ -9,13 +9,13 @@ from stylecinegan.generator import Generator
 from stylecinegan.generator.layers import EqualizedLinear
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training import distributed
-from stylecinegan.training.losses import (
+from stylecinegan.losses.adversarial import (
     SqueezeNetFeatures,
     energy_distance,
     moment_distance,
     perceptual_distance,
 )
+from stylecinegan.training import distributed
 
 Terms = dict[str, Tensor]
 

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import checkpoints
-from stylecinegan.efficientnet import load_imagenet_weights
+from stylecinegan.backbones.efficientnet import load_imagenet_weights
 from stylecinegan.errors import InputError
-from stylecinegan.mask.context import ContextNetwork, SemanticContext
 from stylecinegan.mask.ensemble import MaskEnsemble
+from stylecinegan.mask.semantic_features import ContextNetwork, SemanticContext
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import change_colors
 from stylecinegan.training.ema import ExponentialMovingAverage
@@ -26,14 +26,14 @@ class SemanticTask:
     Brightness, saturation and contrast of the photos are changed a little at each sight: five
     thousand photos are soon known by heart. The classes are asked for at the resolution of the
     context's maps, as shares of the pixels there.
-    :class:`~stylecinegan.training.mask_task.MaskTask` then puts networks that were trained so side
+    :class:`~stylecinegan.tasks.mask.MaskTask` then puts networks that were trained so side
     by side, and trains the pixel classifiers upon them.
 
     Args:
         ensemble: The ensemble whose context, of one network, is trained; nothing else of it is.
         trunk: File of ImageNet weights that the trunk starts from
-            (:func:`~stylecinegan.efficientnet.load_imagenet_weights`); by default it starts from
-            random ones, which five thousand photos do not make up for.
+            (:func:`~stylecinegan.backbones.efficientnet.load_imagenet_weights`); by default it
+            starts from random ones, which five thousand photos do not make up for.
         num_frozen: First blocks of the trunk that stay as they are: edges and textures are the
             same in any photo, and half the time of a step goes into them.
         learning_rate: Peak of AdamW's for the head.

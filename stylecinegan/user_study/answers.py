@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.user_study import KEY_FILE
+from stylecinegan.user_study.study import KEY_FILE
 
 CRITERIA = {"static consistency": "static_consistency", "motion quality": "motion_quality"}
 """Columns of the answers by the paper's names."""

@@ -18,7 +18,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, resize_photo
 from stylecinegan.io.paths import reporting_write_errors
 
-PAGE_DIR = Path(__file__).with_name("user_study_page")
+PAGE_DIR = Path(__file__).with_name("page")
 KEY_FILE = "key.json"
 VIDEO_SUFFIXES = (".mp4", ".webm")
 CODECS = ("h264", "vp8", "vp9", "av1")

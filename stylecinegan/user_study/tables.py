@@ -9,9 +9,9 @@ import numpy as np
 
 from stylecinegan import StyleCineGAN
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.rank_tests import Adjustment, dunn, kruskal_wallis
 from stylecinegan.evaluation.report import Row, Table
-from stylecinegan.evaluation.user_study_answers import CRITERIA, Score, read_answers
+from stylecinegan.user_study.answers import CRITERIA, Score, read_answers
+from stylecinegan.user_study.rank_tests import Adjustment, dunn, kruskal_wallis
 
 PAPER_SCORES = {
     "AL": (1.59, 0.20, 1.76, 0.45),

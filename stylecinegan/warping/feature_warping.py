@@ -10,7 +10,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, partial_sums
 from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.pyramid import WarpedPyramid
+from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 
 
 class WarpedGenerator:

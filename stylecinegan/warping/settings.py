@@ -32,7 +32,8 @@ class Warping:
         direction: Forward or backward warping.
         use_folding: Applies to-RGB before the warp; same result, faster.
         use_detail_transfer: This and the next two are explained by
-            :class:`~stylecinegan.warping.moving_layer.MovingLayer`; they need even warp layers.
+            :class:`~stylecinegan.warping.photo_layer.moving_layer.MovingLayer`; they
+            need even warp layers.
         use_moving_content_only: As above.
         use_contrast_preservation: As above.
         use_hole_filling: Fills pixels that nothing reached.

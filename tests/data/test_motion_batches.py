@@ -9,7 +9,7 @@ from stylecinegan.data.motion_batches import MotionBatches, soften
 from stylecinegan.data.motion_pairs import write_pair
 from stylecinegan.data.real_motion import RealMotion, mirror, typical_speed, video_of
 from stylecinegan.errors import InputError
-from stylecinegan.motion.optical_flow import ClipMotion
+from stylecinegan.motion.estimation.optical_flow import ClipMotion
 
 
 def write_clip(folder, name, velocity, side=48):

@@ -12,7 +12,7 @@ from stylecinegan.data.motion_pairs import (
     write_refusal,
 )
 from stylecinegan.errors import InputError
-from stylecinegan.motion.optical_flow import ClipMotion
+from stylecinegan.motion.estimation.optical_flow import ClipMotion
 
 
 @pytest.fixture

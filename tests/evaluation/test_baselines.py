@@ -3,16 +3,16 @@ import pytest
 import torch
 
 from stylecinegan import io
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import (
+from stylecinegan.baselines import (
     LaplacianPyramid,
     Ours,
     RecurrentWarping,
     Scene,
     WrittenFrames,
 )
-from stylecinegan.warping.loop import Warping
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.warping.settings import Warping
 
 from .tiny_model import make_model
 

@@ -4,17 +4,17 @@ import time
 import pytest
 import torch
 
-from stylecinegan.errors import InputError
-from stylecinegan.evaluation.benchmarks.growth import Growth, plot_growth
-from stylecinegan.evaluation.benchmarks.measurement import (
+from stylecinegan.benchmarks.growth import Growth, plot_growth
+from stylecinegan.benchmarks.measurement import (
     Contestant,
     Measurement,
     measure,
     to_rows,
 )
-from stylecinegan.evaluation.benchmarks.memory import Command, peak_of
-from stylecinegan.evaluation.benchmarks.operators import euler_contestants, splat_contestants
-from stylecinegan.evaluation.benchmarks.plain_splatting import plain_joint_splat
+from stylecinegan.benchmarks.memory import Command, peak_of
+from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
+from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
+from stylecinegan.errors import InputError
 from stylecinegan.warping.joint_splatting import joint_splat
 
 CPU = torch.device("cpu")

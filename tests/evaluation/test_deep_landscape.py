@@ -3,10 +3,10 @@ from copy import deepcopy
 
 import torch
 
+from stylecinegan.baselines import DeepLandscape, Scene
+from stylecinegan.baselines.deep_landscape import tune
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.evaluation.baselines import DeepLandscape, Scene
-from stylecinegan.evaluation.baselines.deep_landscape import tune
-from stylecinegan.evaluation.metrics import rmse
+from stylecinegan.metrics.pictures import rmse
 from stylecinegan.warping.displacement import pixel_grid
 
 from .tiny_model import make_model

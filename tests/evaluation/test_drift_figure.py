@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from stylecinegan import io
+from stylecinegan.baselines import Ours, RecurrentWarping
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import Ours, RecurrentWarping
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.curves import PANEL, plot_curves
 from stylecinegan.evaluation.drift_figure import measure_drift

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, checkpoints
+from stylecinegan.baselines import EMF, Scene, Text2Cinemagraph
+from stylecinegan.baselines.emf.network import SplattingNetwork, splat_symmetrically
+from stylecinegan.baselines.text2cinemagraph import describe
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import EMF, Scene, Text2Cinemagraph
-from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork, splat_symmetrically
-from stylecinegan.evaluation.baselines.text2cinemagraph import describe
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.joint_splatting import joint_splat
 

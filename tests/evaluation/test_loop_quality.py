@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylecinegan.evaluation.loop_quality import LoopQuality
+from stylecinegan.metrics.loop_quality import LoopQuality
 
 
 def measure(frames, mask=None):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylecinegan.evaluation.mask_quality import Overlap, boundary_f_score, measure_masks
+from stylecinegan.metrics.mask_quality import Overlap, boundary_f_score, measure_masks
 
 
 def upper(rows, size=32):

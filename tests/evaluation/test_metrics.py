@@ -5,7 +5,7 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from pytorch_msssim import ms_ssim
 from torch import nn
 
-from stylecinegan.evaluation.metrics import (
+from stylecinegan.metrics.pictures import (
     MSSSIM,
     RMSE,
     FeatureStatistics,

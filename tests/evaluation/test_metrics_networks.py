@@ -14,11 +14,11 @@ from torchvision.models import Inception3
 from stylecinegan import io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.metrics import FeatureStatistics, compare
-from stylecinegan.evaluation.metrics_frechet import I3DFeatures, InceptionFeatures
-from stylecinegan.evaluation.metrics_perceptual import LPIPS, SqueezeNetDistance
-from stylecinegan.evaluation.metrics_weights import find_weights
-from stylecinegan.training.losses import SqueezeNetFeatures, perceptual_distance
+from stylecinegan.losses.adversarial import SqueezeNetFeatures, perceptual_distance
+from stylecinegan.metrics.frechet import I3DFeatures, InceptionFeatures
+from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
+from stylecinegan.metrics.pictures import FeatureStatistics, compare
+from stylecinegan.metrics.weights import find_weights
 
 SQUEEZENET = Path(__file__).parents[3] / "shared/data/squeezenet1_0_features.npz"
 

@@ -2,15 +2,15 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import MoCoGANHD, Scene
-from stylecinegan.evaluation.baselines.mocogan_hd_network import (
+from stylecinegan.baselines import MoCoGANHD, Scene
+from stylecinegan.baselines.mocogan_hd.network import (
     ImageDiscriminator,
     TrajectoryGenerator,
     VideoDiscriminator,
 )
-from stylecinegan.evaluation.metrics import rmse
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.metrics.pictures import rmse
 
 from .tiny_model import make_model
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylecinegan.evaluation.motion_quality import (
+from stylecinegan.metrics.motion_quality import (
     angles,
     geometric_median,
     rank_correlation,

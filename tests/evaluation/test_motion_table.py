@@ -9,8 +9,8 @@ from stylecinegan.evaluation.motion_table import measure_motion
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import MaskPrediction
+from stylecinegan.motion.estimation.optical_flow import ClipMotion
 from stylecinegan.motion.generator import MotionGenerator
-from stylecinegan.motion.optical_flow import ClipMotion
 
 SIDE = 64
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints, io
+from stylecinegan.baselines import Ours, RecurrentWarping
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines import Ours, RecurrentWarping
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_frames
 from stylecinegan.evaluation.kept import Kept, measure_all
-from stylecinegan.evaluation.metrics import RMSE
 from stylecinegan.evaluation.protocols import mean_rows, measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
+from stylecinegan.metrics.pictures import RMSE
 
 from .tiny_model import drifting_clip, make_model
 

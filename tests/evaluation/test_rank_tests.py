@@ -3,7 +3,7 @@ import math
 import pytest
 
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.rank_tests import adjust, dunn, kruskal_wallis
+from stylecinegan.user_study.rank_tests import adjust, dunn, kruskal_wallis
 
 # Mangiafico, Summary and Analysis of Extension Program Evaluation in R, "Kruskal-Wallis Test":
 # points from 1 to 5 for three speakers, with many ties, and what R prints of them.

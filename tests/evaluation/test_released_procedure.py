@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, Warping
+from stylecinegan.benchmarks.rendering import random_inversion, render_contestants
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.evaluation.benchmarks.rendering import random_inversion, render_contestants
 from stylecinegan.evaluation.released_procedure import ReleasedProcedure
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.motion.controls import directed_motion, normalize_speed
+from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
 NUM_FRAMES = 6
 

@@ -8,9 +8,9 @@ import pytest
 
 from stylecinegan import io
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.user_study import build_study
-from stylecinegan.evaluation.user_study_answers import read_answers
-from stylecinegan.evaluation.user_study_tables import measure_preferences, measure_scores
+from stylecinegan.user_study.answers import read_answers
+from stylecinegan.user_study.study import build_study
+from stylecinegan.user_study.tables import measure_preferences, measure_scores
 from tests.evaluation.studies import CLIPS, METHODS, write_results
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylecinegan.evaluation.user_study_tables import measure_preferences
+from stylecinegan.user_study.tables import measure_preferences
 from tests.evaluation.chromium import Chromium, find_program
 from tests.evaluation.studies import write_results
 

@@ -4,7 +4,7 @@ import torch
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.generator.appearance import AppearanceHead
+from stylecinegan.generator.appearance_head import AppearanceHead
 
 SIZES = {"resolution": 128, "style_dim": 8, "num_mapping_layers": 1}
 

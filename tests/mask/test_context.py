@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylecinegan.mask.context import SemanticContext
+from stylecinegan.mask.semantic_features import SemanticContext
 
 
 def make_context(num_networks=1):

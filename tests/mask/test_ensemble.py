@@ -4,11 +4,11 @@ import torch.nn.functional as F
 
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
+from stylecinegan.importers.released_classifiers import load_released_ensemble
 from stylecinegan.mask import ensemble as ensemble_file
-from stylecinegan.mask.context import SemanticContext
 from stylecinegan.mask.deep_features import DeepFeatures
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
-from stylecinegan.mask.released import load_released_ensemble
+from stylecinegan.mask.semantic_features import SemanticContext
 
 
 def deep(height=4, width=4):

@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from stylecinegan.errors import InputError
-from stylecinegan.motion.arrows import apply_arrows, parse_arrows
-from stylecinegan.motion.controls import controlled_motion, directed_motion, normalize_speed
+from stylecinegan.motion.controls.arrows import apply_arrows, parse_arrows
+from stylecinegan.motion.controls.controls import (
+    controlled_motion,
+    directed_motion,
+    normalize_speed,
+)
 from stylecinegan.motion.regions import find_regions
 
 

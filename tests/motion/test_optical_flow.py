@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from stylecinegan import io
 from stylecinegan.errors import InputError
-from stylecinegan.motion.optical_flow import average_over_time, estimate_motion
+from stylecinegan.motion.estimation.optical_flow import average_over_time, estimate_motion
 
 from .moving_scene import HORIZON, SIZE, scene
 

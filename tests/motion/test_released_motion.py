@@ -6,8 +6,8 @@ from torch import nn
 
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
+from stylecinegan.importers.released_motion import load_motion_generator
 from stylecinegan.motion.generator import MotionGenerator
-from stylecinegan.motion.released import load_motion_generator
 
 
 class Block(nn.Module):

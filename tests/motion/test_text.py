@@ -1,7 +1,7 @@
 import pytest
 
 from stylecinegan.errors import InputError
-from stylecinegan.motion.text import Instruction, parse_text
+from stylecinegan.motion.controls.text import Instruction, parse_text
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from stylecinegan import Warping
+from stylecinegan.appearance import StyleChange
+from stylecinegan.appearance.restyling import restyling
+from stylecinegan.appearance.style_change import color_difference
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.loop_quality import LoopQuality
-from stylecinegan.style import StyleChange
-from stylecinegan.style.appearance import color_difference
-from stylecinegan.style.path import restyling
-from stylecinegan.warping.loop import frame_warps
+from stylecinegan.metrics.loop_quality import LoopQuality
+from stylecinegan.warping.settings import frame_warps
 from tests.style.tiny import scene, tiny_model
 
 RENDERINGS = {

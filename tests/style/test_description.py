@@ -1,9 +1,7 @@
 import pytest
 import torch
 
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.errors import InputError
-from stylecinegan.style import (
+from stylecinegan.appearance import (
     Style,
     StyleChange,
     describe_inversion,
@@ -11,6 +9,8 @@ from stylecinegan.style import (
     read_style,
     write_latent,
 )
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from tests.style.tiny import scene, tiny_model
 
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from stylecinegan.appearance import StyleDirections, find_directions
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.style import StyleDirections, find_directions
 
 
 def test_the_strongest_direction_of_known_codes_comes_first():

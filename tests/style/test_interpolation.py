@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from stylecinegan.appearance.interpolation import choose_style_layers, interpolate_codes
 from stylecinegan.errors import InputError
-from stylecinegan.style.interpolation import choose_style_layers, interpolate_codes
 
 ZEROS, ONES = torch.zeros(1, 14, 2), torch.ones(1, 14, 2)
 

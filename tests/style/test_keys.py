@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from stylecinegan import Warping
-from stylecinegan.style import StyleChange
-from stylecinegan.style.appearance import StyledPhoto
-from stylecinegan.style.keys import MOST_KEYS, interpolated
-from stylecinegan.warping.moving_layer import MovingLayer
+from stylecinegan.appearance import StyleChange
+from stylecinegan.appearance.keyframes import MOST_KEYS, interpolated
+from stylecinegan.appearance.style_change import StyledPhoto
+from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from tests.style.tiny import scene, tiny_model
 
 MASK = torch.ones(1, 1, 16, 16)

@@ -3,8 +3,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from stylecinegan.appearance import read_latent, write_latent
 from stylecinegan.errors import InputError
-from stylecinegan.style import read_latent, write_latent
 
 CODES = torch.arange(28.0).view(1, 14, 2) / 7
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from stylecinegan.appearance.schedule import check_schedule, style_strength
 from stylecinegan.errors import InputError
-from stylecinegan.style.schedule import check_schedule, style_strength
 
 
 @pytest.mark.parametrize("maximum", [1.0, 2.5, -1.0])

@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.appearance import Style, find_directions, find_target, read_style, write_latent
+from stylecinegan.appearance.target import check_picture_inversion
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.pipeline import Inversion
-from stylecinegan.style import Style, find_directions, find_target, read_style, write_latent
-from stylecinegan.style.target import check_picture_inversion
 from tests.style.tiny import tiny_model
 
 

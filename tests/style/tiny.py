@@ -6,7 +6,7 @@ from stylecinegan import StyleCineGAN
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.motion.controls import directed_motion
+from stylecinegan.motion.controls.controls import directed_motion
 
 
 def tiny_model(generator_settings: dict | None = None, **settings):

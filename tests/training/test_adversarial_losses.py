@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from stylecinegan.training.losses import (
+from stylecinegan.losses.adversarial import (
     discriminator_loss,
     energy_distance,
     generator_loss,

@@ -8,8 +8,8 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training.appearance_task import AppearanceTask
-from stylecinegan.training.reconstruction import fix_top_codes
+from stylecinegan.tasks.appearance import AppearanceTask
+from stylecinegan.tasks.reconstruction import fix_top_codes
 
 
 @pytest.fixture(scope="module")

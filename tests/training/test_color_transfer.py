@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.training.color_transfer import (
+from stylecinegan.tasks.color_transfer import (
     GAINS,
     find_palette,
     from_oklab,

@@ -3,8 +3,8 @@ from copy import deepcopy
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork
-from stylecinegan.training.emf_task import EMFTask, interpolate
+from stylecinegan.baselines.emf.network import SplattingNetwork
+from stylecinegan.baselines.emf.task import EMFTask, interpolate
 
 
 def make_task(**settings):

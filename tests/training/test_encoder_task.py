@@ -9,8 +9,8 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training.encoder_task import EncoderTask
-from stylecinegan.training.losses import SqueezeNetFeatures, perceptual_distance
+from stylecinegan.losses.adversarial import SqueezeNetFeatures, perceptual_distance
+from stylecinegan.tasks.encoder import EncoderTask
 
 
 def make_task(**settings):

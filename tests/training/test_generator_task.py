@@ -7,9 +7,9 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.training.generator_task import GeneratorTask
-from stylecinegan.training.losses import energy_distance
-from stylecinegan.training.reconstruction import fit_mapping
+from stylecinegan.losses.adversarial import energy_distance
+from stylecinegan.tasks.generator import GeneratorTask
+from stylecinegan.tasks.reconstruction import fit_mapping
 
 
 def make_task(*, resolution=32, encoder=None, **settings):

@@ -1,6 +1,6 @@
 import torch
 
-from stylecinegan.training.logit_shift import logit_shift
+from stylecinegan.tasks.logit_offsets import logit_shift
 
 
 def test_a_rare_class_is_taken_from_less_than_a_half_on():

@@ -8,15 +8,15 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.mask.context import NoContext
 from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.hypercolumns import pixel_centres, sample_hypercolumns
 from stylecinegan.mask.prediction import classify_pixels
-from stylecinegan.training.feature_memory import FeatureMemory, bootstrap
-from stylecinegan.training.logit_shift import logit_shift
-from stylecinegan.training.mask_task import MaskTask
-from stylecinegan.training.pixel_sampling import Networks, sample_pixels
+from stylecinegan.mask.semantic_features import NoContext
+from stylecinegan.tasks.logit_offsets import logit_shift
+from stylecinegan.tasks.mask import MaskTask
+from stylecinegan.tasks.pixel_sampling import Networks, sample_pixels
+from stylecinegan.tasks.replay_buffer import FeatureMemory, bootstrap
 
 
 def small_networks():

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines.mocogan_hd_network import (
+from stylecinegan.baselines.mocogan_hd.losses import augment_video, contrastive_loss
+from stylecinegan.baselines.mocogan_hd.network import (
     ImageDiscriminator,
     TrajectoryGenerator,
     VideoDiscriminator,
 )
+from stylecinegan.baselines.mocogan_hd.task import MoCoGANHDTask
+from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.training.mocogan_hd_losses import augment_video, contrastive_loss
-from stylecinegan.training.mocogan_hd_task import MoCoGANHDTask
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.motion.discriminator import MultiScaleDiscriminator
-from stylecinegan.motion.generator import MotionGenerator
-from stylecinegan.training.motion_losses import (
+from stylecinegan.losses.motion import (
     end_point_error,
     feature_matching,
     least_squares,
 )
-from stylecinegan.training.motion_task import MotionTask
+from stylecinegan.motion.discriminator import MultiScaleDiscriminator
+from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.tasks.motion import MotionTask
 
 
 def make_task(is_adversarial=True, in_channels=5, **settings):

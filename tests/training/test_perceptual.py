@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from stylecinegan.errors import InputError
-from stylecinegan.training.losses import perceptual_distance
-from stylecinegan.training.perceptual import FeatureDistance, LPIPSDistance
+from stylecinegan.losses.adversarial import perceptual_distance
+from stylecinegan.losses.perceptual import FeatureDistance, LPIPSDistance
 
 
 class Identity(nn.Module):

@@ -7,7 +7,7 @@ from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.mask import MaskEnsemble
-from stylecinegan.training.semantic_task import SemanticTask
+from stylecinegan.tasks.semantic import SemanticTask
 
 
 def make_ensemble(**settings):

@@ -100,9 +100,8 @@ def start(tmp_path_factory):
     import hydra  # noqa: F401
     import torch.utils.tensorboard  # noqa: F401
 
-    import stylecinegan.style  # noqa: F401
+    import stylecinegan.appearance  # noqa: F401
     from stylecinegan.data import batches, landscapes  # noqa: F401
-    from stylecinegan.training import loop, perceptual  # noqa: F401
 
     folder = tmp_path_factory.mktemp("output")
     jobs = []

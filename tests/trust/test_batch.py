@@ -7,7 +7,7 @@ import torch
 
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.motion.controls import directed_motion
+from stylecinegan.motion.controls.controls import directed_motion
 from tests.trust.test_generation_faults import make_folder, names
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.checkpoints.recognition import recognize
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
+from stylecinegan.importers.recognition import recognize
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask import MaskEnsemble
 from stylecinegan.motion.generator import MotionGenerator

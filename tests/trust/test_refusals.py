@@ -17,8 +17,8 @@ from stylecinegan.data import eulerian
 from stylecinegan.data.pictures import BROKEN, PictureFolder
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
+from stylecinegan.importers.released_motion import load_motion_generator
 from stylecinegan.motion.generator import MotionGenerator
-from stylecinegan.motion.released import load_motion_generator
 
 
 def repacked(path, change):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stylecinegan.errors import InputError
-from stylecinegan.inversion.released import feature_index, load_released_encoder
+from stylecinegan.importers.released_encoder import feature_index, load_released_encoder
 from tests.trust.encoder_files import checkpoint, trained_encoder
 
 

@@ -3,17 +3,17 @@ import torch
 import torch.nn.functional as F
 
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.evaluation.loop_quality import LoopQuality
+from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.warping.displacement import integrate_motion, reflect
 from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.levels import (
+from stylecinegan.warping.photo_layer.levels import (
     band_pass,
     differences,
     fill_static,
     moving_core,
     sum_pyramid,
 )
-from stylecinegan.warping.moving_layer import MovingLayer
+from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 
 SIZE = (96, 160)
 

@@ -8,7 +8,7 @@ from stylecinegan.generator.layers import upsample
 from stylecinegan.ops import extension
 from stylecinegan.warping.displacement import integrate_motion, reflect
 from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.pyramid import WAVELENGTH, WarpedPyramid
+from stylecinegan.warping.photo_layer.pyramid import WAVELENGTH, WarpedPyramid
 
 NATIVE = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 SIZE = (96, 160)

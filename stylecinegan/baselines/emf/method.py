@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, checkpoints
-from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork
-from stylecinegan.evaluation.baselines.scene import Scene
+from stylecinegan.baselines.emf.network import SplattingNetwork
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.evaluation.kept import fingerprint
-from stylecinegan.warping.loop import Warping, extend, frame_warps
+from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
-from stylecinegan.evaluation.baselines.emf_network import SplattingNetwork, splat_symmetrically
+from stylecinegan.baselines.emf.network import SplattingNetwork, splat_symmetrically
+from stylecinegan.losses.adversarial import perceptual_distance
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.losses import perceptual_distance
 from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, checkpoints
+from stylecinegan.baselines.mocogan_hd.network import TrajectoryGenerator
+from stylecinegan.baselines.scene import Scene
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.baselines.mocogan_hd_network import TrajectoryGenerator
-from stylecinegan.evaluation.baselines.scene import Scene
 from stylecinegan.evaluation.kept import fingerprint
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from stylecinegan.appearance.directions import principal_components
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.style.directions import principal_components
 
 
 class TrajectoryGenerator(nn.Module):

@@ -8,19 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints, visualization
-from stylecinegan.evaluation.baselines.mocogan_hd_network import (
+from stylecinegan.baselines.mocogan_hd.losses import augment_video, contrastive_loss, view
+from stylecinegan.baselines.mocogan_hd.network import (
     ImageDiscriminator,
     NoiseReader,
     TrajectoryGenerator,
     VideoDiscriminator,
 )
 from stylecinegan.generator import Generator
+from stylecinegan.losses.adversarial import discriminator_loss, generator_loss
+from stylecinegan.tasks.generator_setup import view_layer
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import draw_numbers
 from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.generator_setup import view_layer
-from stylecinegan.training.losses import discriminator_loss, generator_loss
-from stylecinegan.training.mocogan_hd_losses import augment_video, contrastive_loss, view
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]

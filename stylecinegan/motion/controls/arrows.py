@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.motion.regions import Regions
-from stylecinegan.motion.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.warping.displacement import pixel_grid
 
 REACH = 0.25

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.motion.arrows import apply_arrows, parse_arrows
+from stylecinegan.motion.controls.arrows import apply_arrows, parse_arrows
+from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
+from stylecinegan.motion.controls.text import Instruction, parse_text
 from stylecinegan.motion.regions import Regions, find_regions, perspective
-from stylecinegan.motion.steering import as_complex, as_vectors, fill_still, steer
-from stylecinegan.motion.text import Instruction, parse_text
 from stylecinegan.warping.displacement import resize_displacement
 
 DIRECTIONS = {
@@ -98,8 +98,8 @@ def controlled_motion(
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, as the mask ensemble's vote;
             ``None`` where it is unknown, and then nothing may be said of sky or water.
-        arrows: See :func:`~stylecinegan.motion.arrows.parse_arrows`.
-        text: See :func:`~stylecinegan.motion.text.parse_text`; empty asks for nothing.
+        arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+        text: See :func:`~stylecinegan.motion.controls.text.parse_text`; empty asks for nothing.
         speed: Pixels per frame of the fastest pixel at 512; ``None`` keeps the motion's own.
         speed_sky: Factor of the sky's speed.
         speed_water: Factor of the water's speed.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv, to_uint8
-from stylecinegan.motion.camera import hold_still
+from stylecinegan.motion.estimation.camera import hold_still
 
 Camera = Literal["checked", "static"]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecinegan.generator.stylegan2 import partial_sums
 from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.levels import (
+from stylecinegan.warping.photo_layer.levels import (
     band_pass,
     differences,
     enlarge,
@@ -16,7 +16,7 @@ from stylecinegan.warping.levels import (
     moving_core,
     shrink,
 )
-from stylecinegan.warping.pyramid import WarpedPyramid
+from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 
 STATIC_WEIGHT = 1e-6
 """Weight of sources that stay: nothing beside moving content, everything where none arrives."""

@@ -11,7 +11,7 @@ from stylecinegan.generator.layers import upsample
 from stylecinegan.ops.splatting import runs_native
 from stylecinegan.warping.frame_warp import FrameWarp
 from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
-from stylecinegan.warping.levels import enlarge
+from stylecinegan.warping.photo_layer.levels import enlarge
 
 WAVELENGTH = 3.0
 """Typical wavelength of a band-pass level in its own pixels: its band is 2 to 4 pixels long."""
