@@ -17,7 +17,7 @@ from style_settings import check_style_settings, make_style, make_target
 from torch import Tensor
 from tqdm import tqdm
 
-from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
+from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io, visualization
 from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import (
@@ -27,12 +27,9 @@ from stylecinegan.inputs import (
     resize_photo,
 )
 from stylecinegan.io.paths import VIDEO_SUFFIXES
-from stylecinegan.mask import check_cover
-from stylecinegan.mask.corrections import correct_mask
-from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import Region
 from stylecinegan.metrics.loop_quality import LoopQuality
-from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion, directed_motion
+from stylecinegan.motion.controls import DIRECTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -107,20 +104,12 @@ def write_cinemagraph(
     """Animates one picture and writes the video."""
     drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
     photo = resize_photo(image, cfg.size)
-    with step("invert the photo and prepare the loop"):
-        mask, classes = make_mask(cfg, photo, model)
-        inversion = model.invert(photo, num_steps=cfg.inversion.steps)
-        style = None if target is None else make_style(cfg, target.of(model.generator, inversion))
-        cinemagraph = model.animate(
-            photo,
-            cfg.num_frames,
-            mask=mask,
-            motion=make_motion(cfg, model, photo, mask, classes, drawn_size),
-            speed=None,  # the controls have set it
-            warping=instantiate(cfg.warping),
-            inversion=inversion,
-            style=style,
-        )
+    with step("predict mask and motion, prepare the loop"):
+        scene = make_scene(cfg, model, photo, drawn_size)
+        style = None
+        if target is not None:
+            style = make_style(cfg, target.of(model.generator, scene.inversion))
+        cinemagraph = scene.animate(cfg.num_frames, warping=instantiate(cfg.warping), style=style)
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
         io.write_video(video, progress(cinemagraph, quality), fps=cfg.fps)
@@ -169,59 +158,30 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
     return {seed: folder / f"seed{seed:0{len(str(last))}d}.mp4" for seed in range(first, last + 1)}
 
 
-def make_mask(
-    cfg: DictConfig, photo: Tensor, model: StyleCineGAN
-) -> tuple[Tensor, PixelClasses | None]:
-    """Predicts the mask, or reads it from a file, and corrects it by what was painted.
-
-    Returns:
-        The mask, and the classes of the pixels if the model can tell.
-    """
+def make_scene(
+    cfg: DictConfig, model: StyleCineGAN, photo: Tensor, drawn_size: tuple[int, int]
+) -> Scene:
+    """Opens a photo with the mask, the corrections and the motion that the settings name."""
     size = (photo.shape[2], photo.shape[3])
+    is_predicted = cfg.mask in REGION_OF
+    scene = model.scene(
+        photo,
+        region=REGION_OF.get(cfg.mask, "both"),
+        animate_all_if_small=cfg.mask_small == "everything",
+        num_inversion_steps=cfg.inversion.steps,
+    )
+    if not is_predicted:
+        scene.mask = io.read_mask(cfg.mask, size)
     add, remove = (
         None if path is None else io.read_mask(path, size)
         for path in (cfg.mask_add, cfg.mask_remove)
     )
-    is_predicted = cfg.mask in REGION_OF
-    mask = None if is_predicted else io.read_mask(cfg.mask, size).to(photo.device)
-    classes = None
-    if is_predicted or model.mask_ensemble is not None:
-        prediction = model.segment(photo, REGION_OF.get(cfg.mask, "both"))
-        classes = prediction.classes
-        mask = prediction.mask if mask is None else mask
-    assert mask is not None
-    animates_all = cfg.mask_small == "everything"
-    # Who corrects a prediction has seen it: it may be small, or empty for now.
-    if is_predicted and (animates_all or (add is None and remove is None)):
-        mask = check_cover(mask, animate_all_if_small=animates_all)
-    return correct_mask(mask, add=add, remove=remove), classes
-
-
-def make_motion(
-    cfg: DictConfig,
-    model: StyleCineGAN,
-    photo: Tensor,
-    mask: Tensor,
-    classes: PixelClasses | None,
-    drawn_size: tuple[int, int],
-) -> Tensor:
-    """Predicts or reads the motion, or makes that of a word, and applies the controls."""
-    vote = None if classes is None else classes.vote
-    if cfg.motion == "auto" and model.motion_generator is not None:
-        motion = model.predict_motion(
-            photo, mask, None if classes is None else classes.probabilities
-        )
-    elif cfg.motion == "auto":
+    scene.paint(add=add, remove=remove)
+    if cfg.motion == "auto" and model.motion_generator is None:
         logger.info("the model has no motion.safetensors: everything moves to the right")
-        motion = directed_motion("right", mask, vote)
-    elif cfg.motion in DIRECTIONS:
-        motion = directed_motion(cfg.motion, mask, vote)
-    else:
-        motion = io.read_motion(cfg.motion).to(mask.device)
-    return controlled_motion(
-        motion,
-        mask,
-        vote,
+    is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
+    scene.motion(
+        cfg.motion if is_word else io.read_motion(cfg.motion),
         arrows=cfg.arrows,
         text=cfg.text or "",
         speed=cfg.speed,
@@ -229,6 +189,7 @@ def make_motion(
         speed_water=cfg.speed_water,
         photo_size=drawn_size,
     )
+    return scene
 
 
 def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:

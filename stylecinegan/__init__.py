@@ -2,6 +2,7 @@
 
 from stylecinegan.ops import splat
 from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
+from stylecinegan.scene import Scene
 from stylecinegan.warping.settings import Warping
 
-__all__ = ["Cinemagraph", "StyleCineGAN", "Warping", "splat"]
+__all__ = ["Cinemagraph", "Scene", "StyleCineGAN", "Warping", "splat"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from stylecinegan.appearance.style_change import StyledPhoto
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
-from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
 from stylecinegan.mask.prediction import MaskPrediction, Region
@@ -24,26 +24,12 @@ from stylecinegan.motion.controls.controls import normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
+from stylecinegan.scene import Scene
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 from stylecinegan.warping.settings import Warping, extend, frame_warps
-
-
-@dataclass(frozen=True)
-class Inversion:
-    """A photo in the generator's terms (Sec. 3.1).
-
-    Attributes:
-        w_plus: Latent codes, ``[1, num_styles, style_dim]``.
-        features: Deep features by layer, from D^10 on, ``[1, C, R, R]``.
-        image: What the generator makes of them, ``[1, 3, H, W]`` in [-1, 1].
-    """
-
-    w_plus: Tensor
-    features: dict[int, Tensor]
-    image: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,15 +41,19 @@ class Cinemagraph:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-        inversion: The photo as the generator sees it.
     """
 
     num_frames: int
     photo: Tensor
     mask: Tensor
     motion: Tensor
-    inversion: Inversion
+    _invert: Callable[[], Inversion] = field(repr=False)
     _render: Callable[[], Iterator[Tensor]] = field(repr=False)
+
+    @property
+    def inversion(self) -> Inversion:
+        """The photo in the generator's terms; computed when it is first read or rendered from."""
+        return self._invert()
 
     @property
     def frames(self) -> Iterator[Tensor]:
@@ -134,6 +124,26 @@ class StyleCineGAN(nn.Module):
             precision=precision,
         )
         return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    def scene(
+        self,
+        photo: Tensor,
+        *,
+        region: Region = "both",
+        animate_all_if_small: bool = False,
+        num_inversion_steps: int = 0,
+    ) -> Scene:
+        """Opens a photo: its mask, motion and inversion are computed once and on demand.
+
+        The arguments are those of :class:`~stylecinegan.scene.Scene`.
+        """
+        return Scene(
+            self,
+            photo,
+            region=region,
+            animate_all_if_small=animate_all_if_small,
+            num_inversion_steps=num_inversion_steps,
+        )
 
     @torch.no_grad()
     def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
@@ -244,7 +254,7 @@ class StyleCineGAN(nn.Module):
         mask: Tensor | None = None,
         speed: float | None = 1.0,
         warping: Warping | None = None,
-        inversion: Inversion | None = None,
+        inversion: Inversion | Callable[[], Inversion] | None = None,
         style: StyleChange | None = None,
     ) -> Cinemagraph:
         """Makes a seamlessly looping cinemagraph of a photo.
@@ -257,7 +267,8 @@ class StyleCineGAN(nn.Module):
             speed: The fastest pixel's way per frame, in pixels of a picture whose longer side is
                 512; ``None`` takes the motion as it is.
             warping: How frames are rendered.
-            inversion: The result of :meth:`invert`, if it is at hand.
+            inversion: The result of :meth:`invert`, or a function that computes it; by default
+                the photo is inverted if the rendering or the style needs it.
             style: How the appearance changes over the loop (Eqs. 5 to 7), by default not at all.
 
         Returns:
@@ -272,16 +283,29 @@ class StyleCineGAN(nn.Module):
         settings = warping or Warping()
         mask = _fit_mask(self.predict_mask(image) if mask is None else mask, image)
         motion = _fit_motion(motion, mask, speed)
-        inversion = inversion or self.invert(image)
+
+        @cache
+        def find_inversion() -> Inversion:
+            if isinstance(inversion, Inversion):
+                return inversion
+            return self.invert(image) if inversion is None else inversion()
+
         extended_mask = extend(mask)
         photo = extend(image)
-        prepare = partial(self._prepare, mask=extended_mask, settings=settings)
-        plain = prepare(inversion, photo)
+
+        def prepare(invert: Callable[[], Inversion], photo: Tensor) -> StyledPhoto:
+            return self._prepare(invert, photo, extended_mask, settings)
+
+        plain = prepare(find_inversion, photo)
         look_at = None
         if style is not None:
             layer = settings.first_rgb_layer
-            restyled = restyling(self.generator, inversion, image, style, first_rgb_layer=layer)
-            look_at = style_path(restyled, plain, style, prepare)
+            restyled = restyling(
+                self.generator, find_inversion(), image, style, first_rgb_layer=layer
+            )
+            look_at = style_path(
+                restyled, plain, style, lambda styled, photo: prepare(lambda: styled, photo)
+            )
 
         @torch.no_grad()
         def render() -> Iterator[Tensor]:
@@ -290,14 +314,18 @@ class StyleCineGAN(nn.Module):
                 frame = look.render(warp)
                 yield frame[:, :, : image.shape[2], : image.shape[3]]
 
-        return Cinemagraph(num_frames, image, mask, motion, inversion, render)
+        return Cinemagraph(num_frames, image, mask, motion, find_inversion, render)
 
     def _prepare(
-        self, inversion: Inversion, photo: Tensor, mask: Tensor, settings: Warping
+        self,
+        invert: Callable[[], Inversion],
+        photo: Tensor,
+        mask: Tensor,
+        settings: Warping,
     ) -> StyledPhoto:
         if settings.uses_moving_layer:
             renderer: MovingLayer | WarpedPyramid | WarpedGenerator = MovingLayer(
-                self._rgb_levels(inversion, settings),
+                self._rgb_levels(invert, settings),
                 photo,
                 mask,
                 use_detail_transfer=settings.use_detail_transfer,
@@ -305,6 +333,7 @@ class StyleCineGAN(nn.Module):
                 use_contrast_preservation=settings.use_contrast_preservation,
             )
         else:
+            inversion = invert()
             warped = WarpedGenerator(
                 self.generator,
                 inversion.features,
@@ -316,7 +345,7 @@ class StyleCineGAN(nn.Module):
             renderer = warped.compose(photo, mask) or warped
         return StyledPhoto(photo, mask, renderer)
 
-    def _rgb_levels(self, inversion: Inversion, settings: Warping) -> dict[int, Tensor]:
+    def _rgb_levels(self, invert: Callable[[], Inversion], settings: Warping) -> dict[int, Tensor]:
         layers = settings.warp_layers or range(FEATURE_LAYER, self.generator.last_layer + 1, 2)
         if odd := [layer for layer in layers if layer % 2]:
             raise InputError(
@@ -325,6 +354,7 @@ class StyleCineGAN(nn.Module):
             )
         if not settings.shows_generator:
             return {}
+        inversion = invert()
         return {
             layer: self.generator.to_rgb(layer, inversion.features[layer], inversion.w_plus)
             for layer in range(settings.first_rgb_layer, self.generator.last_layer + 1, 2)

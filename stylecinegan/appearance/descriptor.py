@@ -1,15 +1,11 @@
-"""What says how a photo looks, in numbers that compare between photos."""
-
-from typing import TYPE_CHECKING
+"""Appearance descriptor: numbers by which the appearance of photos compares."""
 
 import torch
 from torch import Tensor
 
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, NUM_STRUCTURE_CODES
-
-if TYPE_CHECKING:
-    from stylecinegan.pipeline import Inversion
+from stylecinegan.inversion.inversion import Inversion
 
 
 def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
@@ -34,7 +30,7 @@ def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def describe_inversion(generator: Generator, inversion: "Inversion") -> Tensor:
+def describe_inversion(generator: Generator, inversion: Inversion) -> Tensor:
     """How a photo looks, as :func:`describe` says it."""
     return describe(generator, inversion.w_plus, inversion.features[FEATURE_LAYER])
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,19 +12,17 @@ from stylecinegan.appearance.keyframes import every_frame, interpolated
 from stylecinegan.appearance.style_change import StyleChange, StyledPhoto, color_difference, restyle
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
-
-if TYPE_CHECKING:
-    from stylecinegan.pipeline import Inversion
+from stylecinegan.inversion.inversion import Inversion
 
 logger = logging.getLogger(__name__)
 
-Restyle = Callable[[float], tuple["Inversion", Tensor]]
+Restyle = Callable[[float], tuple[Inversion, Tensor]]
 """The inversion under the style of one β, and ΔI_s, ``[1, 3, H', W']``: see :func:`restyling`."""
 
 
 def restyling(
     generator: Generator,
-    inversion: "Inversion",
+    inversion: Inversion,
     image: Tensor,
     change: StyleChange,
     *,
@@ -55,7 +52,7 @@ def restyling(
     kind = inversion.features[generator.last_layer].dtype
 
     @torch.no_grad()
-    def run(beta: float) -> tuple["Inversion", Tensor]:
+    def run(beta: float) -> tuple[Inversion, Tensor]:
         with torch.autocast(image.device.type, kind, kind != torch.float32):
             w_plus, features = restyle(
                 generator, inversion.w_plus, inversion.features, change, beta
@@ -66,7 +63,7 @@ def restyling(
 
     _, plain = run(0.0)
 
-    def restyled(beta: float) -> tuple["Inversion", Tensor]:
+    def restyled(beta: float) -> tuple[Inversion, Tensor]:
         styled, picture = run(beta)
         sizes = inversion.image.shape[2:], image.shape[2:]
         return styled, color_difference(picture, plain, *sizes)
@@ -78,7 +75,7 @@ def style_path(
     restyled: Restyle,
     plain: StyledPhoto,
     change: StyleChange,
-    prepare: Callable[["Inversion", Tensor], StyledPhoto],
+    prepare: Callable[[Inversion, Tensor], StyledPhoto],
 ) -> Callable[[float], StyledPhoto]:
     """Finds how a photo looks at each moment of the loop (Eq. 6).
 

@@ -13,11 +13,12 @@ from stylecinegan.appearance.directions import find_directions
 from stylecinegan.appearance.latent_files import LATENT_SUFFIXES, read_latent
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
+from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.inversion.optimization import optimize_codes
 from stylecinegan.io import read_image
 
 if TYPE_CHECKING:
-    from stylecinegan.pipeline import Inversion, StyleCineGAN
+    from stylecinegan.pipeline import StyleCineGAN
 
 PictureInversion = Literal["encoder", "optimization"]
 
@@ -54,7 +55,7 @@ class StyleTarget:
     codes: Tensor
     is_offset: bool = False
 
-    def of(self, generator: Generator, inversion: "Inversion") -> Tensor:
+    def of(self, generator: Generator, inversion: Inversion) -> Tensor:
         """w_t for a photo, ``[1, num_styles, style_dim]``."""
         if self.is_offset:
             return codes_of_change(generator, inversion.w_plus, self.codes)
@@ -63,7 +64,7 @@ class StyleTarget:
         change = self.codes - describe_inversion(generator, inversion)
         return codes_of_change(generator, inversion.w_plus, change)
 
-    def description(self, generator: Generator, inversion: "Inversion") -> Tensor:
+    def description(self, generator: Generator, inversion: Inversion) -> Tensor:
         """How a photo in this style looks: codes that make the same style again."""
         if not self.is_offset:
             return self.codes

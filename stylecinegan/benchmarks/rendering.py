@@ -9,7 +9,8 @@ from torch import Tensor
 from stylecinegan.benchmarks.measurement import Contestant
 from stylecinegan.evaluation.released_procedure import ReleasedProcedure
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
-from stylecinegan.pipeline import Cinemagraph, Inversion, StyleCineGAN
+from stylecinegan.inversion import Inversion
+from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
 from stylecinegan.warping.settings import Warping
 
 

@@ -7,8 +7,7 @@ from stylecinegan.appearance.target import check_picture_inversion
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.pipeline import Inversion
+from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from tests.style.tiny import tiny_model
 
 

@@ -1,0 +1,20 @@
+"""The result of GAN inversion (Sec. 3.1)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A photo in the generator's terms.
+
+    Attributes:
+        w_plus: Latent codes, ``[1, num_styles, style_dim]``.
+        features: Deep features by layer, from D^10 on, ``[1, C, R, R]``.
+        image: The generator's picture of them, ``[1, 3, H, W]`` in [-1, 1].
+    """
+
+    w_plus: Tensor
+    features: dict[int, Tensor]
+    image: Tensor

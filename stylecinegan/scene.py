@@ -1,0 +1,234 @@
+"""One photo and what is known of it, computed once and on demand."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from stylecinegan.appearance import StyleChange
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import resize_photo
+from stylecinegan.inversion.inversion import Inversion
+from stylecinegan.mask import check_cover
+from stylecinegan.mask.corrections import correct_mask
+from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.prediction import MaskPrediction, Region
+from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
+from stylecinegan.warping.settings import Warping
+
+if TYPE_CHECKING:
+    from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
+
+
+class Scene:
+    """A photo with its mask, motion and inversion.
+
+    Nothing is computed before it is read, and nothing twice: a correction of the mask keeps the
+    classes, a change of the motion's controls keeps the mask and the predicted motion.
+
+        scene = model.scene(photo)
+        scene.paint(remove=tower)
+        scene.motion(arrows=[(0.2, 0.5, 0.6, 0.4)], speed=1.5)
+        preview = scene.animate(60, size=512)
+        cinemagraph = scene.animate(120)
+
+    Args:
+        model: The networks.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
+        region: Classes that a predicted mask holds: ``"both"``, ``"sky"`` or ``"water"``.
+        animate_all_if_small: Moves the whole photo where the predicted mask covers under 10 % of
+            it, as the released code does.
+        num_inversion_steps: Optimisation steps that bring the inversion closer to the photo.
+
+    Raises:
+        InputError: If the photo has another shape.
+    """
+
+    def __init__(
+        self,
+        model: "StyleCineGAN",
+        photo: Tensor,
+        *,
+        region: Region = "both",
+        animate_all_if_small: bool = False,
+        num_inversion_steps: int = 0,
+    ) -> None:
+        if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+            raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+        self.photo = photo
+        self._model = model
+        self._region: Region = region
+        self._animate_all_if_small = animate_all_if_small
+        self._num_inversion_steps = num_inversion_steps
+        self._given_mask: Tensor | None = None
+        self._corrections: dict[str, Tensor | None] = {"add": None, "remove": None}
+        self._source: str | Tensor = "auto"
+        self._controls: dict[str, Any] = {}
+        self._mask: Tensor | None = None
+        self._predicted_motion: Tensor | None = None
+        self._motion: Tensor | None = None
+
+    @cached_property
+    def inversion(self) -> Inversion:
+        """The photo in the generator's terms; the default rendering does not need it."""
+        return self._model.invert(self.photo, num_steps=self._num_inversion_steps)
+
+    @cached_property
+    def prediction(self) -> MaskPrediction:
+        """The predicted mask, uncorrected, and the classes of the pixels.
+
+        Raises:
+            InputError: If the model has no classifiers.
+        """
+        return self._model.segment(self.photo, self._region)
+
+    @property
+    def classes(self) -> PixelClasses | None:
+        """Classes of the photo's pixels, ``None`` if the model has no classifiers."""
+        return None if self._model.mask_ensemble is None else self.prediction.classes
+
+    @property
+    def mask(self) -> Tensor:
+        """S, ``[1, 1, H, W]`` in [0, 1]: given or predicted, with the corrections of :meth:`paint`.
+
+        Assigning a mask replaces the predicted one; ``None`` returns to it.
+
+        Raises:
+            InputError: If nothing that moves is found and nothing is painted, or there is neither
+                a given mask nor classifiers.
+        """
+        if self._mask is None:
+            mask = self._given_mask
+            if mask is None:
+                mask = self.prediction.mask
+                # Who corrects a prediction has seen it: it may be small, or empty for now.
+                is_corrected = any(painted is not None for painted in self._corrections.values())
+                if self._animate_all_if_small or not is_corrected:
+                    mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
+            self._mask = correct_mask(mask, **self._corrections)
+        return self._mask
+
+    @mask.setter
+    def mask(self, mask: Tensor | None) -> None:
+        size = [1, 1, *self.photo.shape[2:]]
+        if mask is not None and list(mask.shape) != size:
+            raise InputError(f"a mask must be {size} as its photo, got {list(mask.shape)}")
+        self._given_mask = None if mask is None else mask.to(self.photo)
+        self._forget_mask()
+
+    def paint(self, *, add: Tensor | None = None, remove: Tensor | None = None) -> None:
+        """Sets the corrections of the mask, in place of earlier ones.
+
+        Args:
+            add: 1 where something moves as well, ``[1, 1, H, W]`` in [0, 1].
+            remove: 1 where it is static; it wins over ``add``.
+        """
+        self._corrections = {"add": add, "remove": remove}
+        self._forget_mask()
+
+    def motion(
+        self,
+        source: str | Tensor = "auto",
+        *,
+        arrows: Sequence[Sequence[float]] = (),
+        text: str = "",
+        speed: float | None = 1.0,
+        speed_sky: float = 1.0,
+        speed_water: float = 1.0,
+        photo_size: tuple[int, int] | None = None,
+    ) -> None:
+        """Sets the motion and its controls, in place of earlier ones.
+
+        Args:
+            source: ``"auto"`` predicts the motion (to the right where the model cannot), a word
+                of :data:`~stylecinegan.motion.controls.DIRECTIONS` gives one direction, a tensor
+                ``[1, 2, h, w]`` of any size is a motion in pixels per frame of that map.
+            arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+            text: See :func:`~stylecinegan.motion.controls.text.parse_text`.
+            speed: Maximum displacement per frame, in pixels of a picture whose longer side is
+                512; ``None`` keeps the motion's own.
+            speed_sky: Factor of the sky's speed.
+            speed_water: Factor of the water's speed.
+            photo_size: (height, width) that arrows in pixels refer to; by default the photo's.
+
+        Raises:
+            InputError: If the word is no direction.
+        """
+        if isinstance(source, str) and source != "auto" and source not in DIRECTIONS:
+            wanted = f"auto, a file or one of {', '.join(DIRECTIONS)}"
+            raise InputError(f"motion must be {wanted}, got {source}")
+        if source is not self._source:
+            self._predicted_motion = None
+        self._source = source
+        self._controls = {
+            "arrows": arrows,
+            "text": text,
+            "speed": speed,
+            "speed_sky": speed_sky,
+            "speed_water": speed_water,
+            "photo_size": photo_size,
+        }
+        self._motion = None
+
+    @property
+    def motion_field(self) -> Tensor:
+        """M with its controls, ``[1, 2, H, W]``, pixels per frame, not yet multiplied by S.
+
+        Raises:
+            InputError: If a control refers to a region that the mask does not hold.
+        """
+        if self._motion is None:
+            vote = None if self.classes is None else self.classes.vote
+            if self._predicted_motion is None:
+                self._predicted_motion = self._uncontrolled_motion(vote)
+            self._motion = controlled_motion(
+                self._predicted_motion, self.mask, vote, **self._controls
+            )
+        return self._motion
+
+    def animate(
+        self,
+        num_frames: int = 120,
+        *,
+        size: int | tuple[int, int] | None = None,
+        warping: Warping | None = None,
+        style: StyleChange | None = None,
+    ) -> "Cinemagraph":
+        """Makes a seamlessly looping cinemagraph.
+
+        Args:
+            num_frames: N, the length of the loop, at least 2.
+            size: Longer side, or (height, width), of the video; by default the photo's. A preview
+                has the mask and motion of the full size, resized.
+            warping: Settings of the rendering.
+            style: Change of appearance over the loop (Eqs. 5 to 7), by default none.
+
+        Returns:
+            The cinemagraph; frames are computed when they are read.
+        """
+        photo = resize_photo(self.photo, size)
+        is_full_size = photo is self.photo
+        return self._model.animate(
+            photo,
+            num_frames,
+            mask=self.mask,
+            motion=self.motion_field,
+            speed=None,  # the controls have set it
+            warping=warping,
+            inversion=(lambda: self.inversion) if is_full_size else None,
+            style=style,
+        )
+
+    def _uncontrolled_motion(self, vote: Tensor | None) -> Tensor:
+        if isinstance(self._source, Tensor):
+            return self._source.to(self.photo.device)
+        if self._source != "auto":
+            return directed_motion(self._source, self.mask, vote)
+        if self._model.motion_generator is None:
+            return directed_motion("right", self.mask, vote)
+        probabilities = None if self.classes is None else self.classes.probabilities
+        return self._model.predict_motion(self.photo, self.mask, probabilities)
+
+    def _forget_mask(self) -> None:
+        self._mask = self._motion = self._predicted_motion = None

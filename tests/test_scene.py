@@ -1,0 +1,120 @@
+import pytest
+import torch
+
+from stylecinegan import Scene
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
+from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.prediction import MaskPrediction
+from stylecinegan.motion.controls import directed_motion
+from stylecinegan.warping.settings import Warping
+from tests.test_pipeline import tiny_model
+
+
+class Counting:
+    """A model that counts its calls and finds the sky of a drawn landscape."""
+
+    def __init__(self, mask):
+        self.model = tiny_model()
+        self.found = mask
+        self.calls = []
+        self.mask_ensemble = self.motion_generator = "present"
+
+    def segment(self, photo, region="both"):
+        self.calls.append("segment")
+        probabilities = torch.cat([1 - self.found, self.found, torch.zeros_like(self.found)], 1)
+        vote = self.found.round().long()
+        return MaskPrediction(self.found, PixelClasses(probabilities, vote, self.found))
+
+    def predict_motion(self, photo, mask, probabilities=None):
+        self.calls.append("motion")
+        return directed_motion("right", mask)
+
+    def invert(self, photo, *, num_steps=0):
+        self.calls.append("invert")
+        return self.model.invert(photo, num_steps=num_steps)
+
+    def animate(self, *args, **settings):
+        return self.model.animate(*args, **settings)
+
+
+@pytest.fixture
+def drawn():
+    return draw_landscape(64, 96, seed=2)
+
+
+@pytest.fixture
+def model(drawn):
+    return Counting(drawn.mask)
+
+
+def open_scene(model, drawn):
+    return Scene(model, drawn.image)
+
+
+def test_nothing_is_computed_before_it_is_read(model, drawn):
+    scene = open_scene(model, drawn)
+    scene.paint(add=torch.zeros_like(drawn.mask))
+    scene.motion(speed=2.0)
+    assert model.calls == []
+
+
+def test_every_network_runs_once_however_often_a_scene_is_animated(model, drawn):
+    scene = open_scene(model, drawn)
+    for num_frames in (2, 3):
+        assert len(list(scene.animate(num_frames).frames)) == num_frames
+    list(scene.animate(2, size=64).frames)
+    assert model.calls == ["segment", "motion"]
+
+
+def test_the_default_rendering_never_inverts_and_the_paper_s_inverts_once(model, drawn):
+    scene = open_scene(model, drawn)
+    assert "invert" not in model.calls
+    for _ in range(2):
+        list(scene.animate(2, warping=Warping.of_the_paper()).frames)
+    assert scene.animate(2).inversion.image.shape == drawn.image.shape
+    assert model.calls.count("invert") == 1
+
+
+def test_new_speeds_keep_the_predicted_motion_and_a_correction_keeps_the_classes(model, drawn):
+    scene = open_scene(model, drawn)
+    slow = scene.motion_field
+    scene.motion(speed=2.0)
+    torch.testing.assert_close(scene.motion_field, 2.0 * slow)
+    assert model.calls == ["segment", "motion"]
+    scene.paint(remove=torch.ones_like(drawn.mask))
+    assert not scene.mask.any()
+    scene.paint()
+    assert torch.equal(scene.mask, drawn.mask)
+    assert model.calls.count("segment") == 1
+
+
+def test_a_given_mask_replaces_the_prediction_and_none_returns_to_it(model, drawn):
+    scene = open_scene(model, drawn)
+    scene.mask = torch.ones_like(drawn.mask)
+    assert scene.mask.all()
+    assert model.calls == []
+    scene.mask = None
+    assert torch.equal(scene.mask, drawn.mask)
+
+
+def test_a_preview_is_the_same_scene_at_another_size(drawn):
+    model = tiny_model()
+    scene = model.scene(drawn.image)
+    scene.mask = drawn.mask
+    scene.motion("left", speed=4.0)
+    full, preview = scene.animate(4), scene.animate(4, size=72)
+    assert next(preview.frames).shape == (1, 3, 48, 72)
+    # Displacement scales with the side.
+    ratio = preview.motion.abs().amax() / full.motion.abs().amax()
+    assert ratio.item() == pytest.approx(0.75, rel=0.1)
+
+
+def test_what_fits_no_scene_is_refused(model, drawn):
+    with pytest.raises(InputError, match=r"a photo must be \[1, 3, H, W\]"):
+        tiny_model().scene(drawn.image[0])
+    scene = open_scene(model, drawn)
+    with pytest.raises(InputError, match="a mask must be"):
+        scene.mask = drawn.mask[:, :, :10]
+    with pytest.raises(InputError, match="one of right"):
+        scene.motion("sideways")
