@@ -1,29 +1,59 @@
-"""Makes training data: python scripts/prepare_data.py task=motion source=VIDEOS output=FOLDER
+"""Makes training data.
+
+python scripts/prepare_data.py task=motion source=VIDEOS output=FOLDER
+python scripts/prepare_data.py task=labels source=PHOTOS output=FOLDER teacher=WEIGHTS
 
 To resume, run the same command again.
-"""  # noqa: D415
+"""
 
 import logging
 from multiprocessing.pool import ThreadPool
 
 import command_line  # first: it sets what torch reads when it loads
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from stylecinegan.backbones.u2net import U2Net, load_sky_weights
 from stylecinegan.data.motion_pairs import check_settings
 from stylecinegan.data.motion_sources import Source, find_sources, prepare
-from stylecinegan.inputs import check_number
+from stylecinegan.data.pictures import PictureFolder
+from stylecinegan.data.sky_labels import write_sky_labels
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number, choose_device
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("source", "output")
+PATH_KEYS = ("source", "output", "teacher")
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="prepare_data")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
+    """Makes the data of the task that was chosen."""
+    if HydraConfig.get().runtime.choices["task"] == "labels":
+        label_skies(cfg)
+    else:
+        pair_motion(cfg)
+
+
+def label_skies(cfg: DictConfig) -> None:
+    """Labels the sky of every photo by the teacher."""
+    check_number("side", cfg.side, least=64, is_whole=True)
+    if cfg.teacher is None:
+        raise InputError("teacher=FILE is needed: public weights of U²-Net-p for skies (.npz)")
+    device = choose_device(cfg.device)
+    teacher = U2Net().eval().requires_grad_(False)
+    load_sky_weights(teacher, cfg.teacher)
+    photos = PictureFolder(cfg.source)
+    written = write_sky_labels(teacher.to(device), photos, cfg.output, side=cfg.side)
+    num_written = sum(1 for _ in tqdm(written, total=len(photos.names), unit="photo"))
+    logger.info("%d photos are labelled in %s", num_written, cfg.output)
+
+
+def pair_motion(cfg: DictConfig) -> None:
     """Estimates the motion of every clip and writes the pairs."""
     check_number("side", cfg.side, least=64, is_whole=True)
     check_number("num_frames", cfg.num_frames, least=4, is_whole=True)

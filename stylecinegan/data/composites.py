@@ -1,0 +1,214 @@
+"""Photos with soft labels of sky and water, and standing things composited onto them."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
+from stylecinegan.data.sampler import picture_of
+from stylecinegan.data.standing_things import draw_thing
+from stylecinegan.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+SKY, WATER = 1, 2
+UNKNOWN = 255
+"""In a label of water: the pixel may be water or static."""
+
+
+class Composites(Dataset[dict[str, Tensor]]):
+    """Random crops of photos, part of them with procedural standing things, without end.
+
+    The label of a pixel is the teacher's probability of sky s, and of the rest 1 - s water where
+    the present labels say so. Where the two disagree about the sky, the teacher is right about
+    edges and the labels about little: such a pixel counts a tenth. A composited thing of coverage
+    alpha is static: every class is multiplied by 1 - alpha and alpha is added to static.
+
+    Every choice for sample ``c`` is drawn from (seed, c).
+
+    Args:
+        sets: Each with ``dir``, folder or zip file of photos, ``sky_dir``, soft labels of the sky
+            under the same names (``prepare_data.py task=labels``), and optionally ``labels_dir``,
+            label maps of 0 static, 1 sky, 2 water (without them water is not known), and
+            ``share``, how often the set is drawn (by default its number of photos).
+        crop: Side of the square crops, in pixels.
+        scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
+        thing_share: Share of the samples with standing things.
+        held_out: Text file of photos that are never drawn, one name a line.
+        seed: Seed of all choices.
+
+    Raises:
+        InputError: If a set has no photo with a label.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[dict[str, Any]],
+        *,
+        crop: int = 384,
+        scale_range: tuple[float, float] = (1.0, 1.5),
+        thing_share: float = 0.6,
+        held_out: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.crop = crop
+        self.scale_range = tuple(scale_range)
+        self.thing_share = thing_share
+        self.seed = seed
+        held = read_names(held_out) if held_out is not None else set()
+        self.sets = [_LabelledSet(held=held, **given) for given in sets]
+        shares = np.array([part.share for part in self.sets], float)
+        self._ends = np.cumsum(shares / shares.sum())
+        self._broken: set[str] = set()
+
+    def __len__(self) -> int:
+        """Returns the number of photos; the sequence of samples has no end."""
+        return sum(len(part.names) for part in self.sets)
+
+    def __getitem__(self, counter: int) -> dict[str, Tensor]:
+        """Makes a sample.
+
+        Returns:
+            ``image``: uint8, ``[3, crop, crop]``. ``target``: float32, ``[3, crop, crop]``,
+            probabilities of static, sky, water. ``weight``: float32, ``[1, crop, crop]``.
+            ``knows_water``: whether static and water are told apart, float32, ``[1, crop, crop]``.
+        """
+        while True:
+            random = np.random.default_rng((self.seed, 0, counter))
+            part = self.sets[int(np.searchsorted(self._ends, random.random()))]
+            name = part.names[picture_of(counter, len(part.names), self.seed)]
+            try:
+                photo, sky, label = part.read(name)
+                break
+            except BROKEN as error:
+                logger.warning("left out a broken photo, %s: %s", name, error)
+                self._broken.add(name)
+                self.check_broken()
+                counter += 1
+        box = self._place(photo, random)
+        size = (self.crop, self.crop)
+        image = np.asarray(photo.resize(size, Image.Resampling.BICUBIC, box), np.float32)
+        s = np.asarray(sky.resize(size, Image.Resampling.BILINEAR, box), np.float32) / 255.0
+        classes = np.asarray(label.resize(size, Image.Resampling.NEAREST, box))
+        if random.random() < 0.5:
+            image, s, classes = image[:, ::-1], s[:, ::-1], classes[:, ::-1]
+        water = (1.0 - s) * (classes == WATER)
+        knows_water = (classes != UNKNOWN).astype(np.float32)
+        disagrees = ((classes == SKY) & (s < 0.5)) | ((classes == WATER) & (s > 0.5))
+        weight = np.where(disagrees, 0.1, 1.0).astype(np.float32)
+        if random.random() < self.thing_share:
+            for _ in range(random.integers(1, 3)):
+                thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
+                alpha = draw_thing(self.crop, self.crop, random, thickness=float(thickness))
+                image = composite(image, alpha, s, random)
+                s, water = s * (1.0 - alpha), water * (1.0 - alpha)
+                near = surroundings(alpha)
+                # Around a thing both sides matter: what stands, and the sky right beside it.
+                weight = np.maximum(weight, 1.0 + 3.0 * near)
+                weight = np.where(alpha > 0.3, np.maximum(weight, 5.0), weight)
+                knows_water = np.maximum(knows_water, alpha > 0.5)
+        target = np.stack([1.0 - s - water, s, water])
+        return {
+            "image": torch.from_numpy(image.round().astype(np.uint8).transpose(2, 0, 1).copy()),
+            "target": torch.from_numpy(target.astype(np.float32)),
+            "weight": torch.from_numpy(weight.astype(np.float32)[None].copy()),
+            "knows_water": torch.from_numpy(knows_water.astype(np.float32)[None].copy()),
+        }
+
+    def check_broken(self) -> None:
+        """Raises InputError if more than 1 % of the photos were found broken."""
+        if len(self._broken) > 0.01 * len(self):
+            raise InputError(
+                f"wanted at most 1 % broken photos, found {len(self._broken)} of {len(self)}: "
+                f"{', '.join(sorted(self._broken)[:5])}"
+            )
+
+    def _place(
+        self, photo: Image.Image, random: np.random.Generator
+    ) -> tuple[float, float, float, float]:
+        """A box of the photo; as prediction squeezes photos a little, its sides differ a little."""
+        low, high = self.scale_range
+        side = min(photo.size) / (low * (high / low) ** random.random())
+        wide = min(side * np.exp(random.uniform(-0.1, 0.4)), photo.width)
+        left = random.random() * (photo.width - wide)
+        top = random.random() * (photo.height - side)
+        return (left, top, left + wide, min(top + side, photo.height))
+
+
+class _LabelledSet:
+    """Photos with labels of the same names."""
+
+    def __init__(
+        self,
+        dir: str | Path,
+        sky_dir: str | Path,
+        labels_dir: str | Path | None = None,
+        share: float | None = None,
+        held: set[str] | None = None,
+    ) -> None:
+        self.photos, self._skies = PictureFolder(dir), PictureFolder(sky_dir)
+        self._labels = None if labels_dir is None else PictureFolder(labels_dir)
+        skies = {stem(name): name for name in self._skies.names}
+        labels = None if self._labels is None else {stem(n): n for n in self._labels.names}
+        self.names = [
+            name
+            for name in self.photos.names
+            if stem(name) in skies
+            and (labels is None or stem(name) in labels)
+            and stem(name) not in (held or ())
+        ]
+        if not self.names:
+            raise InputError(f"wanted photos in {dir} with soft labels in {sky_dir}, found none")
+        self._sky_names, self._label_names = skies, labels
+        self.share = len(self.names) if share is None else share
+
+    def read(self, name: str) -> tuple[Image.Image, Image.Image, Image.Image]:
+        photo = Image.fromarray(self.photos.read(name))
+        sky = Image.fromarray(self._skies.read(self._sky_names[stem(name)])[..., 0])
+        if self._labels is None or self._label_names is None:
+            return photo, sky, Image.new("L", photo.size, UNKNOWN)
+        with self._labels.open(self._label_names[stem(name)]) as label:
+            return photo, sky, Image.fromarray(np.asarray(label, np.uint8))
+
+
+def composite(
+    image: np.ndarray, alpha: np.ndarray, sky: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Composites a thing in a colour of the photo's static parts, dark or bright.
+
+    Args:
+        image: float32 ``[H, W, 3]`` in [0, 255].
+        alpha: ``[H, W]`` in [0, 1].
+        sky: Probability of sky, ``[H, W]``: colours are not taken from there.
+        random: Decides the colour and texture.
+
+    Returns:
+        ``[H, W, 3]``: alpha C + (1 - alpha) I.
+    """
+    height, width = alpha.shape
+    kind = random.random()
+    static = np.flatnonzero(sky.ravel() < 0.2)
+    if kind < 0.45 and len(static):
+        colour = image.reshape(-1, 3)[random.choice(static)]
+    elif kind < 0.8:
+        colour = random.uniform(0.0, 70.0) + random.normal(0.0, 8.0, 3)
+    else:
+        colour = random.uniform(120.0, 245.0) + random.normal(0.0, 15.0, 3)
+    coarse = random.normal(0.0, random.uniform(2.0, 25.0), (height // 16 + 1, width // 16 + 1))
+    shade = Image.fromarray(coarse.astype(np.float32)).resize((width, height))
+    grain = random.normal(0.0, random.uniform(0.0, 6.0), (height, width))
+    thing = np.clip(colour + (np.asarray(shade) + grain)[..., None], 0.0, 255.0)
+    return alpha[..., None] * thing + (1.0 - alpha[..., None]) * image
+
+
+def surroundings(alpha: np.ndarray) -> np.ndarray:
+    """Marks what lies within 4 pixels of a thing, float32 ``[H, W]``, 0 or 1."""
+    near = Image.fromarray((alpha > 0.05).astype(np.uint8) * 255)
+    return (np.asarray(near.reduce(2).resize(near.size)) > 16).astype(np.float32)

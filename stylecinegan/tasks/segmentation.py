@@ -1,0 +1,136 @@
+"""Training of the segmentation network: static, sky and water at the photo's own edges."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylecinegan import checkpoints
+from stylecinegan.backbones.u2net import U2Net, load_sky_weights
+from stylecinegan.training import distributed
+from stylecinegan.training.augmentation import change_colors
+from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.training.update import Precision, Update
+
+Terms = dict[str, Tensor]
+
+SIDE_WEIGHT = 0.2
+"""Weight of the side outputs' mean loss (deep supervision, as in U²-Net's paper)."""
+
+
+class SegmentationTask:
+    """Trains a :class:`U2Net` by cross-entropy with soft labels.
+
+    With target probabilities y of static, sky and water, p those of the network and w the weight
+    of a pixel, the loss is ``-Σ w Σ_c y_c log p_c / Σ w``. Where static and water are not told
+    apart, both count as one class: ``-y_sky log p_sky - (1 - y_sky) log(1 - p_sky)``.
+
+    Args:
+        network: What is trained.
+        initial: ``.npz`` of public weights for skies that it starts from
+            (:func:`~stylecinegan.backbones.u2net.load_sky_weights`).
+        learning_rate: Peak of AdamW's.
+        weight_decay: Of AdamW.
+        num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
+        num_warmup: Steps over which it rises.
+        ema_half_life: Half-life of the averaged weights, in photos.
+        precision: Compute dtype of the network.
+        num_accumulate: Parts that a batch is split into.
+    """
+
+    def __init__(
+        self,
+        network: U2Net,
+        *,
+        initial: str | Path | None = None,
+        learning_rate: float = 5e-4,
+        weight_decay: float = 1e-3,
+        num_steps: int = 1000,
+        num_warmup: int = 50,
+        ema_half_life: float = 4000.0,
+        precision: Precision = "fp32",
+        num_accumulate: int = 1,
+    ) -> None:
+        if initial is not None:
+            load_sky_weights(network, initial)
+        self.network = network.to(memory_format=torch.channels_last).train()
+        self.learning_rate = learning_rate
+        self.num_steps = num_steps
+        self.num_warmup = num_warmup
+        self.step_number = 0
+        weights = list(network.parameters())
+        self.update = Update(
+            weights,
+            torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay),
+            precision=precision,
+            num_accumulate=num_accumulate,
+        )
+        self.averaged = ExponentialMovingAverage(network, half_life=ema_half_life)
+
+    def to(self, device: torch.device) -> None:
+        """Moves the network and its average."""
+        self.network.to(device)
+        self.averaged.to(device)
+
+    def step(self, batch: Terms) -> Terms:
+        """Runs one step on a batch of :class:`~stylecinegan.data.composites.Composites`."""
+        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
+        for group in self.update.optimizer.param_groups:
+            group["lr"] = self.learning_rate * rate
+        terms = self.update(self.loss, batch)
+        self.averaged.update(self.network, len(batch["image"]) * distributed.world_size())
+        self.step_number += 1
+        return terms
+
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Weighted cross-entropy of the output, and of the side outputs."""
+        image = batch["image"]
+        if self.network.training:
+            image = change_colors(image, torch.rand(len(image), 3).to(image))
+        image = image.contiguous(memory_format=torch.channels_last)
+        fused, *sides = (
+            _cross_entropy(logits.float(), batch) for logits in self.network.outputs(image)
+        )
+        side = torch.stack(sides).mean()
+        return fused + SIDE_WEIGHT * side, {"entropy": fused, "side_entropy": side}
+
+    def state_dict(self) -> dict:
+        """Everything that a resumed run needs."""
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "update": self.update.state_dict(),
+            "step": self.step_number,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.update.load_state_dict(state["update"])
+        self.step_number = state["step"]
+
+    def export(self, directory: Path) -> None:
+        """Writes the averaged network as ``segmentation.safetensors``, 8 bits a weight."""
+        directory.mkdir(parents=True, exist_ok=True)
+        exported = U2Net(**self.network.arguments)
+        exported.load_state_dict(self.averaged.module.state_dict())
+        notes = {
+            "task": "segmentation",
+            "step": str(self.step_number),
+            "initial": "github xiongzhu666/Sky-Segmentation-and-Post-processing (MIT)",
+        }
+        path = directory / "segmentation.safetensors"
+        checkpoints.save(path, exported, notes=notes, use_bytes=True)
+
+
+def _cross_entropy(logits: Tensor, batch: Terms) -> Tensor:
+    target, weight, known = batch["target"], batch["weight"], batch["knows_water"]
+    log_probability = logits.log_softmax(dim=1)
+    full = -(target * log_probability).sum(dim=1, keepdim=True)
+    sky, log_sky = target[:, 1:2], log_probability[:, 1:2]
+    log_rest = log_probability[:, [0, 2]].logsumexp(dim=1, keepdim=True)
+    merged = -(sky * log_sky + (1.0 - sky) * log_rest)
+    loss = torch.where(known > 0.5, full, merged)
+    return (weight * loss).sum() / weight.sum()
