@@ -27,6 +27,7 @@ from stylecinegan.inputs import (
     resize_photo,
 )
 from stylecinegan.io.paths import VIDEO_SUFFIXES
+from stylecinegan.mask.matting import moving_threshold
 from stylecinegan.mask.prediction import Region
 from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.motion.controls import DIRECTIONS
@@ -133,6 +134,7 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("fps", cfg.fps, least=1)
     if cfg.speed is not None:
         check_number("speed", cfg.speed, least=0)
+    moving_threshold(cfg.mask_caution)
     check_number("speed_sky", cfg.speed_sky, least=0)
     check_number("speed_water", cfg.speed_water, least=0)
     check_number("inversion.steps", cfg.inversion.steps, least=0, is_whole=True)
@@ -167,6 +169,7 @@ def make_scene(
     scene = model.scene(
         photo,
         region=REGION_OF.get(cfg.mask, "both"),
+        caution=cfg.mask_caution,
         animate_all_if_small=cfg.mask_small == "everything",
         num_inversion_steps=cfg.inversion.steps,
     )

@@ -13,12 +13,14 @@ from stylecinegan import checkpoints
 from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.restyling import restyling, style_path
 from stylecinegan.appearance.style_change import StyledPhoto
+from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
+from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls.controls import normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
@@ -69,6 +71,7 @@ class StyleCineGAN(nn.Module):
         encoder: Its encoder.
         mask_ensemble: Classifiers of the generator's features, if masks are to be predicted.
         motion_generator: Predicts how a photo moves, if motion is to be predicted.
+        segmenter: Segmentation network beside the classifiers, if there is one.
         inversion_side: A photo whose longer side exceeds this is shrunk before it is inverted;
             its detail is added at full size. Bounds memory and time.
         precision: Arithmetic of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
@@ -80,6 +83,7 @@ class StyleCineGAN(nn.Module):
         encoder: FeatureStyleEncoder,
         mask_ensemble: MaskEnsemble | None = None,
         motion_generator: MotionGenerator | None = None,
+        segmenter: U2Net | None = None,
         *,
         inversion_side: int = 1024,
         precision: str = "fp32",
@@ -89,6 +93,7 @@ class StyleCineGAN(nn.Module):
         self.encoder = encoder
         self.mask_ensemble = mask_ensemble
         self.motion_generator = motion_generator
+        self.segmenter = segmenter
         self.inversion_side = inversion_side
         self.precision = precision
 
@@ -104,6 +109,7 @@ class StyleCineGAN(nn.Module):
 
         It must hold ``generator.safetensors`` and ``encoder.safetensors``; without
         ``mask.safetensors`` the model predicts no masks, without ``motion.safetensors`` no motion.
+        ``segmentation.safetensors`` is optional.
 
         Args:
             directory: The folder; by default the model that comes with the project.
@@ -115,11 +121,13 @@ class StyleCineGAN(nn.Module):
         """
         directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
         mask_file, motion_file = directory / "mask.safetensors", directory / "motion.safetensors"
+        segmentation_file = directory / "segmentation.safetensors"
         model = cls(
             checkpoints.load(directory / "generator.safetensors", Generator),
             checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),
             checkpoints.load(mask_file, MaskEnsemble) if mask_file.exists() else None,
             checkpoints.load(motion_file, MotionGenerator) if motion_file.exists() else None,
+            checkpoints.load(segmentation_file, U2Net) if segmentation_file.exists() else None,
             inversion_side=inversion_side,
             precision=precision,
         )
@@ -130,6 +138,7 @@ class StyleCineGAN(nn.Module):
         photo: Tensor,
         *,
         region: Region = "both",
+        caution: float = CAUTION,
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
     ) -> Scene:
@@ -141,6 +150,7 @@ class StyleCineGAN(nn.Module):
             self,
             photo,
             region=region,
+            caution=caution,
             animate_all_if_small=animate_all_if_small,
             num_inversion_steps=num_inversion_steps,
         )
@@ -188,12 +198,15 @@ class StyleCineGAN(nn.Module):
         return Inversion(w_plus, features, image[:, :, :height, :width].clamp(-1.0, 1.0))
 
     @torch.no_grad()
-    def segment(self, image: Tensor, region: Region = "both") -> MaskPrediction:
+    def segment(
+        self, image: Tensor, region: Region = "both", *, caution: float = CAUTION
+    ) -> MaskPrediction:
         """Predicts the classes of a photo's pixels and a mask, which may be empty (Sec. 3.2).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             region: ``"both"``, ``"sky"`` or ``"water"``: what the mask holds.
+            caution: How certain motion must be, in [0, 1] (a model with a segmentation network).
 
         Raises:
             InputError: If the model has no classifiers.
@@ -202,9 +215,19 @@ class StyleCineGAN(nn.Module):
         if self.mask_ensemble is None:
             raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
-            return predict_mask(self.mask_ensemble, self.generator, self.encoder, image, region)
+            return predict_mask(
+                self.mask_ensemble,
+                self.generator,
+                self.encoder,
+                image,
+                region,
+                segmenter=self.segmenter,
+                caution=caution,
+            )
 
-    def predict_mask(self, image: Tensor, region: Region = "both") -> Tensor:
+    def predict_mask(
+        self, image: Tensor, region: Region = "both", *, caution: float = CAUTION
+    ) -> Tensor:
         """Predicts what moves in a photo (arguments as in :meth:`segment`).
 
         Returns:
@@ -213,7 +236,7 @@ class StyleCineGAN(nn.Module):
         Raises:
             InputError: If nothing that moves is found, or the model has no classifiers.
         """
-        return check_cover(self.segment(image, region).mask)
+        return check_cover(self.segment(image, region, caution=caution).mask)
 
     @torch.no_grad()
     def predict_motion(

@@ -13,6 +13,7 @@ from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
 from stylecinegan.warping.settings import Warping
@@ -37,6 +38,8 @@ class Scene:
         model: The networks.
         photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
         region: Classes that a predicted mask holds: ``"both"``, ``"sky"`` or ``"water"``.
+        caution: How certain predicted motion must be, in [0, 1]; a static thing that moves is
+            the worse error.
         animate_all_if_small: Moves the whole photo where the predicted mask covers under 10 % of
             it, as the released code does.
         num_inversion_steps: Optimisation steps that bring the inversion closer to the photo.
@@ -51,6 +54,7 @@ class Scene:
         photo: Tensor,
         *,
         region: Region = "both",
+        caution: float = CAUTION,
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
     ) -> None:
@@ -59,6 +63,7 @@ class Scene:
         self.photo = photo
         self._model = model
         self._region: Region = region
+        self._caution = caution
         self._animate_all_if_small = animate_all_if_small
         self._num_inversion_steps = num_inversion_steps
         self._given_mask: Tensor | None = None
@@ -81,7 +86,7 @@ class Scene:
         Raises:
             InputError: If the model has no classifiers.
         """
-        return self._model.segment(self.photo, self._region)
+        return self._model.segment(self.photo, self._region, caution=self._caution)
 
     @property
     def classes(self) -> PixelClasses | None:

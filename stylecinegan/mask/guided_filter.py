@@ -8,7 +8,14 @@ WORKING_SIDE = 512
 """Longer side at which the filter's coefficients are computed."""
 
 
-def guided_filter(values: Tensor, guide: Tensor, *, radius: float, epsilon: float) -> Tensor:
+def guided_filter(
+    values: Tensor,
+    guide: Tensor,
+    *,
+    radius: float,
+    epsilon: float,
+    working_side: int = WORKING_SIDE,
+) -> Tensor:
     """Resizes a map to a picture's size so that its edges fall on the picture's.
 
     In every window the result is an affine function of the picture's colours. The coefficients
@@ -20,12 +27,13 @@ def guided_filter(values: Tensor, guide: Tensor, *, radius: float, epsilon: floa
         guide: The picture, ``[1, 3, H, W]`` in [0, 1].
         radius: Half the window's side, as a share of the longer side.
         epsilon: Variance below which the picture counts as flat and the map is averaged.
+        working_side: Longer side at which the coefficients are computed.
 
     Returns:
         ``[1, 1, H, W]``, about the range of ``values``.
     """
     size = guide.shape[2:]
-    scale = min(1.0, WORKING_SIDE / max(size))
+    scale = min(1.0, working_side / max(size))
     small_size = [max(1, round(side * scale)) for side in size]
     small = F.interpolate(guide, small_size, mode="area") if scale < 1.0 else guide
     values = F.interpolate(values.to(small), small_size, mode="bilinear", antialias=True)

@@ -1,19 +1,21 @@
 """The mask of a photo, automatically (Sec. 3.2)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
+from stylecinegan.mask.matting import CAUTION, matte
 from stylecinegan.mask.refinement import refine
+from stylecinegan.mask.segmentation import combine, segment
 
 Region = Literal["both", "sky", "water"]
 
@@ -32,7 +34,7 @@ class MaskPrediction:
 
     Attributes:
         mask: S, ``[1, 1, H, W]`` in [0, 1], refined.
-        classes: What the ensemble says, at its working size.
+        classes: Classes of the pixels, at the working size.
     """
 
     mask: Tensor
@@ -47,7 +49,8 @@ def predict_mask(
     photo: Tensor,
     region: Region = "both",
     *,
-    refinement: Mapping[str, Any] | None = None,
+    segmenter: U2Net | None = None,
+    caution: float = CAUTION,
 ) -> MaskPrediction:
     """Predicts what moves in a photo.
 
@@ -61,8 +64,11 @@ def predict_mask(
         encoder: Its encoder.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         region: What may move.
-        refinement: Keywords of :func:`~stylecinegan.mask.refinement.refine` that replace its
-            defaults.
+        segmenter: Segmentation network whose sky replaces the ensemble's; without one the
+            ensemble alone decides, and its edges are refined more coarsely
+            (:func:`~stylecinegan.mask.refinement.refine`).
+        caution: How certain motion must be, in [0, 1]; see
+            :func:`~stylecinegan.mask.matting.moving_threshold`.
 
     Returns:
         The mask, which may be zero everywhere (:func:`~stylecinegan.mask.refinement.check_cover`),
@@ -75,22 +81,31 @@ def predict_mask(
         raise InputError(f"region must be one of {', '.join(REGIONS)}, got {region}")
     if photo.ndim != 4 or photo.shape[:2] != (1, 3):
         raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
-    classes = classify_pixels(ensemble, generator, encoder, photo)
+    classes = classify_pixels(ensemble, generator, encoder, photo, segmenter)
     probability = classes.probabilities[:, list(REGIONS[region])].sum(dim=1, keepdim=True)
-    return MaskPrediction(refine(probability, photo, **(refinement or {})), classes)
+    if segmenter is None:
+        return MaskPrediction(refine(probability, photo), classes)
+    return MaskPrediction(matte(probability, photo, caution=caution), classes)
 
 
 @torch.no_grad()
 def classify_pixels(
-    ensemble: MaskEnsemble, generator: Generator, encoder: FeatureStyleEncoder, photo: Tensor
+    ensemble: MaskEnsemble,
+    generator: Generator,
+    encoder: FeatureStyleEncoder,
+    photo: Tensor,
+    segmenter: U2Net | None = None,
 ) -> PixelClasses:
-    """Classifies the pixels of a photo at the working size, its shorter side 256.
+    """Classifies the pixels of a photo at the working size.
+
+    It is that of a shorter side of 256 for the ensemble, and 384x384 with a segmentation network.
 
     Args:
         ensemble: Classifiers of the generator's features.
         generator: The generator.
         encoder: Its encoder.
         photo: ``[B, 3, H, W]`` in [-1, 1].
+        segmenter: Segmentation network, if there is one.
     """
     scale = ENCODER_SIDE / min(photo.shape[2:])
     # A long panorama is not worth more pixels than four squares.
@@ -100,7 +115,8 @@ def classify_pixels(
     if (height, width) != tuple(photo.shape[2:]):
         # The sides are rounded by stretching: by at most 6 %, and no border is invented.
         shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
-    return ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
+    classes = ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
+    return classes if segmenter is None else combine(classes, segment(segmenter, photo))
 
 
 def _round(side: float) -> int:

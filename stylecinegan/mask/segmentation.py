@@ -1,0 +1,63 @@
+"""A segmentation network beside the ensemble: skies at the photo's own edges."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.backbones.u2net import U2Net
+from stylecinegan.mask.ensemble import PixelClasses
+
+SIDE = 384
+"""Side of the square that a photo is squeezed to, as in the network's training."""
+
+LONGEST_ASPECT = 1.6
+"""Photos longer than this keep the aspect beyond it."""
+
+LEAST_WATER = 0.6
+"""Probability of water, where there is no sky, below which a pixel is static."""
+
+
+@torch.no_grad()
+def segment(network: U2Net, photo: Tensor) -> Tensor:
+    """Probabilities of static, sky and water, averaged with those of the mirrored photo.
+
+    Args:
+        network: The segmentation network.
+        photo: ``[B, 3, H, W]`` in [-1, 1], any size and aspect.
+
+    Returns:
+        ``[B, 3, h, w]``.
+    """
+    height, width = photo.shape[2:]
+    sides = [SIDE, SIDE]
+    excess = max(height, width) / min(height, width) / LONGEST_ASPECT
+    if excess > 1.0:
+        sides[int(width > height)] = round(min(excess, 4.0) * SIDE / 32) * 32
+    # In full precision: bfloat16 moves edges.
+    with torch.autocast(photo.device.type, enabled=False):
+        image = F.interpolate(photo.float(), sides, mode="bilinear", antialias=True)
+        plain, mirrored = (network(view).softmax(dim=1) for view in (image, image.flip(3)))
+    return (plain + mirrored.flip(3)) / 2.0
+
+
+def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
+    """Combines the ensemble's water with the segmentation network's sky.
+
+    With s the network's probability of sky and w the ensemble's of water, the combined
+    probabilities are s for sky, (1 - s) w for water where w is at least 0.6 and 0 elsewhere, and
+    the rest for static.
+
+    Args:
+        classes: Of the ensemble, at any size.
+        segmented: Of :func:`segment`, ``[B, 3, h, w]``.
+
+    Returns:
+        Classes of the size of ``segmented``; their confidence is the largest probability.
+    """
+    size = segmented.shape[2:]
+    known = F.interpolate(classes.probabilities.float(), size, mode="bilinear")
+    sky, water = segmented[:, 1:2], known[:, 2:3]
+    water = (1.0 - sky) * water * (water > LEAST_WATER)
+    probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
+    confidence, vote = probabilities.max(dim=1, keepdim=True)
+    return PixelClasses(probabilities, vote, confidence)
