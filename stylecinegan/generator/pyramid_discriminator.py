@@ -81,9 +81,7 @@ class PyramidDiscriminator(nn.Module):
     def forward(self, mixed: Sequence[Tensor], weights: Sequence[SpectralWeights]) -> list[Tensor]:
         """Judges mixed maps with given kernels; ``[B, patches]`` for each head."""
         heads = self.children_heads()
-        return [
-            head(x, kernels) for head, x, kernels in zip(heads, mixed, weights, strict=True)
-        ]
+        return [head(x, kernels) for head, x, kernels in zip(heads, mixed, weights, strict=True)]
 
     def children_heads(self) -> list["PatchHead"]:
         """The heads, fine to coarse."""

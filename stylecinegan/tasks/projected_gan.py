@@ -27,6 +27,7 @@ from stylecinegan.metrics.frechet import FeatureStatistics
 from stylecinegan.tasks.generator_setup import load_weights
 from stylecinegan.training.augmentation import augment, draw_numbers
 from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.run_log import save_grid
 from stylecinegan.training.update import Precision, Update
 
 logger = logging.getLogger(__name__)
@@ -82,15 +83,18 @@ class ProjectedGANTask:
         trunk: str | Path,
         feature_weights: str | Path,
         coarse_share: float = 0.5,
-        feature_weight: float = 0.5,
+        feature_weight: float = 0.3,
         width: int = 64,
         learning_rate: float = 2e-3,
         discriminator_learning_rate: float = 2e-4,
         ema_half_life: float = 20_000.0,
         precision: Precision = "fp32",
     ) -> None:
-        if generator.feature_projection is None:
-            raise InputError("the generator must have use_feature_projection, got one without")
+        if generator.feature_projection is None or generator.resolution < 128:
+            raise InputError(
+                "the generator must have use_feature_projection and at least 128 pixels, got "
+                f"{generator.feature_projection is not None} and {generator.resolution}"
+            )
         self.generator = generator
         self.encoder = encoder.eval().requires_grad_(False)
         self.is_new = not _load(Path(initial), generator, encoder)
@@ -113,7 +117,9 @@ class ProjectedGANTask:
             {
                 "lite_half": PyramidDiscriminator(lite, coarse, width=width),
                 "squeeze_half": PyramidDiscriminator((128, 256, 512), coarse, width=width),
-                "deep_feature": PyramidDiscriminator([channels], [64], width=width, smallest_side=16),
+                "deep_feature": PyramidDiscriminator(
+                    [channels], [64], width=width, smallest_side=16
+                ),
                 "lite_full": PyramidDiscriminator(lite, fine, width=width),
             }
         ).to(memory_format=torch.channels_last)
@@ -239,7 +245,7 @@ class ProjectedGANTask:
         self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
-        """Writes ``generator.safetensors`` (averaged) and ``discriminator.safetensors``."""
+        """Writes ``generator.safetensors`` (averaged), ``discriminator.safetensors`` and samples."""
         directory.mkdir(parents=True, exist_ok=True)
         generator = self._averaged_generator()
         notes = {"task": "projected_gan", "step": str(self.step_number)}
@@ -254,12 +260,13 @@ class ProjectedGANTask:
             for name, tensor in state.items()
         }
         save_file(half, directory / "discriminator.safetensors")
+        save_grid(directory / "samples.png", self.sample({})["samples"])
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
         """Samples of seeds 0 to 63 at truncation 0.7, ``[64, 3, R, R]``."""
         generator = self._averaged_generator()
-        codes = [generator.sample_w_plus(seed, truncation=TRUNCATION) for seed in range(NUM_SAMPLES)]
+        codes = [generator.sample_w_plus(n, truncation=TRUNCATION) for n in range(NUM_SAMPLES)]
         pictures = [generator(part).clamp(-1.0, 1.0) for part in torch.cat(codes).split(16)]
         return {"samples": torch.cat(pictures)}
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -80,11 +81,8 @@ class RunLog:
             images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
             step: Number of steps so far.
         """
-        images = images.detach().float().cpu()
-        grid = make_grid(images) if images.ndim == 4 else images
-        pixels = grid.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
         self._samples_dir.mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(self._samples_dir / f"{name}-{step:08d}.png")
+        pixels = save_grid(self._samples_dir / f"{name}-{step:08d}.png", images)
         if self._writer:
             self._writer.add_image(name, pixels, step, dataformats="HWC")
 
@@ -93,6 +91,20 @@ class RunLog:
         self._bar.close()
         if self._writer:
             self._writer.close()
+
+
+def save_grid(path: Path, images: Tensor) -> np.ndarray:
+    """Writes pictures as one file; returns its pixels, uint8, ``[H, W, 3]``.
+
+    Args:
+        path: The file.
+        images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
+    """
+    images = images.detach().float().cpu()
+    grid = make_grid(images) if images.ndim == 4 else images
+    pixels = grid.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(path)
+    return pixels
 
 
 def make_grid(images: Tensor, border: int = 2) -> Tensor:
