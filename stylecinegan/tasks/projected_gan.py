@@ -123,7 +123,7 @@ class ProjectedGANTask:
                 "lite_full": PyramidDiscriminator(lite, fine, width=width),
             }
         ).to(memory_format=torch.channels_last)
-        self.weights = {name: 1.0 for name in self.discriminators}
+        self.weights = dict.fromkeys(self.discriminators, 1.0)
         self.weights["deep_feature"] = feature_weight
         self.feature_mean = torch.zeros(channels)
         self.whitening = torch.eye(channels)
@@ -245,7 +245,7 @@ class ProjectedGANTask:
         self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
-        """Writes ``generator.safetensors`` (averaged), ``discriminator.safetensors`` and samples."""
+        """Writes the averaged generator, the discriminators and samples."""
         directory.mkdir(parents=True, exist_ok=True)
         generator = self._averaged_generator()
         notes = {"task": "projected_gan", "step": str(self.step_number)}

@@ -21,8 +21,8 @@ class Task(Protocol):
 
     A task may also offer ``sample(batch) -> dict[str, Tensor]``: pictures to look at by name,
     ``[B, 3, H, W]`` in [-1, 1] (or one finished grid, ``[3, H, W]``), ``sample_every``, in
-    steps, ``measure() -> dict[str, float]``: numbers to log beside pictures, and ``progress``, which
-    the loop sets to the share of the training that lies behind, in [0, 1].
+    steps, ``measure() -> dict[str, float]``: numbers to log beside pictures, and ``progress``,
+    which the loop sets to the share of the training that lies behind, in [0, 1].
     """
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
