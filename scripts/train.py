@@ -19,6 +19,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stylecinegan.data.batches import Batches
+from stylecinegan.data.resident import ResidentBatches
+from stylecinegan.errors import InputError
 from stylecinegan.training import distributed
 from stylecinegan.training.loop import train
 
@@ -61,14 +63,7 @@ def run(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
     task = instantiate(cfg.task)
     task.to(device)
     seed_everything(cfg.seed + 1_000_003 * (distributed.rank() + 1))
-    batches = Batches(
-        instantiate(cfg.data),
-        batch_size=cfg.batch_size,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
-        num_workers=min(cfg.num_workers, os.cpu_count() or 1),
-        device=device,
-    )
+    batches = make_batches(cfg, device)
     complete = train(
         task,
         batches,
@@ -78,10 +73,33 @@ def run(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
         log_every=cfg.log_every,
         sample_every=cfg.sample_every,
         keep=cfg.keep,
+        max_seconds=cfg.max_seconds,
+        export_seconds=cfg.export_seconds,
     )
     if complete and distributed.is_main():
         task.export(run_dir / "export")
         logging.getLogger(__name__).info("weights are in %s", run_dir / "export")
+
+
+def make_batches(cfg: DictConfig, device: torch.device) -> Batches | ResidentBatches:
+    """Builds the batches of this process, read as they are needed or resident on the device.
+
+    Raises:
+        InputError: If several processes want resident photos.
+    """
+    dataset = instantiate(cfg.data)
+    if cfg.resident:
+        if distributed.world_size() > 1:
+            raise InputError("resident=true is for one process, got several")
+        return ResidentBatches(dataset, batch_size=cfg.batch_size, device=device, seed=cfg.seed)
+    return Batches(
+        dataset,
+        batch_size=cfg.batch_size,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+        num_workers=min(cfg.num_workers, os.cpu_count() or 1),
+        device=device,
+    )
 
 
 def seed_everything(seed: int) -> None:

@@ -9,6 +9,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator.appearance_head import AppearanceHead
 from stylecinegan.generator.layers import (
     EqualizedLinear,
+    FeatureProjection,
     StyledConv,
     ToRGB,
     leaky_relu,
@@ -74,6 +75,9 @@ class Generator(nn.Module):
             after D^10 are a decoder: their codes are zero unless the appearance changes, see
             :class:`~stylecinegan.generator.appearance_head.AppearanceHead`. 0 for a generator whose
             codes say it themselves.
+        use_feature_projection: Ends layer 10 with a
+            :class:`~stylecinegan.generator.layers.FeatureProjection`, for a generator whose layers
+            after D^10 were trained on the features of an encoder.
 
     Raises:
         InputError: If the resolution is not a power of two in [32, 1024], the first RGB layer
@@ -90,6 +94,7 @@ class Generator(nn.Module):
         channels: Mapping[int, int] | None = None,
         first_rgb_layer: int = 2,
         appearance_dim: int = 0,
+        use_feature_projection: bool = False,
     ) -> None:
         super().__init__()
         if resolution not in (32, 64, 128, 256, 512, 1024):
@@ -118,6 +123,8 @@ class Generator(nn.Module):
             "first_rgb_layer": first_rgb_layer,
             "appearance_dim": appearance_dim,
         }
+        if use_feature_projection:
+            self.arguments["use_feature_projection"] = True
 
         self.mapping = MappingNetwork(style_dim, num_mapping_layers)
         self.w_mean: Tensor
@@ -137,9 +144,12 @@ class Generator(nn.Module):
             )
             if layer % 2 == 0 and layer >= first_rgb_layer:
                 self.to_rgbs[str(layer)] = ToRGB(self.channels[side], style_dim)
+        width = self.channels.get(layer_resolution(FEATURE_LAYER), 0)
+        self.feature_projection: FeatureProjection | None = None
+        if use_feature_projection:
+            self.feature_projection = FeatureProjection(width, style_dim)
         self.appearance: AppearanceHead | None = None
         if appearance_dim:
-            width = self.channels[layer_resolution(FEATURE_LAYER)]
             self.appearance = AppearanceHead(width, style_dim, appearance_dim)
 
     def sample_w_plus(self, seed: int, *, truncation: float = 0.7) -> Tensor:
@@ -220,7 +230,10 @@ class Generator(nn.Module):
         """Computes D of one layer from D of the layer before (arguments as in :meth:`features`)."""
         # The constant is D^1, so layer 2 is the first that takes a code.
         w = w_plus[:, layer - 2]
-        return self.convs[str(layer)](feature, w, use_fresh_noise=use_fresh_noise)
+        feature = self.convs[str(layer)](feature, w, use_fresh_noise=use_fresh_noise)
+        if layer == FEATURE_LAYER and self.feature_projection is not None:
+            feature = self.feature_projection(feature, w)
+        return feature
 
     def to_rgb(
         self, layer: int, feature: Tensor, w_plus: Tensor, *, use_bias: bool = True

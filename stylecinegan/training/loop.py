@@ -1,5 +1,6 @@
 import logging
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,8 +20,9 @@ class Task(Protocol):
     """Models, losses and optimisers of one experiment.
 
     A task may also offer ``sample(batch) -> dict[str, Tensor]``: pictures to look at by name,
-    ``[B, 3, H, W]`` in [-1, 1] (or one finished grid, ``[3, H, W]``), and ``sample_every``, in
-    steps.
+    ``[B, 3, H, W]`` in [-1, 1] (or one finished grid, ``[3, H, W]``), ``sample_every``, in
+    steps, ``measure() -> dict[str, float]``: numbers to log beside pictures, and ``progress``,
+    which the loop sets to the share of the training that lies behind, in [0, 1].
     """
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -67,6 +69,8 @@ def train(
     log_every: int,
     sample_every: int | None = None,
     keep: int = 2,
+    max_seconds: float | None = None,
+    export_seconds: float | None = None,
 ) -> bool:
     """Trains a task: resumes its latest state, steps, logs, saves and stops.
 
@@ -84,6 +88,10 @@ def train(
         log_every: Steps between log entries; terms are averaged over them and the processes.
         sample_every: Steps between pictures, 0 for none; by default the task's own choice.
         keep: Number of states to keep.
+        max_seconds: Seconds after which this call saves and returns, its training complete: what a
+            machine is lent for. The data are read before.
+        export_seconds: Seconds between exports of the weights so far, to ``run_dir / "export"``,
+            with pictures; none by default.
 
     Returns:
         Whether training is complete, in contrast to stopped by a signal.
@@ -106,20 +114,35 @@ def train(
         if random_state:
             # Last of all, so that nothing of the start-up counts.
             run_state.restore_random_state(random_state)
+        begin = exported = time.monotonic()
+        is_over = False
         try:
             first, stop = step + 1, False
-            while step < num_steps and not stop:
+            while step < num_steps and not stop and not is_over:
+                seconds = time.monotonic() - begin
+                if hasattr(task, "progress"):
+                    share = seconds / max_seconds if max_seconds else 0.0
+                    vars(task)["progress"] = max(share, step / num_steps)
                 batch = next(iterator, None)
                 if batch is None:
                     raise InputError(f"wanted batches for {num_steps} steps, found {step}")
                 log.add(task.step(batch), batch)
                 step += 1
                 stop = distributed.any_rank(bool(received))
-                if stop or step in (first, num_steps) or step % log_every == 0:
+                now = time.monotonic()
+                if max_seconds:
+                    is_over = distributed.any_rank(now - begin > max_seconds)
+                at_end = stop or is_over or step == num_steps
+                if at_end or step == first or step % log_every == 0:
                     log.write(step)
-                if sample_every and step % sample_every == 0:
+                is_due = bool(export_seconds) and now - exported > (export_seconds or 0.0)
+                if is_due and distributed.is_main():
+                    task.export(run_dir / "export")
+                if is_due or (sample_every and step % sample_every == 0):
                     _show_samples(task, batch, step, log)
-                if stop or step == num_steps or step % save_every == 0:
+                if is_due:
+                    exported = time.monotonic()
+                if at_end or step % save_every == 0:
                     _save(task, batches, run_dir, step, keep)
         finally:
             log.close()
@@ -127,6 +150,9 @@ def train(
             if close is not None:
                 close()
     distributed.wait_for_all()
+    if is_over and not stop:
+        logger.info("stopped after %.0f seconds and %d steps", max_seconds, step)
+        return True
     if step < num_steps:
         logger.info("stopped by a signal after step %d: the same command goes on", step)
     return step >= num_steps
@@ -181,8 +207,12 @@ def _show_samples(task: Task, batch: dict[str, Tensor], step: int, log: RunLog) 
     # What is looked at must not change what is trained.
     with torch.random.fork_rng(), torch.no_grad():
         pictures = sample(batch)
+        measure = getattr(task, "measure", None)
+        numbers = measure() if measure is not None else {}
     for name, images in pictures.items():
         log.show(name, images, step)
+    if numbers:
+        log.note(step, numbers)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
+import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,7 +21,8 @@ class RunLog:
     def __init__(self, run_dir: Path, step: int, num_steps: int) -> None:
         self._terms: dict[str, list[Tensor]] = {}
         self._num_images = 0
-        self._since = time.perf_counter()
+        self._since = self._begin = time.perf_counter()
+        self._path = run_dir / "log.jsonl"
         self._samples_dir = run_dir / "samples"
         self._writer = None
         if distributed.is_main():
@@ -50,11 +54,24 @@ class RunLog:
         now = time.perf_counter()
         means["images_per_second"] = self._num_images / (now - self._since)
         self._terms, self._num_images, self._since = {}, 0, now
+        self.note(step, means)
         shown = {name: f"{value:.4g}" for name, value in means.items()}
         self._bar.set_postfix(shown, refresh=False)
-        if self._writer:
-            for name, value in means.items():
-                self._writer.add_scalar(name, value, step)
+
+    def note(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Writes numbers: to TensorBoard, and as a line of ``log.jsonl``.
+
+        Args:
+            step: Number of steps so far.
+            numbers: By name.
+        """
+        if self._writer is None:
+            return
+        for name, value in numbers.items():
+            self._writer.add_scalar(name, value, step)
+        entry = {"step": step, "seconds": round(time.perf_counter() - self._begin, 1), **numbers}
+        with self._path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
 
     def show(self, name: str, images: Tensor, step: int) -> None:
         """Writes pictures as one PNG file, and shows it in TensorBoard.
@@ -64,11 +81,8 @@ class RunLog:
             images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
             step: Number of steps so far.
         """
-        images = images.detach().float().cpu()
-        grid = make_grid(images) if images.ndim == 4 else images
-        pixels = grid.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
         self._samples_dir.mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(self._samples_dir / f"{name}-{step:08d}.png")
+        pixels = save_grid(self._samples_dir / f"{name}-{step:08d}.png", images)
         if self._writer:
             self._writer.add_image(name, pixels, step, dataformats="HWC")
 
@@ -77,6 +91,20 @@ class RunLog:
         self._bar.close()
         if self._writer:
             self._writer.close()
+
+
+def save_grid(path: Path, images: Tensor) -> np.ndarray:
+    """Writes pictures as one file; returns its pixels, uint8, ``[H, W, 3]``.
+
+    Args:
+        path: The file.
+        images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
+    """
+    images = images.detach().float().cpu()
+    grid = make_grid(images) if images.ndim == 4 else images
+    pixels = grid.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(path)
+    return pixels
 
 
 def make_grid(images: Tensor, border: int = 2) -> Tensor:
