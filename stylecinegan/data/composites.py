@@ -34,10 +34,11 @@ class Composites(Dataset[dict[str, Tensor]]):
     Every choice for sample ``c`` is drawn from (seed, c).
 
     Args:
-        sets: Each with ``dir``, folder or zip file of photos, ``sky_dir``, soft labels of the sky
-            under the same names (``prepare_data.py task=labels``), and optionally ``labels_dir``,
-            label maps of 0 static, 1 sky, 2 water (without them water is not known), and
-            ``share``, how often the set is drawn (by default its number of photos).
+        dir: Folder or zip file of photos.
+        sky_dir: Soft labels of the sky under the same names (``prepare_data.py task=labels``).
+        labels_dir: Label maps of 0 static, 1 sky, 2 water; without them water is not known.
+        more: Further sets with ``dir``, ``sky_dir``, ``labels_dir`` and ``share``, how often the
+            set is drawn (by default its number of photos).
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
         thing_share: Share of the samples with standing things.
@@ -50,8 +51,11 @@ class Composites(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        sets: Sequence[dict[str, Any]],
+        dir: str | Path,
+        sky_dir: str | Path,
+        labels_dir: str | Path | None = None,
         *,
+        more: Sequence[dict[str, Any]] = (),
         crop: int = 384,
         scale_range: tuple[float, float] = (1.0, 1.5),
         thing_share: float = 0.6,
@@ -63,7 +67,8 @@ class Composites(Dataset[dict[str, Tensor]]):
         self.thing_share = thing_share
         self.seed = seed
         held = read_names(held_out) if held_out is not None else set()
-        self.sets = [_LabelledSet(held=held, **given) for given in sets]
+        first = {"dir": dir, "sky_dir": sky_dir, "labels_dir": labels_dir}
+        self.sets = [_LabelledSet(held=held, **given) for given in (first, *more)]
         shares = np.array([part.share for part in self.sets], float)
         self._ends = np.cumsum(shares / shares.sum())
         self._broken: set[str] = set()

@@ -6,7 +6,7 @@ import numpy as np
 
 from stylecinegan.io import load_opencv
 
-SUPERSAMPLING = 3
+SUPERSAMPLING = 4
 """Samples along each side of a pixel: alpha is the share of them that the thing covers."""
 
 
@@ -32,7 +32,8 @@ class Canvas:
     def polygon(self, points: list[tuple[float, float]]) -> None:
         """Fills a polygon of points (x, y) in pixels."""
         shift = 8  # bits below a sample
-        scaled = np.array(points) * SUPERSAMPLING * 2**shift
+        # A sample lies at the middle of its share of the pixel.
+        scaled = (np.array(points) * SUPERSAMPLING - 0.5) * 2**shift
         load_opencv().fillPoly(self._samples, [np.round(scaled).astype(np.int32)], 1, shift=shift)
 
     def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], turn: float) -> None:

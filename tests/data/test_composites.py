@@ -1,0 +1,126 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylecinegan.backbones.u2net import U2Net
+from stylecinegan.data.composites import Composites
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.data.pictures import PictureFolder
+from stylecinegan.data.sky_labels import write_sky_labels
+from stylecinegan.data.standing_things import THINGS, Canvas, draw_thing
+from stylecinegan.errors import InputError
+from stylecinegan.tasks.segmentation import SegmentationTask
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos")
+    for name in ("photos", "skies", "labels"):
+        (root / name).mkdir()
+    for seed in range(4):
+        drawn = draw_landscape(96, 128, seed)
+        pixels = ((drawn.image[0].permute(1, 2, 0) + 1.0) * 127.5).round().byte().numpy()
+        label = drawn.label[0, 0].byte().numpy()
+        Image.fromarray(pixels).save(root / f"photos/{seed}.png")
+        Image.fromarray((label == 1).astype(np.uint8) * 255).save(root / f"skies/{seed}.png")
+        Image.fromarray(label).save(root / f"labels/{seed}.png")
+    return root
+
+
+def make(folders, **settings):
+    labels = settings.pop("labels_dir", folders / "labels")
+    return Composites(folders / "photos", folders / "skies", labels, crop=64, **settings)
+
+
+def test_alpha_is_the_share_of_a_pixel_that_is_covered():
+    canvas = Canvas(12, 12)
+    canvas.polygon([(3.0, 2.0), (3.0, 8.0), (6.5, 8.0), (6.5, 2.0)])
+    alpha = canvas.alpha()
+    assert alpha[4, 4] == 1.0
+    assert alpha[4, 0] == alpha[0, 4] == 0.0
+    assert alpha[4, 6] == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize("name", sorted(THINGS))
+def test_every_thing_is_drawn_thin_or_small_and_by_its_seed_alone(name):
+    drawn = [
+        draw_thing(128, 160, np.random.default_rng(seed), thickness=2.0, name=name)
+        for seed in (0, 0, 1)
+    ]
+    assert drawn[0].shape == (128, 160)
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    for alpha in drawn:
+        assert 0.0 < alpha.mean() < 0.6
+        assert alpha.max() <= 1.0
+
+
+def test_a_sample_is_the_same_for_its_number_and_probabilities_sum_to_one(folders):
+    first, again = make(folders)[7], make(folders)[7]
+    for name, tensor in first.items():
+        assert torch.equal(tensor, again[name]), name
+    torch.testing.assert_close(first["target"].sum(dim=0), torch.ones(64, 64))
+
+
+def test_composited_pixels_are_static_and_count_more(folders):
+    plain, changed = (make(folders, thing_share=share) for share in (0.0, 1.0))
+    found = 0
+    for number in range(8):
+        before, after = plain[number], changed[number]
+        heavy = after["weight"][0] >= 5.0
+        found += int(heavy.sum())
+        difference = (after["image"].int() - before["image"].int()).abs().amax(dim=0)
+        assert difference[after["weight"][0] <= 1.0].max() <= 3  # far from things nothing changes
+        lost = before["target"][1:].sum(dim=0) - after["target"][1:].sum(dim=0)
+        assert lost.min() >= -1e-6
+    assert found > 100
+
+
+def test_water_without_labels_is_not_known(folders):
+    sample = make(folders, labels_dir=None, thing_share=0.0)[0]
+    assert not sample["knows_water"].any()
+    assert make(folders, thing_share=0.0)[0]["knows_water"].all()
+
+
+def test_photos_without_labels_of_the_sky_are_refused(folders, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "other.png")
+    with pytest.raises(InputError, match="with soft labels in"):
+        Composites(folders / "photos", tmp_path)
+
+
+def test_soft_labels_have_the_photos_sizes_and_are_kept(folders, tmp_path):
+    torch.manual_seed(0)
+    teacher = U2Net().eval()
+    photos = PictureFolder(folders / "photos")
+    written = list(write_sky_labels(teacher, photos, tmp_path, side=32))
+    assert [path.name for path in written] == ["0.png", "1.png", "2.png", "3.png"]
+    with Image.open(written[0]) as label:
+        assert (label.mode, label.size) == ("L", (128, 96))
+    written[0].write_bytes(b"kept")
+    list(write_sky_labels(teacher, photos, tmp_path, side=32))
+    assert written[0].read_bytes() == b"kept"
+
+
+def test_the_segmentation_network_overfits_a_batch_and_a_resumed_run_takes_the_same_steps(folders):
+    data = make(folders)
+    samples = [data[number] for number in range(2)]
+    batch = {name: torch.stack([s[name] for s in samples]) for name in samples[0]}
+    batch["image"] = batch["image"].float() / 127.5 - 1.0
+
+    def task():
+        torch.manual_seed(0)
+        return SegmentationTask(U2Net(3), learning_rate=2e-3, num_warmup=1, num_steps=40)
+
+    whole = task()
+    losses = [float(whole.step(batch)["entropy"]) for _ in range(20)]
+    assert losses[-1] < 0.7 * losses[0]
+    resumed = task()
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    for each in (whole, resumed):
+        torch.manual_seed(1)
+        each.step(batch)
+    for name, tensor in whole.network.state_dict().items():
+        torch.testing.assert_close(resumed.network.state_dict()[name], tensor)
