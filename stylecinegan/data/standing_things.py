@@ -1,4 +1,4 @@
-"""Procedural silhouettes of thin and small standing things, with exact alpha."""
+"""Procedural silhouettes of thin and small standing things, with alpha from supersampling."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 from stylecinegan.io import load_opencv
 
 SUPERSAMPLING = 4
-"""Samples along each side of a pixel: alpha is the share of them that the thing covers."""
+"""Samples along each side of a pixel: alpha is the share of them that the thing covers or touches."""
 
 
 class Canvas:

@@ -41,7 +41,7 @@ def test_alpha_is_the_share_of_a_pixel_that_is_covered():
     alpha = canvas.alpha()
     assert alpha[4, 4] == 1.0
     assert alpha[4, 0] == alpha[0, 4] == 0.0
-    assert alpha[4, 6] == pytest.approx(0.5, abs=0.2)
+    assert alpha[4, 6] == pytest.approx(0.5, abs=0.25)
 
 
 @pytest.mark.parametrize("name", sorted(THINGS))
