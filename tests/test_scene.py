@@ -20,7 +20,7 @@ class Counting:
         self.calls = []
         self.mask_ensemble = self.motion_generator = "present"
 
-    def segment(self, photo, region="both", *, caution=0.7):
+    def segment(self, photo, region="both", *, caution=0.6):
         self.calls.append("segment")
         probabilities = torch.cat([1 - self.found, self.found, torch.zeros_like(self.found)], 1)
         vote = self.found.round().long()

@@ -7,7 +7,7 @@ import numpy as np
 from stylecinegan.io import load_opencv
 
 SUPERSAMPLING = 4
-"""Samples along each side of a pixel: alpha is the share of them that the thing covers or touches."""
+"""Samples along each side of a pixel: alpha is the share of them that the thing covers."""
 
 
 class Canvas:

@@ -9,7 +9,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.mask.guided_filter import guided_filter
 from stylecinegan.mask.refinement import remove_small, soften
 
-CAUTION = 0.7
+CAUTION = 0.6
 """Default of ``caution``, measured on photos of towns (docs/experiments/masks.md)."""
 
 FULL_SIDE = 1024
