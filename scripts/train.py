@@ -113,7 +113,7 @@ def keep_freed_memory() -> None:
     """Makes the C library reuse the memory of large tensors instead of handing it back.
 
     Every step frees and takes the same gigabytes; fresh pages cost a third of a training step on a
-    CPU (5.6 against 7.4 pictures a second, experiment=generator_bottom on one core).
+    CPU (5.6 against 7.4 pictures a second, experiment=generator_reconstruction on one core).
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -51,10 +51,9 @@ def shift(image: Tensor, numbers: Tensor) -> Tensor:
     rows, row_margin = _shifted(height, numbers[:, 0])
     columns, column_margin = _shifted(width, numbers[:, 1])
     padded = F.pad(image, (column_margin, column_margin, row_margin, row_margin))
-    batch = torch.arange(len(image), device=image.device).view(-1, 1, 1)
-    # Channels last while indexing: a pixel is copied in one piece.
-    moved = padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+    # Two gathers: indexing by both at once would sort all pixels for its gradient on a GPU.
+    moved = padded.gather(2, rows[:, None, :, None].expand(*image.shape[:3], padded.shape[3]))
+    return moved.gather(3, columns[:, None, None, :].expand_as(image))
 
 
 def cut_out(image: Tensor, numbers: Tensor) -> Tensor:

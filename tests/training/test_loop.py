@@ -203,3 +203,14 @@ def test_a_signal_in_this_process_is_reported_as_incomplete(tmp_path, caplog):
     assert not complete
     assert [path.name for path in tmp_path.glob("state*")] == ["state-00000003.pt"]
     assert "stopped by a signal after step 3" in caplog.text
+
+
+def test_training_is_over_after_its_seconds_and_has_exported_meanwhile(photos, tmp_path):
+    begin = time.monotonic()
+    _, complete = run(photos, tmp_path, 10**6, max_seconds=0.6, export_seconds=0.2)
+    assert complete
+    assert 0.5 < time.monotonic() - begin < 10.0
+    assert (tmp_path / "export" / "toy.safetensors").is_file()
+    assert load_latest_state(tmp_path)["step"] < 10**6  # pyright: ignore
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert all("squared_error" in line for line in lines)

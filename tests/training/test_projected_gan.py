@@ -108,6 +108,16 @@ def test_a_state_restores_the_next_step_exactly(make_task, photos):
         assert results[0][name].equal(results[1][name])
 
 
+def test_samples_are_measured_by_the_photos_seen(make_task, photos, monkeypatch):
+    monkeypatch.setattr(projected_gan, "NUM_MEASURED", 6)
+    monkeypatch.setattr(projected_gan, "_SAMPLE_BATCH", 3)
+    task = make_task()
+    task.step(photos)
+    assert task.measure() == {}
+    task.step(photos)
+    assert task.measure()["frechet"] > 0.0
+
+
 def test_a_fused_blur_computes_the_same():
     torch.manual_seed(0)
     conv = ModulatedConv(5, 7, 3, 4, use_upsampling=True)
