@@ -159,9 +159,7 @@ def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.minimum(updated, 1.0)
 
 
-def keep_standing(
-    moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray
-) -> np.ndarray:
+def keep_standing(moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Moves static regions again which nothing but their colour suggests.
 
     A static region stands if it holds a seed, or if it is large, enters from the photo's border

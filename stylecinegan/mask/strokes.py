@@ -102,6 +102,10 @@ def _find(
     if outside.sum() < 1.0:  # the stroke covers the photo
         return None
     around = fit_colours(small, outside)
+    for _ in range(ROUNDS):
+        # Without what is rare there: other branches of the same tree.
+        unlike = around.squared_distance(small) / 9.0
+        around = fit_colours(small, outside / (1.0 + unlike * unlike))
     share = 0.5
     # At first, what the ring does not explain: its noise is within three deviations.
     belongs = 1.0 - np.exp(-np.maximum(around.squared_distance(small) - 9.0, 0.0) / 9.0)
