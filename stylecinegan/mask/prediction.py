@@ -82,9 +82,9 @@ def predict_mask(
     if photo.ndim != 4 or photo.shape[:2] != (1, 3):
         raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
     classes = classify_pixels(ensemble, generator, encoder, photo, segmenter)
-    probability = classes.probabilities[:, list(REGIONS[region])].sum(dim=1, keepdim=True)
+    probability = classes.probabilities[:, list(REGIONS[region])]
     if segmenter is None:
-        return MaskPrediction(refine(probability, photo), classes)
+        return MaskPrediction(refine(probability.sum(dim=1, keepdim=True), photo), classes)
     return MaskPrediction(matte(probability, photo, caution=caution), classes)
 
 

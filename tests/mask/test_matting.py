@@ -49,6 +49,82 @@ def test_a_photo_gets_the_same_mask_at_another_size():
     assert (F.interpolate(large, (512, 512), mode="area") - small).abs().mean() < 0.01
 
 
+def test_a_wire_that_the_probability_hardly_shows_is_found_by_its_colour():
+    photo, probability, middle = sky_with_pole(-0.8, 0.5, width=3)
+    seen = probability.clone()
+    seen[:, :, :96] = probability[:, :, :96].clamp(min=0.85)  # taken for sky above the ground
+    mask = matte(seen, photo)
+    assert mask[0, 0, 140:370, middle].max() < 0.25
+    assert mask[0, 0, 140:370, middle - 15].min() > 0.9
+
+
+def river(size=512):
+    """A bank above textured water, and the probability of a network that knows both."""
+    generator = torch.Generator().manual_seed(0)
+    waves = torch.rand(1, 1, size // 8, size // 4, generator=generator)
+    waves = F.interpolate(waves, (size, size), mode="bilinear")
+    photo = -0.5 + 0.4 * waves.expand(-1, 3, -1, -1).clone()
+    photo[:, :, : size // 4] = 0.2
+    probability = torch.full((1, 1, size, size), 0.97)
+    probability[:, :, : size // 4] = 0.02
+    return photo, probability
+
+
+def test_a_railing_before_textured_water_is_static_and_the_waves_move():
+    photo, probability = river()
+    photo[:, :, 300:320] = 0.9
+    probability[:, :, 295:325] = 0.8  # the network half sees it
+    mask = matte(F.interpolate(probability, (128, 128), mode="area"), photo, caution=0.4)
+    assert mask[0, 0, 303:317].max() < 0.1
+    assert mask[0, 0, 150:280].gt(0.5).float().mean() > 0.99
+    assert mask[0, 0, 345:].gt(0.5).float().mean() > 0.99
+
+
+def test_glitter_and_reflections_move_with_the_water():
+    photo, probability = river()
+    photo[:, :, 128:250, 200:260] = -0.85  # a dark tower's reflection
+    generator = torch.Generator().manual_seed(1)
+    glitter = torch.rand(512, 512, generator=generator) > 0.98
+    glitter[:260] = False
+    photo[:, :, glitter] = 1.0
+    mask = matte(F.interpolate(probability, (128, 128), mode="area"), photo)
+    assert mask[0, 0, 150:250].gt(0.5).float().mean() > 0.99
+    assert mask[0, 0, 260:].gt(0.5).float().mean() > 0.99
+
+
+def test_a_doubtful_cloud_inside_the_sky_moves_with_it():
+    photo, probability, _ = sky_with_pole(-0.8, 0.3)
+    grid = torch.linspace(-1.0, 1.0, 120)
+    cloud = (1.0 - grid[:, None] ** 2 - grid**2).clamp(min=0.0)
+    photo[:, :, 60:180, 60:180] += 0.6 * cloud
+    probability[:, :, 15:45, 15:45] = 0.7
+    assert matte(probability, photo)[0, 0, 50:190, 50:190].min() > 0.9
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 31), (97, 300)])
+def test_any_size_and_number_of_kinds_is_matted(size):
+    photo = torch.rand(1, 3, *size) * 2.0 - 1.0
+    probability = torch.rand(1, 3, 7, 9).softmax(dim=1)[:, :2]
+    mask = matte(probability, photo)
+    assert mask.shape == (1, 1, *size)
+    assert mask.min() >= 0.0
+    assert mask.max() <= 1.0
+
+
+def test_kinds_that_do_not_meet_are_matted_as_their_sum_is():
+    photo = torch.full((1, 3, 200, 200), 0.5)
+    photo[:, :, 80:120] = -0.7
+    photo[:, :, 120:] = -0.1
+    kinds = torch.zeros(1, 2, 50, 50)
+    kinds[:, 0, :20] = 1.0
+    kinds[:, 1, 30:] = 1.0
+    mask = matte(kinds, photo)
+    assert mask[0, 0, :75].min() == 1.0
+    assert mask[0, 0, 80:120].max() == 0.0
+    assert mask[0, 0, 125:].min() == 1.0
+    assert torch.equal(matte(kinds.sum(dim=1, keepdim=True), photo) > 0.5, mask > 0.5)
+
+
 def test_more_caution_never_moves_more():
     torch.manual_seed(0)
     probability = F.interpolate(torch.rand(1, 1, 16, 24), (96, 144), mode="bicubic").clamp(0, 1)
@@ -70,7 +146,7 @@ def test_shapes_that_are_no_photo_and_probability_are_refused():
     with pytest.raises(InputError, match="a photo must be"):
         matte(torch.zeros(1, 1, 8, 8), torch.zeros(3, 8, 8))
     with pytest.raises(InputError, match="a probability must be"):
-        matte(torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 8, 8))
+        matte(torch.zeros(2, 1, 8, 8), torch.zeros(1, 3, 8, 8))
 
 
 def test_probabilities_of_sky_and_water_are_combined_by_the_formula():

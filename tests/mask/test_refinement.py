@@ -22,8 +22,8 @@ def sky_over_land(size=128, horizon=64):
 
 
 def test_a_box_mean_counts_only_what_lies_inside():
-    values = torch.tensor([[0.0, 3.0, 6.0]]).view(1, 1, 1, 3)
-    assert box_mean(values, 1)[0, 0, 0].tolist() == [1.5, 3.0, 4.5]
+    values = np.array([[0.0, 3.0, 6.0]], np.float32)
+    assert box_mean(values, 1).tolist() == [[1.5, 3.0, 4.5]]
 
 
 def test_a_flat_picture_averages_and_a_constant_map_stays():
