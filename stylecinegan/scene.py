@@ -1,4 +1,4 @@
-"""One photo and what is known of it, computed once and on demand."""
+"""A photo with its mask, motion and inversion, each computed once and on demand."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -38,8 +38,8 @@ class Scene:
         model: The networks.
         photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
         region: Classes that a predicted mask holds: ``"both"``, ``"sky"`` or ``"water"``.
-        caution: How certain predicted motion must be, in [0, 1]; a static thing that moves is
-            the worse error.
+        caution: Of the predicted mask, in [0, 1]; see
+            :func:`~stylecinegan.mask.matting.moving_threshold`.
         animate_all_if_small: Moves the whole photo where the predicted mask covers under 10 % of
             it, as the released code does.
         num_inversion_steps: Optimisation steps that bring the inversion closer to the photo.

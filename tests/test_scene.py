@@ -69,6 +69,7 @@ def test_every_network_runs_once_however_often_a_scene_is_animated(model, drawn)
 
 def test_the_default_rendering_never_inverts_and_the_paper_s_inverts_once(model, drawn):
     scene = open_scene(model, drawn)
+    list(scene.animate(2).frames)
     assert "invert" not in model.calls
     for _ in range(2):
         list(scene.animate(2, warping=Warping.of_the_paper()).frames)

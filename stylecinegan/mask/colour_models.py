@@ -1,4 +1,4 @@
-"""What the colours of two regions look like around every pixel: local Gaussians."""
+"""Local Gaussian models of a region's colours."""
 
 import math
 from dataclasses import dataclass

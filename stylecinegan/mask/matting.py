@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
-from stylecinegan.mask.colour_models import fit_colours, resize
+from stylecinegan.mask.colour_models import ColourModel, fit_colours, resize
 from stylecinegan.mask.guided_filter import guided_filter
 from stylecinegan.mask.refinement import remove_small, soften
 
@@ -22,16 +22,16 @@ MODEL_SIDE = 192
 """Longer side at which colours are collected."""
 
 MOVING_OUTLIERS, STATIC_OUTLIERS = 0.02, 0.3
-"""Shares of colours that the local Gaussians do not explain; what stands is more varied."""
+"""Shares of colours that the local Gaussians do not explain; static places are more varied."""
 
 AGAINST, IN_FAVOUR = 5.0, 1.0
 """Most that a colour counts against motion and in favour of it, in logits."""
 
 BORDER_AREA = 5e-4
-"""Share of the photo from which on a thing that enters from the border may stand."""
+"""Share of the photo from which on a thing that enters from the border counts as static."""
 
 SHARP_EDGE = 0.15
-"""Mean contrast along the outline of what stands, of [0, 1]: clouds have less."""
+"""Mean contrast along the outline of a static thing, of [0, 1]: clouds have less."""
 
 
 def moving_threshold(caution: float) -> float:
@@ -70,7 +70,7 @@ def matte(
     Each probability is updated by the pixel's colour (:func:`update_by_colour`), filtered with
     the photo as guide (He et al. 2015) in windows small enough for thin things, and decided by
     cost (:func:`moving_threshold`). Static holes that only their colour suggests, such as clouds
-    and waves, move again (:func:`keep_standing`).
+    and waves, move again (:func:`supported_static_regions`).
 
     Every length is a share of the photo's longer side and every area one of the photo's, so that
     a photo gets the same mask at any size.
@@ -114,7 +114,7 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    moves_again = keep_standing(moves, static_seeds, picture) & ~moves
+    moves_again = ~moves & ~supported_static_regions(moves, static_seeds, picture)
     filtered[moves_again] = 1.0
     moves = resize(filtered, full_size) > threshold
     if margin > 0 and not moves.all():
@@ -129,7 +129,7 @@ def matte(
 
 
 def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Updates probabilities of motion by how the pixels look.
+    """Updates probabilities of motion by the pixels' colours.
 
     With m the density of a pixel's colour among what surely moves nearby and s that among what is
     surely static (local Gaussians, as in Liba et al. 2020, *Sky Optimization*), a kind's
@@ -159,11 +159,13 @@ def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.minimum(updated, 1.0)
 
 
-def keep_standing(moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Moves static regions again which nothing but their colour suggests.
+def supported_static_regions(
+    moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray
+) -> np.ndarray:
+    """Finds the static regions that more than their colour supports.
 
-    A static region stands if it holds a seed, or if it is large, enters from the photo's border
-    and has a sharp outline, as a railing in front of a river.
+    A static region is supported if it holds a seed, or if it is large, enters from the photo's
+    border and has a sharp outline, as a railing in front of a river.
 
     Args:
         moves: Boolean, ``[H, W]``.
@@ -179,7 +181,7 @@ def keep_standing(moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarr
         (~moves).astype(np.uint8), connectivity=8
     )
     left, top, columns, rows, area = statistics.T
-    stands = np.bincount(parts[static_seeds], minlength=count) > 0
+    supported = np.bincount(parts[static_seeds], minlength=count) > 0
     at_border = (left == 0) | (top == 0) | (left + columns == width) | (top + rows == height)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     contrast = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
@@ -188,9 +190,9 @@ def keep_standing(moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarr
     outline = ~moves & (cv2.dilate(moves.astype(np.uint8), neighbours) > 0)
     length = np.bincount(parts[outline], minlength=count)
     sharpness = np.bincount(parts[outline], contrast[outline], count) / np.maximum(length, 1)
-    stands |= at_border & (area >= BORDER_AREA * moves.size) & (sharpness > SHARP_EDGE)
-    stands[0] = False  # what moves
-    return ~stands[parts]
+    supported |= at_border & (area >= BORDER_AREA * moves.size) & (sharpness > SHARP_EDGE)
+    supported[0] = False  # what moves
+    return supported[parts]
 
 
 def _evidence(
@@ -210,7 +212,7 @@ def _evidence(
     return _log_ratio(moving, static, picture)
 
 
-def _log_ratio(moving, static, picture: np.ndarray) -> np.ndarray:
+def _log_ratio(moving: ColourModel, static: ColourModel, picture: np.ndarray) -> np.ndarray:
     return moving.log_density(picture, MOVING_OUTLIERS) - static.log_density(
         picture, STATIC_OUTLIERS
     )

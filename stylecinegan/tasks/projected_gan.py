@@ -59,16 +59,16 @@ class ProjectedGANTask:
         encoder: Makes the D^10 of photos.
         initial: Folder of ``generator.safetensors`` and ``encoder.safetensors``. Of a generator of
             other arguments only the fixed layers are taken. ``discriminator.safetensors`` there
-            is gone on with.
+            is resumed from.
         trunk: EfficientNet-Lite0's weights of ImageNet.
         feature_weights: SqueezeNet's, ``.npz``.
         coarse_share: Share of the training in which only the halved picture is judged.
-        feature_weight: Weight of the verdict on D^10; those on pictures have 1.
+        feature_weight: Weight of the adversarial loss on D^10; those on pictures have 1.
         width: Channels of the mixed feature maps.
         learning_rate: Of Adam, for the generator, reached in 100 steps.
         discriminator_learning_rate: Of Adam, for the heads.
         ema_half_life: Half-life of the averaged weights, in pictures.
-        precision: Arithmetic of the networks.
+        precision: Compute dtype of the networks.
 
     Attributes:
         progress: Share of the training that lies behind, which the training loop sets.
@@ -186,7 +186,7 @@ class ProjectedGANTask:
         return terms
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """The discriminators' verdicts on samples, whose mixed maps are kept for their update."""
+        """Adversarial loss on samples, whose mixed maps are kept for the discriminators' update."""
         generator = self.generator
         with torch.autocast(batch["z"].device.type, enabled=False):
             w_plus = generator.repeat_w(generator.mapping(batch["z"]))

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from stylecinegan.backbones.u2net import U2Net
-from stylecinegan.data.composites import Composites
+from stylecinegan.data.composites import Composites, surroundings
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.pictures import PictureFolder
 from stylecinegan.data.sky_labels import write_sky_labels
@@ -45,7 +45,7 @@ def test_alpha_is_the_share_of_a_pixel_that_is_covered():
 
 
 @pytest.mark.parametrize("name", sorted(THINGS))
-def test_every_thing_is_drawn_thin_or_small_and_by_its_seed_alone(name):
+def test_every_thing_is_drawn_by_its_seed_alone_and_leaves_most_of_the_picture(name):
     drawn = [
         draw_thing(128, 160, np.random.default_rng(seed), thickness=2.0, name=name)
         for seed in (0, 0, 1)
@@ -56,6 +56,14 @@ def test_every_thing_is_drawn_thin_or_small_and_by_its_seed_alone(name):
     for alpha in drawn:
         assert 0.0 < alpha.mean() < 0.6
         assert alpha.max() <= 1.0
+
+
+def test_the_surroundings_of_a_thing_reach_four_pixels_far():
+    alpha = np.zeros((20, 20), np.float32)
+    alpha[10, 10] = 1.0
+    near = surroundings(alpha)
+    assert near[6:15, 6:15].all()
+    assert near.sum() == 81
 
 
 def test_a_sample_is_the_same_for_its_number_and_probabilities_sum_to_one(folders):
