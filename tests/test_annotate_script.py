@@ -1,4 +1,3 @@
-import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 
 from stylecinegan import io
+from stylecinegan.cli.annotate import list_photos, list_samples
 from stylecinegan.data.annotations import AnnotatedLandscapes
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.label_pictures import COLOURS
@@ -99,31 +99,29 @@ def test_a_wrong_command_is_one_line_and_writes_nothing(folder):
     assert not (folder / "x").exists()
 
 
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPT.parent)
-    return importlib.import_module("annotate")
-
-
-def test_a_range_of_seeds_has_two_ends_in_order(script):
+def test_a_range_of_seeds_has_two_ends_in_order():
     model = SimpleNamespace(sample=draw_landscape)
-    assert list(script.list_samples("7", model)) == ["seed00007"]
-    assert list(script.list_samples("9-11", model)) == ["seed00009", "seed00010", "seed00011"]
+    assert list(list_samples("7", model)) == ["seed00007"]
+    assert list(list_samples("9-11", model)) == [
+        "seed00009",
+        "seed00010",
+        "seed00011",
+    ]
     for seeds in ("5-3", "-1", "all", [1, 2]):
         with pytest.raises(InputError, match="a number or a range such as 0-31, got"):
-            script.list_samples(seeds, model)
+            list_samples(seeds, model)
 
 
-def test_the_photos_of_a_smaller_choice_are_in_a_larger_one(script, folder):
-    chosen = [set(script.list_photos(folder / "été", num, folder / "x")) for num in (2, 3, 32)]
+def test_the_photos_of_a_smaller_choice_are_in_a_larger_one(folder):
+    chosen = [set(list_photos(folder / "été", num, folder / "x")) for num in (2, 3, 32)]
     assert [len(names) for names in chosen] == [2, 3, 4]
     assert chosen[0] < chosen[1] < chosen[2]
 
 
-def test_photos_of_one_name_or_around_the_folder_are_refused(script, folder, tmp_path):
+def test_photos_of_one_name_or_around_the_folder_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="folder must lie outside of"):
-        script.list_photos(folder, 32, folder / "x")
+        list_photos(folder, 32, folder / "x")
     for kind in ("png", "jpg"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"lake.{kind}")
     with pytest.raises(InputError, match="names of their own, got two of lake"):
-        script.list_photos(tmp_path, 32, folder / "x")
+        list_photos(tmp_path, 32, folder / "x")

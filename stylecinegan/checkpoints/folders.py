@@ -1,9 +1,7 @@
 from pathlib import Path
 
 from stylecinegan.errors import InputError
-
-CHECKPOINTS_DIR = Path(__file__).resolve().parents[2] / "checkpoints"
-"""The folder of the default model in a checkout."""
+from stylecinegan.resources import CHECKPOINTS_DIR
 
 
 def find_model(name: str) -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 import numpy as np
 import torch
@@ -21,6 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.data import annotation_folder
 from stylecinegan.data.label_pictures import write_label
 from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
@@ -35,7 +36,7 @@ Sources = dict[str, Callable[[], Tensor]]
 """Pictures by name, read when they are called."""
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="annotate")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="annotate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Writes a folder to be labelled, or checks one."""
@@ -134,5 +135,6 @@ def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:
     return classes[0].to(torch.uint8).cpu().numpy()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "annotate", PATH_KEYS)

@@ -5,7 +5,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 import torch
 from hydra import compose
@@ -26,6 +25,8 @@ from stylecinegan.benchmarks.memory import Command
 from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
 from stylecinegan.benchmarks.rendering import render_contestants
 from stylecinegan.benchmarks.training import train_contestants
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Table, write_table
@@ -42,7 +43,7 @@ UNITS = {"splat": "map", "euler": "frame", "render": "frame", "generate": "run",
 """The suites, and what their times are of."""
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="benchmark")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="benchmark")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Measures, writes the table and shows it."""
@@ -184,8 +185,7 @@ def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> 
     ]
     if cfg.model.directory is not None:
         arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
-    script = Path(__file__).parent / "generate.py"
-    command = Command([sys.executable, str(script), *arguments], folder)
+    command = Command([sys.executable, "-m", "stylecinegan", "generate", *arguments], folder)
     name = f"{size}x{size}, {num_frames} frames"
     is_baseline = job == (cfg.size, cfg.num_frames)
     return Contestant(name, command, peak_bytes=lambda: command.peak_bytes, is_baseline=is_baseline)
@@ -200,5 +200,6 @@ def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:
     ]
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "benchmark", PATH_KEYS)

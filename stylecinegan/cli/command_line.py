@@ -1,4 +1,4 @@
-"""What the scripts share: paths that Hydra would not parse, errors in one line."""
+"""Shared by the commands: paths that Hydra would not parse, errors in one line."""
 
 import functools
 import os
@@ -8,10 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-# Threads that spin while they wait lose 20 times their speed when another job takes a core. Torch
-# reads this when it loads, so it stands before the imports.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
@@ -19,9 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.errors import InputError
 from stylecinegan.ops import ExtensionError
+from stylecinegan.resources import CONFIGS_DIR
 from stylecinegan.training.update import TrainingError
-
-CONFIGS_DIR = Path(__file__).resolve().parents[1] / "configs"
 
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 

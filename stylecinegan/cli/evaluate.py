@@ -3,13 +3,14 @@
 import logging
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stylecinegan import StyleCineGAN
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.evaluation.report import write_table
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ QUOTED_KEYS = (
 WITHOUT_MODEL = ("2", "3")  # made of people's answers
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="evaluate")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="evaluate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Measures, writes the table and shows it."""
@@ -53,5 +54,6 @@ def main(cfg: DictConfig) -> None:
     logger.info("%s\nThe table is in %s", write_table(table, output_dir, context), output_dir)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "evaluate", QUOTED_KEYS)

@@ -26,7 +26,7 @@ RELEASED = (
 """File, size of its tensors in float32, what it becomes."""
 
 
-def main() -> None:
+def run() -> None:
     """Runs the chosen verb; what the user can mend is one line and exit status 1."""
     parser = argparse.ArgumentParser(description="Converts weights of others")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -84,7 +84,3 @@ def describe() -> None:
         "Then: python scripts/generate.py model=lhq_1024 photo=PHOTO\n"
         "The model takes one motion network, that of water or that of skies."
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from photo_folder import is_folder, name_folder_videos
-from style_settings import check_style_settings, make_style, make_target
 from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io, visualization
 from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
+from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import (
     check_number,
@@ -51,7 +52,7 @@ REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water"}
 """What a word asks the prediction of the mask for."""
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="generate")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="generate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Reads photos or samples landscapes, animates them and writes the videos."""
@@ -232,5 +233,6 @@ def step(name: str) -> Iterator[None]:
     logger.info("%s: %.1f s", name, time.perf_counter() - start)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "generate", PATH_KEYS)

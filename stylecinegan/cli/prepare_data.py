@@ -9,7 +9,6 @@ To resume, run the same command again.
 import logging
 from multiprocessing.pool import ThreadPool
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -17,6 +16,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from stylecinegan.backbones.u2net import U2Net, load_sky_weights
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.data.motion_pairs import check_settings
 from stylecinegan.data.motion_sources import Source, find_sources, prepare
 from stylecinegan.data.pictures import PictureFolder
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 PATH_KEYS = ("source", "output", "teacher")
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="prepare_data")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="prepare_data")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Makes the data of the task that was chosen."""
@@ -94,5 +95,6 @@ def pair_motion(cfg: DictConfig) -> None:
     )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "prepare_data", PATH_KEYS)

@@ -6,17 +6,18 @@ By default the principal components of w; others: styles=[dusk.jpg,7] strengths=
 import logging
 from dataclasses import replace
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from style_settings import check_picture_settings, chosen_layers, make_target
 from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, io, visualization
 from stylecinegan.appearance import Style, StyleChange, read_style
 from stylecinegan.appearance.restyling import restyling
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.style_settings import check_picture_settings, chosen_layers, make_target
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 
@@ -27,7 +28,7 @@ PATH_KEYS = ("photo", "sheet", "style_features", "model.directory")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="style_sheet")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="style_sheet")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Writes the sheet and says what its rows and columns are."""
@@ -88,5 +89,6 @@ def restyle(
     return pictures
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "style_sheet", PATH_KEYS)

@@ -10,7 +10,6 @@ import os
 import random
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 import numpy as np
 import torch
@@ -18,6 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.data.batches import Batches
 from stylecinegan.data.resident import ResidentBatches
 from stylecinegan.errors import InputError
@@ -40,16 +41,16 @@ PATH_KEYS = (
 )
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="train")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Runs the experiment on this process's share of the machines."""
     device = distributed.local_device(cfg.device)
     with distributed.process_group(device):
-        run(cfg, device, Path(HydraConfig.get().runtime.output_dir))
+        run_experiment(cfg, device, Path(HydraConfig.get().runtime.output_dir))
 
 
-def run(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
+def run_experiment(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:
     """Builds task and data, trains, exports."""
     if not distributed.is_main():
         logging.getLogger().setLevel(logging.WARNING)
@@ -134,5 +135,6 @@ def describe(cfg: DictConfig, run_dir: Path) -> None:
         (run_dir / "commit.txt").write_text(commit + "\n")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "train", PATH_KEYS)

@@ -3,10 +3,11 @@
 import logging
 from pathlib import Path
 
-import command_line  # first: it sets what torch reads when it loads
 import hydra
 from omegaconf import DictConfig
 
+from stylecinegan.cli import command_line
+from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.user_study.study import build_study
 
 logger = logging.getLogger(__name__)
@@ -14,7 +15,7 @@ logger = logging.getLogger(__name__)
 PATH_KEYS = ("videos", "photos", "output_dir", "ours", "title")  # texts, which Hydra would parse
 
 
-@hydra.main(version_base="1.3", config_path="../configs", config_name="user_study")
+@hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="user_study")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Writes the study and says what to do with it."""
@@ -41,5 +42,6 @@ def main(cfg: DictConfig) -> None:
     )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command with the arguments of the process."""
     command_line.run(main, "user_study", PATH_KEYS)

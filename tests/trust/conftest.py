@@ -74,7 +74,7 @@ def _run(script, arguments, output, cwd, environment, unset, file_limit, uid, pa
             os.setgid(uid)
             os.setuid(uid)
         sys.addaudithook(_refuse_network)
-        sys.path[:0] = [str(ROOT / "scripts"), *path]
+        sys.path[:0] = path
         sys.argv = [script, *arguments]
         runpy.run_path(script, run_name="__main__")
         status = 0

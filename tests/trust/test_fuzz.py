@@ -190,8 +190,7 @@ def test_any_override_composes_or_is_refused_in_one_line(key, value):
     outcome = []
     handler = signal.getsignal(signal.SIGTERM)  # the script sets its own
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "scripts")
-        from command_line import run
+        from stylecinegan.cli.command_line import run
 
         patch.setattr(sys, "argv", ["generate.py", f"{key}={value}"])
         try:

@@ -1,0 +1,6 @@
+"""Converts weights of others: python scripts/fetch_checkpoints.py convert FILE"""  # noqa: D415
+
+from stylecinegan.cli.fetch_checkpoints import run
+
+if __name__ == "__main__":
+    run()

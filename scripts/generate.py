@@ -1,0 +1,6 @@
+"""Turns one photo into a looping video: python scripts/generate.py photo=lake.jpg"""  # noqa: D415
+
+from stylecinegan.cli.generate import run
+
+if __name__ == "__main__":
+    run()

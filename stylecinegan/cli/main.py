@@ -1,0 +1,53 @@
+"""The command `stylecinegan`: hands over to one module of this package per subcommand."""
+
+import importlib
+import sys
+
+import stylecinegan
+
+COMMANDS = {
+    "generate": "turn a photo, or a folder of them, into looping videos",
+    "style_sheet": "preview a photo in many styles on one page",
+    "annotate": "predict masks to correct by hand, and read the corrections as labels",
+    "prepare_data": "make training data: motion of clips, soft labels of skies",
+    "train": "train one of the networks",
+    "evaluate": "measure one of the tables",
+    "user_study": "build the web page of a user study",
+    "benchmark": "measure speed and memory",
+    "fetch_checkpoints": "convert other people's weights",
+}
+"""Subcommands and their summaries; a hyphen may stand for an underscore."""
+
+
+def main() -> None:
+    """Runs the subcommand that the arguments of the process name."""
+    name, *rest = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(help_text())
+        return
+    if name == "--version":
+        print(f"stylecinegan {stylecinegan.__version__}")
+        return
+    command = name.replace("-", "_")
+    if command not in COMMANDS:
+        sys.exit(f"error: no command {name}; one of {', '.join(COMMANDS)}")
+    sys.argv = [f"stylecinegan {command}", *rest]
+    importlib.import_module(f"stylecinegan.cli.{command}").run()
+
+
+def help_text() -> str:
+    """The list of subcommands."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:{width}}{summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: stylecinegan COMMAND [key=value ...]",
+            "",
+            "One landscape photo in, a seamless looping cinemagraph out.",
+            "",
+            *lines,
+            "",
+            "stylecinegan COMMAND --help explains the settings of a command.",
+            "Example: stylecinegan generate photo=lake.jpg video=lake.mp4",
+        ]
+    )
