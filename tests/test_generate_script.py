@@ -225,3 +225,33 @@ def test_the_traceback_is_there_for_who_asks(folder):
     done = generate(folder, "photo=missing.jpg", HYDRA_FULL_ERROR="1")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_a_drawing_made_in_labelme_is_mask_and_arrows_and_eulerian_motion_is_motion(folder):
+    shapes = [
+        {"label": "motion", "shape_type": "rectangle", "points": [[0, 0], [98, 30]]},
+        {"label": "hint0", "shape_type": "line", "points": [[60, 10], [20, 10]]},
+    ]
+    drawing = {"shapes": shapes, "imageHeight": 66, "imageWidth": 98}
+    (folder / "drawn, really.json").write_text(json.dumps(drawing))
+    torch.save(torch.ones(1, 2, 66, 98), folder / "lake_motion.pth")
+    done = generate(
+        folder,
+        "mask=drawn, really.json",
+        "arrows=drawn, really.json",
+        "motion=lake_motion.pth",
+        "video=drawn.mp4",
+        "save_intermediate=true",
+    )
+    assert done.returncode == 0, done.stderr
+    mask = io.read_mask(folder / "drawn_mask.png")[0, 0]
+    assert mask[:30].min() == 1
+    assert mask[30:].max() == 0
+    motion = io.read_motion(folder / "drawn_motion.npy")[0]
+    assert motion[0, 10, 40] < 0  # to the left, as the line was drawn
+    assert abs(motion[1, 10, 40]) < 0.1 * -motion[0, 10, 40]
+
+
+def test_arrows_are_still_numbers(folder):
+    done = generate(folder, "arrows=[[0.2,0.1,0.6,0.1]]", "video=arrows.mp4")
+    assert done.returncode == 0, done.stderr

@@ -58,6 +58,8 @@ def quote_paths(arguments: Sequence[str], keys: Sequence[str]) -> list[str]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         plain = value and value != "null" and value[0] not in "\"'$"
+        # Arrows are a path or numbers; nobody's file is called "[[0.1,…]]".
+        plain = plain and not (key == "arrows" and value.startswith("["))
         if equals and key in keys and plain:
             escaped = value.replace('\\"', '\\\\"').replace('"', '\\"')
             if escaped.endswith("\\"):

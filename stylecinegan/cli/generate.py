@@ -4,7 +4,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,7 @@ PATH_KEYS = (
     "mask_add",
     "mask_remove",
     "motion",
+    "arrows",
     "style",
     "style_features",
     "model.directory",
@@ -186,7 +187,7 @@ def make_scene(
     is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
     scene.motion(
         cfg.motion if is_word else io.read_motion(cfg.motion),
-        arrows=cfg.arrows,
+        arrows=read_arrows(cfg.arrows, drawn_size),
         text=cfg.text or "",
         speed=cfg.speed,
         speed_sky=cfg.speed_sky,
@@ -194,6 +195,13 @@ def make_scene(
         photo_size=drawn_size,
     )
     return scene
+
+
+def read_arrows(
+    arrows: str | Sequence[Sequence[float]], drawn_size: tuple[int, int]
+) -> Sequence[Sequence[float]]:
+    """Reads the arrows that somebody drew in LabelMe, or passes on those of the settings."""
+    return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
 
 
 def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:

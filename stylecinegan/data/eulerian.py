@@ -1,27 +1,14 @@
 """The Eulerian motion data of Holynski et al. (2021), which the paper trains motion on."""
 
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stylecinegan import checkpoints, io
-from stylecinegan.checkpoints.restricted_pickles import (
-    ARRAYS,
-    DAMAGED,
-    Array,
-    RestrictedUnpickler,
-)
+from stylecinegan import io
 from stylecinegan.errors import InputError
-from stylecinegan.io.paths import PathLike, existing_file
-
-LZ4_MAGIC = b"\x04\x22\x4d\x18"
-
-MAX_BYTES = 512 * 2**20
-"""Of a decompressed file: 8 times a motion of 4K. A few compressed kilobytes could otherwise
-expand to more than there is memory."""
+from stylecinegan.io.motion_pth import read_motion_pth
 
 
 class EulerianPairs(Dataset[dict[str, Tensor]]):
@@ -74,63 +61,3 @@ class EulerianPairs(Dataset[dict[str, Tensor]]):
     def video(self, index: int) -> Path:
         """Returns where the clip of a pair is, 60 frames whose first is the image."""
         return self.dir / f"{self.names[index]}_gt.mp4"
-
-
-def read_motion_pth(path: PathLike) -> Tensor:
-    """Reads a motion from a pickle in an LZ4 frame, or from a PyTorch file, executing nothing.
-
-    Args:
-        path: A ``.pth`` file.
-
-    Returns:
-        ``[1, 2, H, W]``, float32, (x, y) in pixels per frame of this map.
-
-    Raises:
-        InputError: If it holds anything but one such array, or expands beyond bounds.
-    """
-    file = existing_file(path, "a motion (.pth)", max_bytes=MAX_BYTES)
-    try:
-        with file.open("rb") as stream:
-            is_compressed = stream.read(4) == LZ4_MAGIC
-        if is_compressed:
-            array = RestrictedUnpickler(_decompress(path, file.read_bytes()), ARRAYS).load()
-        else:
-            array = checkpoints.read_pickle(file)
-        motion = torch.as_tensor(array.decode() if isinstance(array, Array) else array)
-        checkpoints.check_tensors({"motion": motion}, file)
-        motion = motion.float()
-    except InputError:
-        raise
-    except DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"cannot read {path}: wanted one array of numbers, found {reason}"
-        ) from error
-    if motion.ndim == 3:
-        motion = motion[None]
-    if motion.ndim != 4 or motion.shape[:2] != (1, 2) or not motion.isfinite().all():
-        raise InputError(
-            f"cannot use {path}: wanted a motion [1, 2, H, W] of finite numbers, found "
-            f"{list(motion.shape)}"
-        )
-    return motion
-
-
-def _decompress(path: PathLike, data: bytes) -> bytes:
-    frame = _load_lz4()
-    stream = frame.LZ4FrameDecompressor()
-    decompressed = stream.decompress(data, max_length=MAX_BYTES)
-    if not stream.eof:
-        found = "more" if len(decompressed) == MAX_BYTES else "a file that is cut off"
-        raise InputError(f"cannot read {path}: wanted at most {MAX_BYTES >> 20} MiB, found {found}")
-    return decompressed
-
-
-def _load_lz4() -> ModuleType:
-    try:
-        import lz4.frame
-    except ImportError as error:
-        raise InputError(
-            "the Eulerian data are compressed: run 'pip install lz4' to read them"
-        ) from error
-    return lz4.frame

@@ -1,6 +1,7 @@
 """Image, mask, motion and video files: the only place that knows file formats and [0, 255]."""
 
 from stylecinegan.io.image_files import read_image, write_image
+from stylecinegan.io.labelme_files import read_labelme
 from stylecinegan.io.mask_files import read_mask, write_mask
 from stylecinegan.io.motion_files import read_motion, write_motion
 from stylecinegan.io.opencv import load_opencv
@@ -14,6 +15,7 @@ __all__ = [
     "from_uint8",
     "load_opencv",
     "read_image",
+    "read_labelme",
     "read_mask",
     "read_motion",
     "read_video",

@@ -19,7 +19,7 @@ MAX_PIXELS = 100_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
 
 # What Pillow's decoders raise on damaged files.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -71,7 +71,7 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
             raise InputError(
                 f"cannot read {path}: wanted {wanted}, found {_describe(file)}"
             ) from error
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise InputError(
                 f"cannot read {path}: the picture is damaged or cut off ({error})"
             ) from error

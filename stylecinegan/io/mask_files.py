@@ -4,8 +4,9 @@ from torch import Tensor
 
 from stylecinegan.io.decoding import decode_picture
 from stylecinegan.io.image_files import write_pixels
+from stylecinegan.io.labelme_files import read_labelme
 from stylecinegan.io.opencv import load_opencv
-from stylecinegan.io.paths import PathLike
+from stylecinegan.io.paths import PathLike, expand_home
 from stylecinegan.io.pixels import to_uint8
 
 
@@ -16,7 +17,8 @@ def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
     and transparent places count as black.
 
     Args:
-        path: A picture of any kind and size.
+        path: A picture of any kind and size, or ``.json`` of LabelMe, whose areas move
+            (:class:`~stylecinegan.io.labelme_files.LabelMeDrawing`).
         size: ``(height, width)`` to resize to, by area where it shrinks and linearly where it
             grows; by default the size of the file.
 
@@ -26,6 +28,8 @@ def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
     Raises:
         InputError: If this is not a whole picture.
     """
+    if expand_home(path).suffix.lower() == ".json":
+        return read_labelme(path).mask(size)
     pixels = decode_picture(path, "a mask")
     mask = _mask_of(pixels / np.float32(np.iinfo(pixels.dtype).max))
     if size is not None:

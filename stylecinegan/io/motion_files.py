@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import MAX_PIXELS
+from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.io.paths import (
     MAX_FILE_BYTES,
     PathLike,
@@ -52,7 +53,8 @@ def read_motion(path: PathLike) -> Tensor:
     (a first and a last side of 2), the first side is taken for the channels.
 
     Args:
-        path: ``.npy``, ``.npz`` (one array, or one named "motion") or Middlebury ``.flo``.
+        path: ``.npy``, ``.npz`` (one array, or one named "motion"), Middlebury ``.flo``, or
+            ``.pth`` of the Eulerian data or PyTorch.
 
     Returns:
         ``[1, 2, H, W]``, float32.
@@ -60,14 +62,18 @@ def read_motion(path: PathLike) -> Tensor:
     Raises:
         InputError: If the file holds anything else, or a value that is not finite.
     """
-    file = existing_file(path, "a motion (.npy, .npz or .flo)")
+    file = existing_file(path, "a motion (.npy, .npz, .flo or .pth)")
     suffix = file.suffix.lower()
     if suffix == ".flo":
         array = _read_flo(path, file)
     elif suffix in (".npy", ".npz"):
         array = _read_numpy(path, file)
+    elif suffix in (".pth", ".pt"):
+        array = read_motion_pth(path).numpy()
     else:
-        raise InputError(f"cannot read {path}: wanted .npy, .npz or .flo, found '{file.suffix}'")
+        raise InputError(
+            f"cannot read {path}: wanted .npy, .npz, .flo or .pth, found '{file.suffix}'"
+        )
     array = _channels_first(path, array)
     if array.size > 2 * MAX_PIXELS:
         raise InputError(

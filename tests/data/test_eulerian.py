@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from stylecinegan import io
-from stylecinegan.data import eulerian
-from stylecinegan.data.eulerian import EulerianPairs, read_motion_pth
+from stylecinegan.data.eulerian import EulerianPairs
 from stylecinegan.errors import InputError
+from stylecinegan.io import motion_pth
+from stylecinegan.io.motion_pth import read_motion_pth
 
 lz4_frame = pytest.importorskip("lz4.frame")
 
@@ -72,7 +73,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, wrapped):
 
 
 def test_a_file_that_expands_without_bound_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(eulerian, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(motion_pth, "MAX_BYTES", 2**20)
     write_pth(tmp_path / "a.pth", np.zeros((1, 2, 1000, 1000), np.float32))
     with pytest.raises(InputError, match="wanted at most 1 MiB, found more"):
         read_motion_pth(tmp_path / "a.pth")

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from stylecinegan.data.labelme import cover_polygon, read_drawing
+from stylecinegan.data.labelme import read_drawing
 from stylecinegan.errors import InputError
+from stylecinegan.io.shapes import cover_polygon
 
 
 def drawing(*shapes, size=(4, 6), **more):

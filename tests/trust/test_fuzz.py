@@ -22,9 +22,9 @@ from PIL import Image
 
 from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.data.eulerian import read_motion_pth
 from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import recognize
+from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.motion.generator import MotionGenerator
 from tests.generator import published
 from tests.motion.test_released_motion import published as pix2pixhd

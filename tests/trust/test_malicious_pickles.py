@@ -10,12 +10,12 @@ import torch
 from lz4 import frame as lz4_frame
 
 from stylecinegan import checkpoints, io
-from stylecinegan.data.eulerian import read_motion_pth
 from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import recognize
 from stylecinegan.importers.released_classifiers import load_released_ensemble
 from stylecinegan.importers.released_encoder import load_released_encoder
 from stylecinegan.importers.released_motion import load_motion_generator
+from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.training.run_state import load_latest_state
 from tests.generator import published
 from tests.trust import nvidia_files

@@ -13,11 +13,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from stylecinegan import checkpoints, io
-from stylecinegan.data import eulerian
 from stylecinegan.data.pictures import BROKEN, PictureFolder
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.importers.released_motion import load_motion_generator
+from stylecinegan.io import motion_pth
 from stylecinegan.motion.generator import MotionGenerator
 
 
@@ -217,10 +217,10 @@ def test_arrays_that_expand_beyond_the_bound_are_refused(tmp_path):
 
 
 def test_a_frame_of_lz4_that_expands_beyond_the_bound_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(eulerian, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(motion_pth, "MAX_BYTES", 2**20)
     (tmp_path / "m.pth").write_bytes(lz4_frame.compress(bytes(2**22)))
     with pytest.raises(InputError, match="at most 1 MiB, found more"):
-        eulerian.read_motion_pth(tmp_path / "m.pth")
+        motion_pth.read_motion_pth(tmp_path / "m.pth")
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-this-name/x.jpg", "a\0b.jpg", "x" * 5000])
