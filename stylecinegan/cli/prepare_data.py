@@ -2,6 +2,7 @@
 
 python scripts/prepare_data.py task=motion source=VIDEOS output=FOLDER
 python scripts/prepare_data.py task=labels source=PHOTOS output=FOLDER teacher=WEIGHTS
+python scripts/prepare_data.py task=composites source=PHOTOS skies=LABELS output=sheet.png
 
 To resume, run the same command again.
 """
@@ -15,9 +16,12 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from stylecinegan import io
 from stylecinegan.backbones.u2net import U2Net, load_sky_weights
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.data.composite_sheet import composite_sheet
+from stylecinegan.data.composites import Composites
 from stylecinegan.data.motion_pairs import check_settings
 from stylecinegan.data.motion_sources import Source, find_sources, prepare
 from stylecinegan.data.pictures import PictureFolder
@@ -27,17 +31,15 @@ from stylecinegan.inputs import check_number, choose_device
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("source", "output", "teacher")
+PATH_KEYS = ("source", "output", "teacher", "skies", "labels")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="prepare_data")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Makes the data of the task that was chosen."""
-    if HydraConfig.get().runtime.choices["task"] == "labels":
-        label_skies(cfg)
-    else:
-        pair_motion(cfg)
+    tasks = {"labels": label_skies, "motion": pair_motion, "composites": show_composites}
+    tasks[HydraConfig.get().runtime.choices["task"]](cfg)
 
 
 def label_skies(cfg: DictConfig) -> None:
@@ -52,6 +54,22 @@ def label_skies(cfg: DictConfig) -> None:
     written = write_sky_labels(teacher.to(device), photos, cfg.output, side=cfg.side)
     num_written = sum(1 for _ in tqdm(written, total=len(photos.names), unit="photo"))
     logger.info("%d photos are labelled in %s", num_written, cfg.output)
+
+
+def show_composites(cfg: DictConfig) -> None:
+    """Writes a contact sheet of training samples of the segmentation network."""
+    check_number("number", cfg.number, least=1, is_whole=True)
+    check_number("crop", cfg.crop, least=64, is_whole=True)
+    samples = Composites(
+        cfg.source,
+        cfg.skies,
+        cfg.labels,
+        crop=cfg.crop,
+        thing_share=cfg.thing_share,
+        seed=cfg.seed,
+    )
+    io.write_image(cfg.output, composite_sheet(samples, cfg.number))
+    logger.info("the contact sheet is in %s", cfg.output)
 
 
 def pair_motion(cfg: DictConfig) -> None:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, checkpoints, io, visualization
 from stylecinegan.data.annotations import AnnotatedLandscapes
+from stylecinegan.evaluation.mask_composites import measure_composites
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
 from stylecinegan.io import from_uint8
@@ -29,8 +30,9 @@ def measure_mask(
     labelled: AnnotatedLandscapes | None = None,
     ensembles: Mapping[str, str | Path | None] | None = None,
     drawn: Photos | None = None,
+    composited: Photos | None = None,
 ) -> Table:
-    """Measures predicted masks against labels and against masks that somebody made.
+    """Measures predicted masks against labels, masks that somebody made, and composited things.
 
     IoU of sky and of water: classes before refinement. IoU of what moves and the boundary F-score
     (3 pixels where the shorter side has 256): the refined mask at 0.5, and before refinement.
@@ -42,9 +44,12 @@ def measure_mask(
         labelled: Photos with labels that training did not see, measured at their own size.
         ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own.
         drawn: Photos beside which ``NAME_mask.png`` lies.
+        composited: Photos onto which standing things are composited; some of them are written to
+            ``composites.png`` with the predicted masks in red.
 
     Returns:
-        The table, a row for each ensemble and one for the drawn masks.
+        The table: for each ensemble a row for the labels, one for the drawn masks and one for the
+        composited things.
     """
     rows: list[Row] = []
     details: list[Row] = []
@@ -59,12 +64,19 @@ def measure_mask(
             figures, entries = _measure_drawn(measured, drawn, sheet)
             rows.append({"row": row, **figures})
             details += [{"row": row, **entry} for entry in entries]
+        if composited is not None:
+            figures, composites = measure_composites(measured, composited)
+            rows.append({"row": f"{name}, composited things", **figures})
+            pictures = [visualization.overlay_mask(*pair) for pair in composites[:NUM_SHOWN]]
+            _write_sheet(output_dir / "composites.png", pictures, columns=4)
     if sheet:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        io.write_image(
-            output_dir / "masks.png", visualization.contact_sheet(sheet, 6, cell=(256, 256))
-        )
+        _write_sheet(output_dir / "masks.png", sheet, columns=6)
     return Table("Predicted masks", rows, details=details)
+
+
+def _write_sheet(path: Path, pictures: list[Tensor], *, columns: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    io.write_image(path, visualization.contact_sheet(pictures, columns, cell=(256, 256)))
 
 
 def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN:

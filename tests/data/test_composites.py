@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from stylecinegan.backbones.u2net import U2Net
-from stylecinegan.data.composites import Composites, surroundings
+from stylecinegan.data.composites import SKY, Composites, settle_sky, surroundings
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.pictures import PictureFolder
 from stylecinegan.data.sky_labels import write_sky_labels
@@ -33,6 +33,19 @@ def folders(tmp_path_factory):
 def make(folders, **settings):
     labels = settings.pop("labels_dir", folders / "labels")
     return Composites(folders / "photos", folders / "skies", labels, crop=64, **settings)
+
+
+def test_wide_skies_of_the_label_map_are_believed_and_narrow_ones_are_not():
+    classes = np.zeros((100, 100), np.uint8)
+    classes[:60] = SKY
+    sky = np.zeros((100, 100), np.uint8)  # dusk: the teacher misses the sky
+    assert (settle_sky(sky, classes)[:60] == 255).all()
+    assert (settle_sky(sky, classes)[60:] == 0).all()
+    sky[:60] = 230
+    sky[:60, 40:55] = 20  # a tower, which the label map calls sky
+    assert np.array_equal(settle_sky(sky, classes), sky)
+    sky[60:80] = 200  # sky that the label map calls ground
+    assert np.array_equal(settle_sky(sky, classes), sky)
 
 
 def test_alpha_is_the_share_of_a_pixel_that_is_covered():
