@@ -79,7 +79,7 @@ def test_table_5_measures_both_inversions_of_the_held_out_photos(folder):
     assert io.read_image(folder / "out/samples.png").shape == (1, 3, 256, 776)
 
 
-def test_the_mask_table_has_a_row_for_every_ensemble_and_for_drawn_masks(folder):
+def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_of_every_ensemble(folder):
     done = evaluate(
         folder,
         "table=mask",
@@ -88,12 +88,17 @@ def test_the_mask_table_has_a_row_for_every_ensemble_and_for_drawn_masks(folder)
         "table.labelled.held_out=held_out.txt",
         "+table.ensembles.other=other.safetensors",
         "table.drawn.path=drawn",
+        "table.composited.size=128",
     )
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
-    names = ["default", "default, drawn masks", "other", "other, drawn masks"]
+    kinds = ["", ", drawn masks", ", composited things"]
+    names = [name + kind for name in ("default", "other") for kind in kinds]
     assert [row["row"] for row in rows] == names
-    assert rows[0]["IoU sky"] == rows[2]["IoU sky"]  # the same weights
+    assert rows[0]["IoU sky"] == rows[3]["IoU sky"]  # the same weights
+    assert {"recall 1-2 px", "recall 3 px and wider", "precision"} <= set(rows[2])
+    # Three composites of each of three photos, in rows of four.
+    assert io.read_image(folder / "out/composites.png").shape == (1, 3, 776, 1036)
     details = [json.loads(line) for line in (folder / "out/details.jsonl").read_text().splitlines()]
     drawn = [entry["boundary F"] for entry in details if entry["row"] == names[1]]
     assert len(drawn) == 3

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, checkpoints, io, visualization
 from stylecinegan.data.annotations import AnnotatedLandscapes
+from stylecinegan.evaluation.mask_clips import measure_clip_masks
 from stylecinegan.evaluation.mask_composites import measure_composites
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
@@ -31,6 +32,7 @@ def measure_mask(
     ensembles: Mapping[str, str | Path | None] | None = None,
     drawn: Photos | None = None,
     composited: Photos | None = None,
+    clips: str | Path | None = None,
 ) -> Table:
     """Measures predicted masks against labels, masks that somebody made, and composited things.
 
@@ -46,10 +48,10 @@ def measure_mask(
         drawn: Photos beside which ``NAME_mask.png`` lies.
         composited: Photos onto which standing things are composited; some of them are written to
             ``composites.png`` with the predicted masks in red.
+        clips: Folder of real clips that ``prepare_data.py task=motion`` wrote.
 
     Returns:
-        The table: for each ensemble a row for the labels, one for the drawn masks and one for the
-        composited things.
+        The table: for each ensemble a row for each kind of truth that is given.
     """
     rows: list[Row] = []
     details: list[Row] = []
@@ -69,6 +71,11 @@ def measure_mask(
             rows.append({"row": f"{name}, composited things", **figures})
             pictures = [visualization.overlay_mask(*pair) for pair in composites[:NUM_SHOWN]]
             _write_sheet(output_dir / "composites.png", pictures, columns=4)
+        if clips is not None:
+            row = f"{name}, real clips"
+            figures, entries = measure_clip_masks(measured, clips)
+            rows.append({"row": row, **figures})
+            details += [{"row": row, **entry} for entry in entries]
     if sheet:
         _write_sheet(output_dir / "masks.png", sheet, columns=6)
     return Table("Predicted masks", rows, details=details)
