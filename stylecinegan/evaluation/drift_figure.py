@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.baselines import Baseline, Scene
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
@@ -124,7 +124,8 @@ def measure_drift(
     horizon: float | None = None,
     compared_size: int | None = 128,
     squeezenet: str | Path | None = None,
-    lpips: Literal["alex", "vgg"] | None = "alex",
+    lpips: Net | None = "alex",
+    lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
     """Measures the drift from frame 0 in what rests and overall, frame by frame.
@@ -147,7 +148,9 @@ def measure_drift(
             took samples that divide horizontally. By default masks are predicted.
         compared_size: Longer side at which frames are compared.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
-        lpips: Network of LPIPS, left out where its weights are missing.
+        lpips: Network of LPIPS.
+        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
+            out where it is missing there.
         num_processes: Processes; the numbers do not depend on it.
 
     Returns:
@@ -168,7 +171,7 @@ def measure_drift(
         model, clips, methods, num_frames, period, motion, speed, compared_size, [], horizon
     )
     size = fit_size(measure.read(names[0]), compared_size).shape[2:]
-    metrics = make_metrics(min(size), squeezenet, lpips)
+    metrics = make_metrics(min(size), squeezenet, lpips, lpips_trunk)
     measure = replace(measure, metrics=metrics)
     source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
     settings = {

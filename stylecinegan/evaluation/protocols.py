@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.baselines import Baseline, Scene
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
@@ -129,7 +130,8 @@ def measure_clips(
     parts: Sequence[Part] = ("frame", "static", "motion"),
     compared_size: int | None = None,
     squeezenet: str | Path | None = None,
-    lpips: Literal["alex", "vgg"] | None = "alex",
+    lpips: Net | None = "alex",
+    lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
     """Measures methods on real clips: the first frame goes in, the others are compared.
@@ -149,7 +151,9 @@ def measure_clips(
         parts: What is compared.
         compared_size: Longer side at which frames are compared; by default that of the clips.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
-        lpips: Network of LPIPS, left out where its weights are missing.
+        lpips: Network of LPIPS.
+        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
+            out where it is missing there.
         num_processes: Processes; the numbers do not depend on it.
 
     Raises:
@@ -157,7 +161,7 @@ def measure_clips(
     """
     side = compared_size or clips.size
     shape = fit_size(clips.read(clips.names[0])[:1], side).shape
-    metrics = make_metrics(min(shape[2:]), squeezenet, lpips)
+    metrics = make_metrics(min(shape[2:]), squeezenet, lpips, lpips_trunk)
     mean = _mean_speed(clips, output_dir, num_processes) if scenes.speed == "mean" else None
     methods = name_rows(methods, row_names)
     settings = {

@@ -1,16 +1,13 @@
 """Perceptual distances as modules, each under its own name."""
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from stylecinegan.errors import InputError
+from stylecinegan.backbones.lpips import load_lpips
+from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.losses.adversarial import perceptual_distance
-
-TRUNKS = {"vgg": "vgg16-397923af.pth", "alex": "alexnet-owt-7be5be79.pth"}
-"""Files of torchvision's ImageNet weights that LPIPS needs."""
 
 
 class FeatureDistance(nn.Module):
@@ -34,22 +31,16 @@ class LPIPSDistance(nn.Module):
 
     Args:
         net: ``"vgg"``, usual as a loss, or ``"alex"``.
+        trunk: File of the trunk, see :func:`~stylecinegan.backbones.lpips_trunks.load_lpips`.
 
     Raises:
         InputError: If the weights of the trunk are not there; nothing is downloaded.
     """
 
-    def __init__(self, net: Literal["vgg", "alex"] = "vgg") -> None:
+    def __init__(self, net: Net = "vgg", trunk: str | Path | None = None) -> None:
         super().__init__()
-        if net not in TRUNKS:
-            raise InputError(f"net must be one of {', '.join(TRUNKS)}, got {net}")
-        path = Path(torch.hub.get_dir()) / "checkpoints" / TRUNKS[net]
-        if not path.is_file():
-            raise InputError(f"LPIPS needs torchvision's weights {path.name}, put them at {path}")
-        import lpips  # takes seconds, as all of torchvision does, and few need it
-
-        self.lpips = lpips.LPIPS(net=net, verbose=False).eval().requires_grad_(False)
+        self.lpips = load_lpips(net, trunk)
 
     def forward(self, actual: Tensor, expected: Tensor) -> Tensor:
         """Compares ``[B, 3, H, W]`` in [-1, 1]; a scalar, 0 for equal pictures."""
-        return self.lpips(actual, expected).mean()
+        return torch.stack([map_.mean() for map_ in self.lpips(actual, expected)]).sum()

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torchvision.models import Inception3
 
 from stylecinegan.checkpoints import read_pickle
+from stylecinegan.checkpoints.published_files import find_weights
 from stylecinegan.errors import InputError
 from stylecinegan.metrics.regions import MeanOver, as_stored, cover, share_of
-from stylecinegan.metrics.weights import find_weights
 
 INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
 I3D = "i3d_torchscript.pt"

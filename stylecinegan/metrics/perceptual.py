@@ -1,23 +1,15 @@
 """Perceptual distances of pictures in pairs: LPIPS, and one over fixed SqueezeNet features."""
 
-import warnings
 from pathlib import Path
-from typing import Literal
 
-import lpips
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecinegan.checkpoints import load_strictly, read_pickle
-from stylecinegan.errors import InputError
+from stylecinegan.backbones.lpips import load_lpips
+from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.losses.adversarial import SqueezeNetFeatures
-from stylecinegan.losses.perceptual import TRUNKS
 from stylecinegan.metrics.regions import MeanOver, as_stored, cover, mean_over
-from stylecinegan.metrics.weights import find_weights
-
-SIZES = {"vgg": "528 MB", "alex": "233 MB"}
-"""Of the trunks' files, as torchvision states them."""
 
 
 class _FeatureMetric(nn.Module):
@@ -56,57 +48,38 @@ class LPIPS(_FeatureMetric):
         net: ``"alex"``, as the metric's authors advise for evaluation, or ``"vgg"``.
         use_unit_range: Feed [0, 1] instead of [-1, 1], for numbers beside those of projects that
             forgot to convert: they come out lower. Named in the output.
-        trunk: torchvision's weights of the network; by default in torch's folder of downloads.
+        trunk: File of the network's convolutions; by default in torch's folder of downloads. See
+            :mod:`stylecinegan.backbones.lpips_trunks` for the kinds of files and where to get them.
+        check: Refuses convolutions that are not the published ones. Without, the name says so.
 
     Raises:
-        InputError: If the network is another, or its weights are not there.
+        InputError: If the network is another, or its weights are not there or not the published.
     """
 
     def __init__(
         self,
-        net: Literal["alex", "vgg"] = "alex",
+        net: Net = "alex",
         *,
         use_unit_range: bool = False,
         trunk: str | Path | None = None,
+        check: bool = True,
     ) -> None:
         super().__init__()
-        if net not in TRUNKS:
-            raise InputError(f"net must be one of {', '.join(TRUNKS)}, got {net}")
+        self.network = load_lpips(net, trunk, check=check)
         self.name = f"LPIPS {net}" + (" fed with [0, 1]" if use_unit_range else "")
+        if not check:
+            self.name += " (unchecked weights)"
         self.use_unit_range = use_unit_range
-        path = find_weights(f"LPIPS with net={net}", TRUNKS[net], SIZES[net], trunk)
-        with warnings.catch_warnings():
-            # The package calls torchvision with keywords that are deprecated there.
-            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-            # A random trunk, or the package would download one.
-            self.network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-        self._load_trunk(path)
-        self.network.eval().requires_grad_(False)
 
     def maps(self, actual: Tensor, expected: Tensor) -> list[Tensor]:
         """Distances of every place, weighted as LPIPS learnt it."""
-        network = self.network
-        weights = network.lins  # codespell:ignore lins
         if self.use_unit_range:
             actual, expected = (actual + 1.0) / 2.0, (expected + 1.0) / 2.0
-        features = [network.net(network.scaling_layer(image)) for image in (actual, expected)]
-        unit = [[lpips.normalize_tensor(map_) for map_ in maps] for maps in features]
-        return [
-            weigh((a - b).square()) for weigh, a, b in zip(weights, unit[0], unit[1], strict=True)
-        ]
+        return self.network(actual, expected)
 
     def combine(self, layers: Tensor) -> Tensor:
         """The sum of the layers."""
         return layers.sum(dim=0)
-
-    def _load_trunk(self, path: Path) -> None:
-        weights = read_pickle(path)
-        # The package cuts torchvision's "features.0.weight" into slices that keep the number.
-        names = {
-            name: f"features.{name.split('.', 1)[1]}" for name in self.network.net.state_dict()
-        }
-        chosen = {name: weights[theirs] for name, theirs in names.items() if theirs in weights}
-        load_strictly(self.network.net, chosen, path)
 
 
 class SqueezeNetDistance(_FeatureMetric):

