@@ -7,7 +7,7 @@ import numpy as np
 
 from stylecinegan.io import load_opencv
 
-NEIGHBOURHOODS = ((0.06, 1.0), (0.2, 0.1))
+NEIGHBOURHOODS = ((0.1, 1.0), (0.3, 0.1))
 """Standard deviation of the window, as a share of the longer side, and its weight.
 
 The wide one counts only where the narrow one holds little of the region.

@@ -98,7 +98,9 @@ def classify_pixels(
 ) -> PixelClasses:
     """Classifies the pixels of a photo at the working size.
 
-    It is that of a shorter side of 256 for the ensemble, and 384x384 with a segmentation network.
+    It is that of a shorter side of 256 for the ensemble, and 384x384 with a segmentation network:
+    the ensemble is then asked for every second pixel only, because the network and the matting
+    find the edges.
 
     Args:
         ensemble: Classifiers of the generator's features.
@@ -115,8 +117,11 @@ def classify_pixels(
     if (height, width) != tuple(photo.shape[2:]):
         # The sides are rounded by stretching: by at most 6 %, and no border is invented.
         shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
-    classes = ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
-    return classes if segmenter is None else combine(classes, segment(segmenter, photo))
+    features = compute_deep_features(generator, encoder, shrunken)
+    if segmenter is None:
+        return ensemble(features, (height, width))
+    classes = ensemble(features, (height // 2, width // 2))
+    return combine(classes, segment(segmenter, photo))
 
 
 def _round(side: float) -> int:
