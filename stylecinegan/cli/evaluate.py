@@ -1,14 +1,17 @@
 """Measures one table: python scripts/evaluate.py table=5"""  # noqa: D415
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stylecinegan import StyleCineGAN
+from stylecinegan.benchmarks.machine import describe_machine
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.evaluation.report import write_table
@@ -51,7 +54,13 @@ def main(cfg: DictConfig) -> None:
     output_dir = Path(cfg.output_dir)
     table = measure(model, output_dir)
     settings = OmegaConf.to_container(cfg, resolve=True)
-    context = {"name": name, "settings": settings, "commit": command_line.commit()}
+    context = {
+        "name": name,
+        "settings": settings,
+        "commit": command_line.commit(),
+        "machine": describe_machine(torch.device("cpu")),
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
+    }
     logger.info("%s\nThe table is in %s", write_table(table, output_dir, context), output_dir)
 
 

@@ -197,7 +197,8 @@ def measure_drift(
         f"({source}), {moving}, N = {period}, motion {motion} at speed {speed:g}, compared "
         f"at {' x '.join(map(str, size))}"
     )
-    return Table(title, [row for name in methods for row in _rows(name, curves[name])])
+    rows = [row for name in methods for row in _rows(name, curves[name])]
+    return Table(title, rows, seconds=kept.seconds(names))
 
 
 def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,27 @@ class Kept:
 
     def get(self, name: str) -> Entries | None:
         """Reads a measurement; ``None`` if there is none with these settings."""
+        return self._read(name)[0]
+
+    def seconds(self, names: Sequence[str]) -> float:
+        """What measurements took in all, also those of earlier runs."""
+        return sum(self._read(name)[1] for name in names)
+
+    def _read(self, name: str) -> tuple[Entries | None, float]:
         try:
             kept = json.loads(self._file(name).read_text(encoding="utf-8"))
-            return kept["entries"] if kept["settings"] == self.settings else None
+            if kept["settings"] == self.settings:
+                return kept["entries"], float(kept.get("seconds", 0.0))
         except (OSError, ValueError, LookupError, TypeError):
-            return None
+            pass
+        return None, 0.0
 
-    def put(self, name: str, entries: Entries) -> None:
-        """Writes a measurement; what is under its name is always whole."""
+    def put(self, name: str, entries: Entries, seconds: float = 0.0) -> None:
+        """Writes a measurement and what it took; what is under its name is always whole."""
         self.dir.mkdir(parents=True, exist_ok=True)
+        content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
-            text = json.dumps({"settings": self.settings, "entries": entries}, indent=1)
+            text = json.dumps(content, indent=1)
             temporary.write_text(text + "\n", encoding="utf-8")
 
     def _file(self, name: str) -> Path:
@@ -64,8 +75,8 @@ def measure_all(
     """
     missing = [name for name in names if kept.get(name) is None]
     with tqdm(total=len(names), initial=len(names) - len(missing), unit="item") as progress:
-        for name, entries in _measure(missing, measure, num_processes):
-            kept.put(name, entries)
+        for name, entries, seconds in _measure(missing, measure, num_processes):
+            kept.put(name, entries, seconds)
             progress.update()
     for name in names:
         entries = kept.get(name)
@@ -75,10 +86,10 @@ def measure_all(
 
 def _measure(
     names: Sequence[str], measure: Measure, num_processes: int
-) -> Iterator[tuple[str, Entries]]:
+) -> Iterator[tuple[str, Entries, float]]:
     if num_processes <= 1 or len(names) <= 1:
         for name in names:
-            yield name, measure(name)
+            yield _time(measure, name)
         return
     # Forked children of a process with OpenMP threads may hang.
     context = multiprocessing.get_context("spawn")
@@ -96,9 +107,15 @@ def _begin(measure: Measure, num_threads: int) -> None:
     _measure_here = measure
 
 
-def _run(name: str) -> tuple[str, Entries]:
+def _run(name: str) -> tuple[str, Entries, float]:
     assert _measure_here is not None
-    return name, _measure_here(name)
+    return _time(_measure_here, name)
+
+
+def _time(measure: Measure, name: str) -> tuple[str, Entries, float]:
+    start = time.perf_counter()
+    entries = measure(name)
+    return name, entries, time.perf_counter() - start
 
 
 def fingerprint(module: nn.Module | None) -> str:

@@ -1,6 +1,6 @@
 """Tables 1 and 4: methods measured on real clips, of which each sees the first frame."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
 from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
-from stylecinegan.evaluation.report import Row, Table, name_rows
+from stylecinegan.evaluation.report import Table, name_rows
 from stylecinegan.evaluation.scenes import (
     SceneSettings,
     fit_mask,
@@ -25,6 +25,7 @@ from stylecinegan.evaluation.scenes import (
     make_scene,
     measure_speed,
 )
+from stylecinegan.evaluation.statistics import deviations, mean_rows, paired_differences
 from stylecinegan.metrics.pictures import PictureMetric
 
 PAPER_ABLATIONS = {
@@ -188,25 +189,15 @@ def measure_clips(
     if "static" in parts:
         has_static = (entry for entry in details if any(key.startswith("static ") for key in entry))
         title += f"; something rests in {len({entry['clip'] for entry in has_static})} clips"
-    return Table(title, mean_rows(details, methods), PAPER[table], details)
-
-
-def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Averages numbers over the clips, by row; a clip without a number does not count in it."""
-    details = list(details)
-    rows: list[Row] = []
-    for name in names:
-        chosen = [entry for entry in details if entry.get("row") == name]
-        keys = dict.fromkeys(key for entry in chosen for key in entry if key not in _LABELS)
-        row: dict[str, str | float] = {"row": name}
-        for key in keys:
-            values = [float(entry[key]) for entry in chosen if key in entry]
-            row[key] = sum(values) / len(values)
-        rows.append(row)
-    return rows
-
-
-_LABELS = ("row", "clip", "moving share")
+    return Table(
+        title,
+        mean_rows(details, methods),
+        PAPER[table],
+        details,
+        deviations(details, methods),
+        paired_differences(details, methods),
+        kept.seconds(clips.names),
+    )
 
 
 def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:

@@ -22,12 +22,18 @@ class Table:
         rows: The system's name under ``"row"``, then its numbers by column.
         paper: The paper's numbers, by row and column, where it has any.
         details: One entry a picture or clip, with whatever was measured on it.
+        deviations: Standard deviation over the clips, by row and column.
+        differences: Rows that compare the others with the first, shown below the table.
+        seconds: What measuring took, also in earlier runs that this one went on from.
     """
 
     title: str
     rows: Sequence[Row]
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     details: Sequence[Row] = ()
+    deviations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    differences: Sequence[Row] = ()
+    seconds: float | None = None
 
 
 def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) -> dict[str, Method]:
@@ -57,7 +63,11 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
     directory.mkdir(parents=True, exist_ok=True)
     text = to_markdown(table)
     _write(directory / "table.md", text)
-    rows = [json.dumps({**row, "table": table.title, **context}) for row in table.rows]
+    common = {"table": table.title, "seconds": table.seconds, **context}
+    rows = [
+        json.dumps({**row, "deviations": table.deviations.get(str(row["row"]), {}), **common})
+        for row in table.rows
+    ]
     _write(directory / "rows.jsonl", "".join(f"{line}\n" for line in rows))
     if table.details:
         details = [json.dumps(entry) for entry in table.details]
@@ -66,27 +76,41 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
 
 
 def to_markdown(table: Table) -> str:
-    """Lays a table out: ours, and with a slash the paper's number where there is one."""
-    columns = list(dict.fromkeys(name for row in table.rows for name in row if name != "row"))
-    lines = [
-        table.title,
-        "",
-        "| | " + " | ".join(columns) + " |",
-        "| --- |" + " --- |" * len(columns),
-    ]
-    for row in table.rows:
-        paper = table.paper.get(str(row["row"]), {})
-        cells = [_cell(row.get(name), paper.get(name)) for name in columns]
-        lines.append(f"| {row['row']} | " + " | ".join(cells) + " |")
+    """Lays a table out: ours ± deviation, with a slash the paper's number where there is one."""
+    lines = [table.title, "", *_lay_out(table.rows, table)]
+    if table.deviations:
+        lines += ["", "± is the standard deviation over the clips."]
     if table.paper:
         lines += ["", "ours / paper (difference)"]
+    if table.differences:
+        lines += [
+            "",
+            "Differences clip by clip, ± standard error (clips on which it is larger):",
+            "",
+        ]
+        lines += _lay_out(table.differences, Table("", ()))
+    if table.seconds is not None:
+        lines += ["", f"Measured in {table.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
 
 
-def _cell(ours: str | float | None, paper: float | None) -> str:
+def _lay_out(rows: Sequence[Row], table: Table) -> list[str]:
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != "row"))
+    lines = ["| | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
+    for row in rows:
+        paper = table.paper.get(str(row["row"]), {})
+        spread = table.deviations.get(str(row["row"]), {})
+        cells = [_cell(row.get(name), paper.get(name), spread.get(name)) for name in columns]
+        lines.append(f"| {row['row']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cell(ours: str | float | None, paper: float | None, spread: float | None) -> str:
     if ours is None or isinstance(ours, str):
         return ours or "-"
     shown = "-" if math.isnan(ours) else f"{ours:.4g}"
+    if spread is not None and not math.isnan(spread):
+        shown += f" ± {spread:.2g}"
     if paper is None:
         return shown
     return f"{shown} / {paper:.4g} ({ours - paper:+.3g})"

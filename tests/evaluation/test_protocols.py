@@ -14,7 +14,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_frames
 from stylecinegan.evaluation.kept import Kept, measure_all
-from stylecinegan.evaluation.protocols import mean_rows, measure_clips
+from stylecinegan.evaluation.protocols import measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
 from stylecinegan.metrics.pictures import RMSE
 
@@ -127,11 +127,6 @@ def test_a_file_that_a_killed_run_left_torn_is_measured_again(tmp_path):
     assert Kept(tmp_path, {"a": "2"}).get("x/y") is None
     (tmp_path / "x_y.json").write_text('{"settings": {"a"')
     assert list(measure_all(["x/y"], lambda name: [{"name": name}], kept)) == [[{"name": "x/y"}]]
-
-
-def test_a_clip_without_a_number_does_not_count_in_its_mean():
-    details = [{"row": "a", "clip": "1", "x": 1.0, "y": 2.0}, {"row": "a", "clip": "2", "x": 3.0}]
-    assert mean_rows(details, ["a"]) == [{"row": "a", "x": 2.0, "y": 2.0}]
 
 
 def test_clips_are_videos_or_arrays_and_what_does_not_fit_is_one_line(folder, tmp_path):

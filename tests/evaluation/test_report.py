@@ -42,3 +42,21 @@ def test_rows_take_their_names_and_keep_their_order():
     named = name_rows(methods, {"without_FW": "w/o FW", "unused": "x"})
     assert list(named.items()) == [("full", 1), ("w/o FW", 2), ("AL", 3)]
     assert name_rows(methods, None) == methods
+
+
+def test_spread_differences_and_time_stand_in_the_table_and_the_spread_in_its_rows(tmp_path):
+    table = Table(
+        "Spread",
+        [{"row": "ours", "RMSE": 4.25}],
+        paper={"ours": {"RMSE": 5.25}},
+        deviations={"ours": {"RMSE": 0.125}},
+        differences=[{"row": "AL minus ours", "RMSE": "+1 ± 0.5 (2 of 3)"}],
+        seconds=12.4,
+    )
+    lines = write_table(table, tmp_path, {}).splitlines()
+    assert lines[4] == "| ours | 4.25 ± 0.12 / 5.25 (-1) |"
+    assert "| AL minus ours | +1 ± 0.5 (2 of 3) |" in lines
+    assert lines[-1] == "Measured in 12 s."
+    row = json.loads((tmp_path / "rows.jsonl").read_text())
+    assert row["deviations"] == {"RMSE": 0.125}
+    assert row["seconds"] == 12.4

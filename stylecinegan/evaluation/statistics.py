@@ -1,0 +1,83 @@
+"""Rows of a table from what was measured clip by clip: means, spread and paired differences."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from stylecinegan.evaluation.report import Row
+
+LABELS = ("row", "clip", "photo", "moving share")
+"""What an entry holds beside its numbers."""
+
+
+def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
+    """Averages numbers over the clips, by row; a clip without a number does not count in it."""
+    details = list(details)
+    rows: list[Row] = []
+    for name in names:
+        numbers = _columns(details, name)
+        row: dict[str, str | float] = {"row": name}
+        row |= {key: sum(values.values()) / len(values) for key, values in numbers.items()}
+        rows.append(row)
+    return rows
+
+
+def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Standard deviation over the clips (of a sample, n - 1), by row and column.
+
+    A column with a single clip has none.
+    """
+    details = list(details)
+    return {
+        name: {
+            key: deviation(list(values.values()))
+            for key, values in _columns(details, name).items()
+            if len(values) > 1
+        }
+        for name in names
+    }
+
+
+def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
+    """Compares every row with the first, clip by clip.
+
+    Clips differ more from each other than methods do on one clip, so a difference of means says
+    little by itself.
+
+    Returns:
+        By row, for each column: mean difference, ± its standard error, and on how many clips the
+        row's number is larger.
+    """
+    details = list(details)
+    first, *others = names
+    base = _columns(details, first)
+    rows: list[Row] = []
+    for name in others:
+        row: dict[str, str | float] = {"row": f"{name} minus {first}"}
+        for key, values in _columns(details, name).items():
+            common = [clip for clip in values if clip in base.get(key, {})]
+            gaps = [values[clip] - base[key][clip] for clip in common]
+            if len(gaps) < 2:
+                continue
+            mean, error = sum(gaps) / len(gaps), deviation(gaps) / math.sqrt(len(gaps))
+            larger = sum(gap > 0 for gap in gaps)
+            row[key] = f"{mean:+.3g} ± {error:.2g} ({larger} of {len(gaps)})"
+        rows.append(row)
+    return rows
+
+
+def deviation(values: list[float]) -> float:
+    """Standard deviation of a sample, with n - 1."""
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _columns(details: list[Mapping], name: str) -> dict[str, dict[str, float]]:
+    """A row's numbers by column and clip."""
+    columns: dict[str, dict[str, float]] = {}
+    for entry in details:
+        if entry.get("row") == name:
+            clip = entry.get("clip", entry.get("photo"))
+            for key, value in entry.items():
+                if key not in LABELS:
+                    columns.setdefault(key, {})[str(clip)] = float(value)
+    return columns
