@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml
 # make cinemagraph PHOTO=lake.jpg                   animates your photo
 # make cinemagraph PHOTO=lake.jpg ARGS='motion=left speed=2'
 cinemagraph: $(VENV)/.installed
-	$(RUN) scripts/generate.py photo='$(or $(PHOTO),$(EXAMPLE))' $(if $(VIDEO),video='$(VIDEO)') $(ARGS)
+	$(RUN) -m stylecinegan generate photo='$(or $(PHOTO),$(EXAMPLE))' $(if $(VIDEO),video='$(VIDEO)') $(ARGS)
 
 test: $(VENV)/.installed lint
 	$(RUN) -m pytest

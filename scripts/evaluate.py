@@ -1,6 +1,6 @@
 """Measures one table: python scripts/evaluate.py table=5"""  # noqa: D415
 
-from stylecinegan.cli.evaluate import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("evaluate")

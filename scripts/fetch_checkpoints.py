@@ -1,6 +1,6 @@
 """Converts weights of others: python scripts/fetch_checkpoints.py convert FILE"""  # noqa: D415
 
-from stylecinegan.cli.fetch_checkpoints import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("fetch_checkpoints")

@@ -1,6 +1,6 @@
 """Turns one photo into a looping video: python scripts/generate.py photo=lake.jpg"""  # noqa: D415
 
-from stylecinegan.cli.generate import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("generate")

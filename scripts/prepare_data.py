@@ -1,6 +1,6 @@
 """Makes training data."""
 
-from stylecinegan.cli.prepare_data import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("prepare_data")

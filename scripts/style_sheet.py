@@ -1,6 +1,6 @@
 """Shows what styles do to a photo: python scripts/style_sheet.py photo=lake.jpg"""  # noqa: D415
 
-from stylecinegan.cli.style_sheet import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("style_sheet")

@@ -1,6 +1,6 @@
 """Builds the page of a user study: python scripts/user_study.py videos=FOLDER photos=FOLDER"""  # noqa: D415
 
-from stylecinegan.cli.user_study import run
+from stylecinegan.cli.main import run
 
 if __name__ == "__main__":
-    run()
+    run("user_study")

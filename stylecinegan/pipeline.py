@@ -112,14 +112,15 @@ class StyleCineGAN(nn.Module):
         ``segmentation.safetensors`` is optional.
 
         Args:
-            directory: The folder; by default the model that comes with the project.
+            directory: The folder, or the name of a converted model such as ``"lhq_1024"``; by
+                default the model that comes with the project.
             inversion_side: See the class.
             precision: See the class.
 
         Raises:
-            InputError: If a file is missing or damaged.
+            InputError: If there is no such model, or a file is missing or damaged.
         """
-        directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+        directory = checkpoints.find_model(directory)
         mask_file, motion_file = directory / "mask.safetensors", directory / "motion.safetensors"
         segmentation_file = directory / "segmentation.safetensors"
         model = cls(

@@ -1,13 +1,16 @@
 """Folders that come with the project, in a checkout or in an installed package."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
+IS_INSTALLED = (_PACKAGE / "configs").is_dir()
+"""Whether the package was built into a wheel; a checkout keeps these folders beside it."""
+
 
 def _folder(packaged: str, in_checkout: str) -> Path:
-    inside = _PACKAGE / packaged
-    return inside if inside.is_dir() else _PACKAGE.parent / in_checkout
+    return _PACKAGE / packaged if IS_INSTALLED else _PACKAGE.parent / in_checkout
 
 
 CONFIGS_DIR = _folder("configs", "configs")
@@ -15,3 +18,18 @@ CONFIGS_DIR = _folder("configs", "configs")
 
 CHECKPOINTS_DIR = _folder("default_model", "checkpoints")
 """The default model's weights."""
+
+EXAMPLE_PHOTO = _folder("examples", "data") / "example.jpg"
+"""A landscape to try things on."""
+
+
+def user_models_dir() -> Path:
+    """The folder that converted models are written to: the checkout's, or one of the user's.
+
+    ``$XDG_DATA_HOME/stylecinegan/models`` if the package is installed, which is in
+    ``~/.local/share`` by default; an update of the package leaves it alone.
+    """
+    if not IS_INSTALLED:
+        return CHECKPOINTS_DIR
+    data_home = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")  # Windows
+    return (Path(data_home or "~/.local/share") / "stylecinegan/models").expanduser()

@@ -1,22 +1,37 @@
+"""Where the weights of models lie."""
+
 from pathlib import Path
 
+from stylecinegan import resources
 from stylecinegan.errors import InputError
 from stylecinegan.resources import CHECKPOINTS_DIR
 
 
-def find_model(name: str) -> Path:
-    """Finds the folder of a model whose weights the user converted.
+def find_model(model: str | Path | None = None) -> Path:
+    """Finds the folder of a model's weights.
 
     Args:
-        name: Of the folder in ``checkpoints/``.
+        model: A folder; or the name of a converted model such as ``"lhq_1024"``, which lies in
+            ``./checkpoints`` or where ``stylecinegan fetch_checkpoints`` writes; or ``None`` for
+            the model that comes with the project.
+
+    Returns:
+        The folder, which need not exist if it was given as a path.
 
     Raises:
-        InputError: If there is no such folder.
+        InputError: If there is no model of that name.
     """
-    folder = CHECKPOINTS_DIR / name
-    if not folder.is_dir():
-        raise InputError(
-            f"wanted converted weights in {folder}, found no such folder: "
-            "'python scripts/fetch_checkpoints.py describe' says how to get them"
-        )
-    return folder
+    if model is None:
+        return CHECKPOINTS_DIR
+    path = Path(model).expanduser()
+    if path.is_dir() or len(path.parts) != 1:
+        return path
+    places = dict.fromkeys([Path("checkpoints").absolute(), resources.user_models_dir()])
+    for place in places:
+        if (place / path).is_dir():
+            return place / path
+    raise InputError(
+        f"wanted a folder {model} or converted weights of that name in "
+        f"{' or '.join(map(str, places))}, found neither: "
+        "'stylecinegan fetch_checkpoints describe' says how to get them"
+    )

@@ -1,7 +1,7 @@
-"""Writes pictures to be labelled by hand: python scripts/annotate.py photos=FOLDER folder=OUT
+"""Writes pictures to be labelled by hand: stylecinegan annotate photos=FOLDER folder=OUT
 
-Sampled ones: python scripts/annotate.py seeds=0-31 folder=OUT
-Checks the labels: python scripts/annotate.py check=OUT
+Sampled ones: stylecinegan annotate seeds=0-31 folder=OUT
+Checks the labels: stylecinegan annotate check=OUT
 """  # noqa: D415
 
 import logging
@@ -61,7 +61,7 @@ def check(folder: Path) -> None:
     if result.problems:
         raise InputError(f"wanted labels to train on, problems found: {len(result.problems)}")
     logger.info(
-        "train on them: python scripts/train.py experiment=mask data.dir=%s data.labels_dir=%s",
+        "train on them: stylecinegan train experiment=mask data.dir=%s data.labels_dir=%s",
         result.photos_dir,
         result.labels_dir,
     )

@@ -1,4 +1,4 @@
-"""Measures speed and memory: python scripts/benchmark.py suite=splat"""  # noqa: D415
+"""Measures speed and memory: stylecinegan benchmark suite=splat"""  # noqa: D415
 
 import logging
 import sys
@@ -177,7 +177,7 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
 
 
 def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> Contestant:
-    """``scripts/generate.py`` for a side and a number of frames."""
+    """``stylecinegan generate`` for a side and a number of frames."""
     size, num_frames = job
     arguments = [
         *(f"photo={size}.jpg", f"video={size}-{num_frames}.mp4", f"num_frames={num_frames}"),

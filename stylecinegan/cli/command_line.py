@@ -13,6 +13,7 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from stylecinegan.cli.extras import explain_missing
 from stylecinegan.errors import InputError
 from stylecinegan.ops import ExtensionError
 from stylecinegan.resources import CONFIGS_DIR
@@ -94,10 +95,14 @@ def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConf
         except (*USER_ERRORS, InstantiationException) as error:
             # Hydra wraps what a constructor raises.
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
-            wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-            if wants_traceback or not isinstance(cause, USER_ERRORS):
+            message = str(cause) if isinstance(cause, USER_ERRORS) else explain_missing(cause)
+            if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
-            sys.exit(f"error: {cause}")
+            sys.exit(f"error: {message}")
+        except ImportError as error:
+            if (missing := explain_missing(error)) is None:
+                raise
+            sys.exit(f"error: {missing}")
         except KeyboardInterrupt:
             sys.exit("stopped")
 

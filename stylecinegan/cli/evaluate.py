@@ -1,4 +1,4 @@
-"""Measures one table: python scripts/evaluate.py table=5"""  # noqa: D415
+"""Measures one table: stylecinegan evaluate table=5"""  # noqa: D415
 
 import logging
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Converts weights of others: python scripts/fetch_checkpoints.py convert FILE
+"""Converts weights of others: stylecinegan fetch_checkpoints convert FILE
 
 Recognised by content: StyleGAN2 of rosinality and NVIDIA, decoders of pSp and e4e, Feature-Style
 Encoder, DatasetGAN's classifiers (a file or their folder), generators of pix2pixHD, our own files.
@@ -14,8 +14,9 @@ from stylecinegan import checkpoints
 from stylecinegan.backbones.lpips_trunks import convert_trunk, downloads_dir
 from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import Recognized, recognize
+from stylecinegan.resources import user_models_dir
 
-FOLDER = checkpoints.CHECKPOINTS_DIR / "lhq_1024"
+FOLDER = user_models_dir() / "lhq_1024"
 
 RELEASED = (
     ("stylegan2-pytorch/sg2-lhq-1024.pt", "171 tensors, 133 MB under g_ema", "generator"),
@@ -81,7 +82,7 @@ def describe() -> None:
     )
     for name, size, purpose in RELEASED:
         print(f"  {name:46} {size:34} {purpose}")
-    command = "  python scripts/fetch_checkpoints.py convert RELEASED"
+    command = "  stylecinegan fetch_checkpoints convert RELEASED"
     mean = "--mean RELEASED/stylegan2-pytorch/sg2-lhq-1024-mean.pt"
     print(
         f"\nWith these in a folder RELEASED, the following fill {FOLDER}:\n\n"
@@ -89,6 +90,6 @@ def describe() -> None:
         f"{command}/143_enc.pth {mean}\n"
         f"{command}/datasetGAN\n"
         f"{command}/img2flow_fluid/latest_net_G.pth\n\n"
-        "Then: python scripts/generate.py model=lhq_1024 photo=PHOTO\n"
+        "Then: stylecinegan generate model=lhq_1024 photo=PHOTO\n"
         "The model takes one motion network, that of water or that of skies."
     )

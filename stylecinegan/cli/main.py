@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import stylecinegan
+from stylecinegan.cli.extras import explain_missing
 
 COMMANDS = {
     "generate": "turn a photo, or a folder of them, into looping videos",
@@ -32,7 +33,22 @@ def main() -> None:
     if command not in COMMANDS:
         sys.exit(f"error: no command {name}; one of {', '.join(COMMANDS)}")
     sys.argv = [f"stylecinegan {command}", *rest]
-    importlib.import_module(f"stylecinegan.cli.{command}").run()
+    run(command)
+
+
+def run(command: str) -> None:
+    """Runs a subcommand with the arguments of the process.
+
+    Args:
+        command: Its name in :data:`COMMANDS`.
+    """
+    try:
+        module = importlib.import_module(f"stylecinegan.cli.{command}")
+    except ModuleNotFoundError as error:
+        if (missing := explain_missing(error)) is None:
+            raise
+        sys.exit(f"error: {missing}")
+    module.run()
 
 
 def help_text() -> str:

@@ -1,8 +1,8 @@
 """Makes training data.
 
-python scripts/prepare_data.py task=motion source=VIDEOS output=FOLDER
-python scripts/prepare_data.py task=labels source=PHOTOS output=FOLDER teacher=WEIGHTS
-python scripts/prepare_data.py task=composites source=PHOTOS skies=LABELS output=sheet.png
+stylecinegan prepare_data task=motion source=VIDEOS output=FOLDER
+stylecinegan prepare_data task=labels source=PHOTOS output=FOLDER teacher=WEIGHTS
+stylecinegan prepare_data task=composites source=PHOTOS skies=LABELS output=sheet.png
 
 To resume, run the same command again.
 """

@@ -1,4 +1,4 @@
-"""Shows what styles do to a photo: python scripts/style_sheet.py photo=lake.jpg
+"""Shows what styles do to a photo: stylecinegan style_sheet photo=lake.jpg
 
 By default the principal components of w; others: styles=[dusk.jpg,7] strengths=[0,0.5,1]
 """  # noqa: D415

@@ -1,7 +1,7 @@
-"""Trains a network: python scripts/train.py experiment=generator data.dir=FOLDER
+"""Trains a network: stylecinegan train experiment=generator data.dir=FOLDER
 
 To resume, run the same command again. On the 8 GPUs of a machine:
-torchrun --nproc-per-node=8 scripts/train.py experiment=generator data.dir=FOLDER
+torchrun --nproc-per-node=8 -m stylecinegan train experiment=generator data.dir=FOLDER
 """  # noqa: D415
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Builds the page of a user study: python scripts/user_study.py videos=FOLDER photos=FOLDER"""  # noqa: D415
+"""Builds the page of a user study: stylecinegan user_study videos=FOLDER photos=FOLDER"""  # noqa: D415
 
 import logging
 from pathlib import Path
@@ -32,7 +32,7 @@ def main(cfg: DictConfig) -> None:
     folder = Path(cfg.output_dir)
     logger.info(
         "%s: %d questions. Put this folder on any web server, or open its index.html; keep %s "
-        "to yourself.\nWith the saved answers in %s: python scripts/evaluate.py table=2 "
+        "to yourself.\nWith the saved answers in %s: stylecinegan evaluate table=2 "
         "table.study=%s",
         study.page_dir,
         study.num_questions,

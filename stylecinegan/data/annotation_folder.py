@@ -34,7 +34,7 @@ LabelMe: run "labelme photos --output labels --labels labels.txt" here. Draw pol
 and circles; later shapes lie over earlier ones, and what no shape covers is static. From then on
 the drawing NAME.json counts and NAME.png does not.
 
-Check the work with: python scripts/annotate.py check=THIS_FOLDER
+Check the work with: stylecinegan annotate check=THIS_FOLDER
 The command that wrote this folder adds what is missing and changes nothing that is here.
 """
 

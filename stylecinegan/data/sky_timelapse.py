@@ -23,7 +23,7 @@ FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 class SkyTimelapse(Dataset[dict[str, Tensor]]):
     """Clips of sky; their motion is estimated when they are read, in about a second each.
 
-    ``scripts/prepare_data.py`` does that once and for all.
+    ``stylecinegan prepare_data`` does that once and for all.
 
     Args:
         dir: A split, ``VIDEO/CLIP/FRAME.jpg`` or ``CLIP/FRAME.jpg``; or an ``.npz`` with an array

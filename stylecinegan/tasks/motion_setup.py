@@ -25,7 +25,7 @@ def load_segmenter(directory: str | Path | None = None) -> Callable[[Tensor], Te
     Raises:
         InputError: If a file is missing or damaged.
     """
-    directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+    directory = checkpoints.find_model(directory)
     networks = load_networks(directory)
     ensemble = checkpoints.load(directory / "mask.safetensors", MaskEnsemble)
     for module in (networks.generator, networks.encoder):

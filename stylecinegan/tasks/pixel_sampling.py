@@ -35,7 +35,7 @@ def load_networks(directory: str | Path | None = None) -> Networks:
     Raises:
         InputError: If a file is missing or damaged.
     """
-    directory = Path(directory or checkpoints.CHECKPOINTS_DIR)
+    directory = checkpoints.find_model(directory)
     return Networks(
         checkpoints.load(directory / "generator.safetensors", Generator),
         checkpoints.load(directory / "encoder.safetensors", FeatureStyleEncoder),

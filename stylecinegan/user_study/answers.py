@@ -75,7 +75,7 @@ def read_answers(study: str | Path, answers: str | Path) -> Answers:
     A participant who saved twice, as JSON and as CSV or before the end, counts once.
 
     Args:
-        study: What ``scripts/user_study.py`` wrote.
+        study: What ``stylecinegan user_study`` wrote.
         answers: Folder of the saved ``.json`` and ``.csv`` files, or one of them.
 
     Raises:

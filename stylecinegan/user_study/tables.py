@@ -53,7 +53,7 @@ def measure_scores(
     Args:
         model: Of no use here.
         output_dir: Of no use here.
-        study: What ``scripts/user_study.py`` wrote.
+        study: What ``stylecinegan user_study`` wrote.
         answers: Folder of the participants' files, or one of them.
         adjustment: Of Dunn's p-values for the number of pairs.
 
@@ -97,7 +97,7 @@ def measure_preferences(
     Args:
         model: Of no use here.
         output_dir: Of no use here.
-        study: What ``scripts/user_study.py`` wrote.
+        study: What ``stylecinegan user_study`` wrote.
         answers: Folder of the participants' files, or one of them.
 
     Returns:

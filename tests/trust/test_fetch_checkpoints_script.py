@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stylecinegan import checkpoints
+from stylecinegan import checkpoints, resources
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.importers.recognition import recognize
@@ -123,9 +123,10 @@ def test_the_configuration_of_the_1024_model_says_what_is_missing(monkeypatch, t
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    monkeypatch.setattr(checkpoints.folders, "CHECKPOINTS_DIR", tmp_path)
+    monkeypatch.setattr(resources, "CHECKPOINTS_DIR", tmp_path)
+    monkeypatch.chdir(tmp_path)
     cfg = load("generate", "model=lhq_1024", "photo=a.jpg")
     with pytest.raises(InstantiationException) as caught:
         instantiate(cfg.model)
-    assert "fetch_checkpoints.py describe" in str(caught.value.__cause__)
+    assert "fetch_checkpoints describe" in str(caught.value.__cause__)
     assert load("generate", "model=lhq_1024", "model.directory=other").model.directory == "other"

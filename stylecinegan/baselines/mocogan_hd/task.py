@@ -81,7 +81,7 @@ class MoCoGANHDTask:
         precision: Precision = "fp32",
         num_accumulate: int = 1,
     ) -> None:
-        directory = Path(model_directory or checkpoints.CHECKPOINTS_DIR)
+        directory = checkpoints.find_model(model_directory)
         generator = checkpoints.load(directory / "generator.safetensors", Generator)
         self.generator = generator.requires_grad_(False).to(memory_format=torch.channels_last)
         self.view_layer = view_layer(generator, view_resolution, needs_feature=False)

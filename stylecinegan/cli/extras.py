@@ -1,0 +1,31 @@
+"""Optional dependencies: the extra of the package that brings a module."""
+
+EXTRAS = {
+    "tensorboard": "train",
+    "torchvision": "eval",
+    "lpips": "eval",
+    "pytorch_msssim": "eval",
+    "pytorch_fid": "eval",
+    "scipy": "eval",
+    "starlette": "app",
+    "uvicorn": "app",
+}
+"""Extras of ``pyproject.toml`` by the modules that inference does without."""
+
+
+def explain_missing(error: BaseException | None) -> str | None:
+    """Says how to install the module whose absence caused an error.
+
+    Args:
+        error: Any exception; those that it was raised from are searched as well.
+
+    Returns:
+        One line, or ``None`` if no optional module is missing.
+    """
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            module = error.name.partition(".")[0]
+            if module in EXTRAS:
+                return f"{module} is not installed: pip install 'stylecinegan[{EXTRAS[module]}]'"
+        error = error.__cause__ or error.__context__
+    return None
