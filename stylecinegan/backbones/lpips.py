@@ -91,7 +91,9 @@ def _read_heads(net: Net) -> dict[str, Tensor]:
     # The package is found, not imported: that takes seconds, as all of torchvision does.
     package = find_spec("lpips")
     if package is None or not package.submodule_search_locations:
-        raise InputError("LPIPS needs the package lpips, found none: pip install 'stylecinegan[eval]'")
+        raise InputError(
+            "LPIPS needs the package lpips, found none: pip install 'stylecinegan[eval]'"
+        )
     file = Path(package.submodule_search_locations[0]) / f"weights/v0.1/{net}.pth"
     linear = read_pickle(file)
     return {f"heads.{number}.weight": linear[f"lin{number}.model.1.weight"] for number in range(5)}
