@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
     io.write_mask(folder / "mask.png", drawn.mask)
     io.write_mask(folder / "empty.png", drawn.mask * 0)
     io.write_mask(folder / "full.png", torch.ones(1, 1, 20, 30))
+    io.write_mask(folder / "grey.png", torch.full((1, 1, 20, 30), 90 / 255))
     write_model(folder / "static_model", 0)
     np.save(folder / "motion.npy", np.ones((1, 2, 40, 40), np.float32))
     np.save(folder / "nan.npy", np.full((2, 40, 40), np.nan, np.float32))
@@ -192,8 +193,11 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("motion=nan.npy", "nan.npy"),
         ("motion=three.npy", r"\[3, 40, 41\]|\(3, 40, 41\)"),
         ("motion=sideways", "sideways"),
-        ("mask=empty.png", "mask is empty"),
-        ("mask_remove=full.png", "mask is empty"),
+        ("mask=empty.png", "mask is empty: .* in empty.png"),
+        ("mask=grey.png", "grey.png as a mask: wanted white .* the grey value 90 everywhere"),
+        ("mask_add=grey.png", "grey.png as a mask"),
+        ("mask_remove=grey.png", "grey.png as a mask"),
+        ("mask_remove=full.png", "mask is empty: .* in mask.png outside full.png"),
         ("mask_small=maybe", "keep or everything, got maybe"),
         ("num_frames=1", "at least 2, got 1"),
         ("num_frames=many", "got many"),

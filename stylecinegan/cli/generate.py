@@ -182,6 +182,11 @@ def make_scene(
         for path in (cfg.mask_add, cfg.mask_remove)
     )
     scene.paint(add=add, remove=remove)
+    if not is_predicted and not bool((scene.mask > 0.5).any()):
+        raise InputError(
+            f"the mask is empty: wanted white where something moves in {cfg.mask}"
+            + (f" outside {cfg.mask_remove}" if cfg.mask_remove else "")
+        )
     if cfg.motion == "auto" and model.motion_generator is None:
         logger.info("the model has no motion.safetensors: everything moves to the right")
     is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS

@@ -28,7 +28,8 @@ A template lies there for each photo. Correct it by hand, in one of two ways.
 
 Paint program: open photo and label as two layers and paint on the label in the colours above, with
 hard edges (a pencil, no anti-aliasing, no soft brush). Keep the size, and save the label under its
-name as PNG, never as JPEG. Indexed, RGB and grey (0, 1, 2) files are all read.
+name as PNG, never as JPEG. Indexed, RGB and grey (0, 1, 2) files are all read; sky and water alone
+on black or on transparency will do as well.
 
 LabelMe: run "labelme photos --output labels --labels labels.txt" here. Draw polygons, rectangles
 and circles; later shapes lie over earlier ones, and what no shape covers is static. From then on

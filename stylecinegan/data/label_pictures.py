@@ -19,7 +19,9 @@ def read_classes(picture: Image.Image, name: str) -> np.ndarray:
     """Reads a label picture: class numbers as grey values or palette indices, or the colours.
 
     A palette of which one of :data:`COLOURS` is in use is read by colour, because paint programs
-    reorder palettes; of any other the indices count.
+    reorder palettes; of any other the indices count. Sky and water painted on black or on
+    transparency leave the rest static, unless static places are painted as well: then what is
+    not is a hole.
 
     Args:
         picture: A PNG.
@@ -38,19 +40,23 @@ def read_classes(picture: Image.Image, name: str) -> np.ndarray:
     if picture.mode in ("RGB", "RGBA") or (picture.mode == "P" and _uses_colours(picture)):
         return _read_colours(picture, name)
     numbers = describe_classes()
-    if picture.mode not in ("P", "L", "1"):
+    if picture.mode == "LA" and picture.getchannel("A").getextrema()[0] == 255:
+        picture = picture.getchannel("L")
+    if picture.mode not in ("P", "L", "1", "I;16"):
         raise InputError(
-            f"label {name} must hold the class of each pixel (8-bit palette or grey: {numbers}), "
+            f"label {name} must hold the class of each pixel (palette or grey: {numbers}), "
             f"got a picture of mode {picture.mode}"
         )
-    classes = np.asarray(picture).astype(np.uint8)
+    classes = np.asarray(picture)
     if (wrong := classes >= len(CLASSES)).any():
         x, y = _first(wrong)
+        is_mask = len(np.unique(classes)) == 2 and picture.mode != "P"
+        hint = " (a mask of what moves does not say whether it is sky or water)" if is_mask else ""
         raise InputError(
             f"label {name} must hold {numbers} only, got {classes[y, x]} at pixel ({x}, {y}); "
-            f"wrong pixels: {wrong.sum()}"
+            f"wrong pixels: {wrong.sum()}{hint}"
         )
-    return classes
+    return classes.astype(np.uint8)
 
 
 def write_label(path: PathLike, classes: np.ndarray) -> None:
@@ -91,6 +97,10 @@ def _read_colours(picture: Image.Image, name: str) -> np.ndarray:
     classes = np.full(pixels.shape[:2], _NO_CLASS, np.uint8)
     for number, colour in enumerate(COLOURS):
         classes[(pixels == (*colour, 255)).all(axis=2)] = number
+    is_painted = classes != _NO_CLASS
+    if is_painted.any() and not (classes == 0).any():
+        is_black = (pixels == (0, 0, 0, 255)).all(axis=2)
+        classes[is_black | (pixels[..., 3] == 0)] = 0
     if (wrong := classes == _NO_CLASS).any():
         x, y = _first(wrong)
         *colour, opacity = pixels[y, x].tolist()

@@ -1,6 +1,8 @@
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +52,24 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
     Raises:
         InputError: If the file is missing, empty, damaged, too large or not a picture.
     """
+    with opened(path, wanted) as image:
+        return decode(path, image)
+
+
+@contextmanager
+def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
+    """Opens a picture, and says what is wrong with it if decoding it in the block fails.
+
+    Args:
+        path: The file.
+        wanted: What the picture is for, with its article, for the message.
+
+    Yields:
+        The picture, of a size that may be decoded.
+
+    Raises:
+        InputError: As :func:`decode_picture`.
+    """
     file = existing_file(path, wanted)
     with warnings.catch_warnings():
         # Warnings of odd metadata and of large pictures, whose size is checked below.
@@ -57,10 +77,7 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
         try:
             with open_picture(file) as image:
                 _check_size(path, image)
-                # A cut file has to fail here: OpenCV would return it with a grey bottom.
-                is_deep = _has_16_bits(path, image)
-                image.load()
-                return _decode_16_bits(path, image) if is_deep else _decode_8_bits(path, image)
+                yield image
         except InputError:
             raise
         except Image.DecompressionBombError as error:
@@ -75,6 +92,23 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
             raise InputError(
                 f"cannot read {path}: the picture is damaged or cut off ({error})"
             ) from error
+
+
+def decode(path: PathLike, image: Image.Image) -> np.ndarray:
+    """Decodes what :func:`opened` opened; the result is that of :func:`decode_picture`."""
+    is_deep = _has_16_bits(path, image)
+    # A cut file has to fail here: OpenCV would return it with a grey bottom.
+    image.load()
+    return _decode_16_bits(path, image) if is_deep else _decode_8_bits(path, image)
+
+
+def decode_indices(image: Image.Image) -> np.ndarray | None:
+    """Decodes the palette's indices, upright, ``[H, W]``, if a picture has a palette."""
+    if image.mode not in ("P", "PA"):
+        return None
+    if image.format != "TIFF":
+        image = ImageOps.exif_transpose(image)
+    return np.asarray(image if image.mode == "P" else image.getchannel(0))
 
 
 def open_picture(source: Path | BinaryIO) -> Image.Image:

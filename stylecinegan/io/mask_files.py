@@ -1,20 +1,26 @@
+import logging
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from stylecinegan.io.decoding import decode_picture
+from stylecinegan.io.decoding import decode, decode_indices, opened
 from stylecinegan.io.image_files import write_pixels
 from stylecinegan.io.labelme_files import read_labelme
+from stylecinegan.io.mask_reading import read_mask_pixels
 from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, expand_home
 from stylecinegan.io.pixels import to_uint8
+
+logger = logging.getLogger(__name__)
 
 
 def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
     """Reads a mask: white moves, black stays, and grey lies between.
 
-    Where alpha is the only thing that varies, alpha is the mask. Otherwise it is the luminance,
-    and transparent places count as black.
+    What else is plain is understood and said in the log: 0 and 1 instead of 0 and 255, class
+    numbers, palettes, a coloured brush on black or on transparency, alpha
+    (:func:`~stylecinegan.io.mask_reading.read_mask_pixels`).
 
     Args:
         path: A picture of any kind and size, or ``.json`` of LabelMe, whose areas move
@@ -26,29 +32,27 @@ def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
         ``[1, 1, H, W]``, float32 in [0, 1]. It may be zero everywhere.
 
     Raises:
-        InputError: If this is not a whole picture.
+        InputError: If this is not a whole picture, or what moves in it is unclear.
     """
     if expand_home(path).suffix.lower() == ".json":
-        return read_labelme(path).mask(size)
-    pixels = decode_picture(path, "a mask")
-    mask = _mask_of(pixels / np.float32(np.iinfo(pixels.dtype).max))
+        return _read_drawing(path, size)
+    with opened(path, "a mask") as image:
+        pixels = decode(path, image)
+        indices = decode_indices(image)
+    reading = read_mask_pixels(path, pixels, indices)
+    if reading.note:
+        logger.info("mask %s: %s", path, reading.note)
+    mask = reading.mask
     if size is not None:
         mask = _resize(mask, size)
     return torch.from_numpy(np.ascontiguousarray(mask)).clamp_(0, 1)[None, None]
 
 
-def _mask_of(values: np.ndarray) -> np.ndarray:
-    """Takes ``[H, W, 3]`` or ``[H, W, 4]`` in [0, 1] to ``[H, W]``."""
-    red, green, blue = values[..., 0], values[..., 1], values[..., 2]
-    # Rec. 601, written so that a grey pixel keeps its exact value.
-    luminance = green + 0.299 * (red - green) + 0.114 * (blue - green)
-    if values.shape[-1] == 3:
-        return luminance
-    opacity = values[..., 3]
-    is_one_colour = (values[..., :3] == values[0, 0, :3]).all()
-    if is_one_colour and (opacity != opacity[0, 0]).any():
-        return opacity
-    return luminance * opacity
+def _read_drawing(path: PathLike, size: tuple[int, int] | None) -> Tensor:
+    drawing = read_labelme(path)
+    if drawing.num_arrows:
+        logger.info("mask %s: its areas move; arrows=%s takes its lines as well", path, path)
+    return drawing.mask(size)
 
 
 def _resize(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

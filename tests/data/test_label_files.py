@@ -51,6 +51,23 @@ def test_a_palette_that_a_paint_program_reordered_is_read_by_colour(tmp_path):
     assert np.array_equal(read(save(tmp_path / "lake.png", indices, reordered)), CLASSES)
 
 
+def test_class_numbers_in_16_bits_or_beside_alpha_are_class_numbers(tmp_path):
+    path = tmp_path / "lake.png"
+    assert np.array_equal(read(save(path, CLASSES.astype(np.uint16))), CLASSES)
+    opaque = Image.fromarray(CLASSES)
+    opaque.putalpha(255)
+    opaque.save(path)
+    assert Image.open(path).mode == "LA"
+    assert np.array_equal(read(path), CLASSES)
+
+
+def test_sky_and_water_painted_on_black_or_on_transparency_leave_the_rest_static(tmp_path):
+    path = tmp_path / "lake.png"
+    on_black = PALETTE[CLASSES] * (CLASSES > 0)[..., None].astype(np.uint8)
+    assert np.array_equal(read(save(path, on_black)), CLASSES)
+    assert np.array_equal(read(save(path, erased(on_black, CLASSES == 0))), CLASSES)
+
+
 def anti_aliased():
     pixels = PALETTE[CLASSES]
     pixels[1, 3] = (100, 120, 140)
@@ -62,6 +79,11 @@ def half_erased():
     pixels = np.concatenate([PALETTE[CLASSES], np.full((3, 4, 1), 255, np.uint8)], axis=2)
     pixels[2, 1, 3] = 128
     return pixels
+
+
+def erased(pixels, where):
+    """Makes places transparent."""
+    return np.dstack([pixels, np.where(where, 0, 255).astype(np.uint8)])
 
 
 def with_number(number):
@@ -77,7 +99,10 @@ def with_number(number):
         (half_erased(), r"with transparent #0072B2 at pixel \(1, 2\); wrong pixels: 1"),
         (with_number(3), r"1 sky and 2 water only, got 3 at pixel \(3, 2\); wrong pixels: 1"),
         (CLASSES[:2], "must be 4x3 as its photo, got 4x2"),
-        (CLASSES.astype(np.uint16), "got a picture of mode I;16"),
+        (255 * (CLASSES > 0).astype(np.uint8), r"got 255 at .*whether it is sky or water\)"),
+        (PALETTE[CLASSES] * (CLASSES != 2)[..., None], r"with #000000 at pixel \(3, 0\)"),
+        (erased(PALETTE[CLASSES], CLASSES == 2), r"with transparent #0072B2 at pixel \(3, 0\)"),
+        (np.zeros((3, 4, 4), np.uint8), "with transparent #000000 at pixel"),
     ],
 )
 def test_a_wrong_label_is_refused_with_the_first_wrong_pixel(tmp_path, pixels, reason):
