@@ -1,7 +1,8 @@
-"""Shared by the commands: paths that Hydra would not parse, errors in one line."""
+"""Shared by the commands: configurations that do not compose, errors in one line."""
 
 import functools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
 from stylecinegan.errors import InputError
 from stylecinegan.ops import ExtensionError
@@ -31,43 +33,48 @@ def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) ->
     Args:
         main: A function decorated by ``hydra.main``.
         config_name: Its root in ``configs/``.
-        path_keys: Keys whose values are paths.
+        path_keys: Keys whose values are taken as they are typed: paths and prose.
     """
-    sys.argv[1:] = quote_paths(sys.argv[1:], path_keys)
+    try:
+        sys.argv[1:] = quote_values(sys.argv[1:], path_keys)
+    except InputError as error:
+        sys.exit(f"error: {error}")
     flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
     if not flags:  # help, sweeps and the like are Hydra's own
         try:
             with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
-                compose(config_name, overrides=sys.argv[1:])
+                cfg = compose(config_name, overrides=sys.argv[1:])
         except COMPOSITION_ERRORS as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
-            sys.exit("error: " + " ".join(str(error).split()))
+            sys.exit(f"error: {_one_line(error, config_name)}")
+        needed = ", ".join(f"{key}=" for key in cfg if OmegaConf.is_missing(cfg, key))
+        if needed:
+            sys.exit(f"error: wanted values for {needed}; --help explains the settings")
     # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()
 
 
-def quote_paths(arguments: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """Quotes the values of path keys, most characters of which Hydra's grammar refuses.
-
-    Args:
-        arguments: The command line without the script's name.
-        keys: Keys whose values are paths.
-    """
-    quoted = []
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        plain = value and value != "null" and value[0] not in "\"'$"
-        # Arrows are a path or numbers; nobody's file is called "[[0.1,…]]".
-        plain = plain and not (key == "arrows" and value.startswith("["))
-        if equals and key in keys and plain:
-            escaped = value.replace('\\"', '\\\\"').replace('"', '\\"')
-            if escaped.endswith("\\"):
-                escaped += "\\"
-            argument = f'{key}="{escaped}"'
-        quoted.append(argument)
-    return quoted
+def _one_line(error: Exception, config_name: str) -> str:
+    """Says what is wrong with a configuration, in the words of the command line."""
+    text = " ".join(str(error).split())
+    unknown = re.match(r"Could not override '([^']+)'", text)
+    if unknown:
+        guess = suggestion(unknown[1], setting_names(config_name))
+        return f"no setting {unknown[1]}{guess} --help lists the settings"
+    ambiguous = re.match(r"Ambiguous value for argument '(.*?)=(.*)' 1\.", text)
+    if ambiguous:
+        key, value = ambiguous[1], ambiguous[2]
+        return f'wanted one value, got {key}={value}; a list is written "{key}=[{value}]"'
+    parsed = re.match(
+        r"(?:mismatched|no viable|token recognition|extraneous|missing) .*?"
+        r"See https.*",
+        text,
+    )
+    if parsed:
+        return f"cannot read the value of a setting ({text.split(' See https')[0]}): quote it"
+    return text
 
 
 def commit() -> str | None:
@@ -99,6 +106,10 @@ def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConf
             if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
             sys.exit(f"error: {message}")
+        except OmegaConfBaseException as error:  # ${...} of something that is not there
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise
+            sys.exit("error: " + " ".join(str(error).split()))
         except ImportError as error:
             if (missing := explain_missing(error)) is None:
                 raise

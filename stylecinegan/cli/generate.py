@@ -45,6 +45,7 @@ PATH_KEYS = (
     "arrows",
     "style",
     "style_features",
+    "text",
     "model.directory",
 )
 """Keys whose values are quoted for Hydra: paths, and what has commas in it."""

@@ -1,10 +1,15 @@
 """The command `stylecinegan`: hands over to one module of this package per subcommand."""
 
 import importlib
+import os
 import sys
 
 import stylecinegan
+from stylecinegan.cli.arguments import HELP_FLAGS, read_arguments
 from stylecinegan.cli.extras import explain_missing
+from stylecinegan.cli.help_page import help_page
+from stylecinegan.errors import InputError
+from stylecinegan.resources import CONFIGS_DIR
 
 COMMANDS = {
     "generate": "turn a photo, or a folder of them, into looping videos",
@@ -23,8 +28,8 @@ COMMANDS = {
 def main() -> None:
     """Runs the subcommand that the arguments of the process name."""
     name, *rest = sys.argv[1:] or ["--help"]
-    if name in ("-h", "--help", "help"):
-        print(help_text())
+    if name in HELP_FLAGS:
+        _show(help_text())
         return
     if name == "--version":
         print(f"stylecinegan {stylecinegan.__version__}")
@@ -39,9 +44,19 @@ def main() -> None:
 def run(command: str) -> None:
     """Runs a subcommand with the arguments of the process.
 
+    What can be answered without PyTorch is answered before it loads, which takes seconds.
+
     Args:
         command: Its name in :data:`COMMANDS`.
     """
+    if (CONFIGS_DIR / f"{command}.yaml").is_file():
+        if set(HELP_FLAGS) & set(sys.argv[1:]):
+            _show(help_page(command, sys.argv[1:]))
+            return
+        try:
+            sys.argv[1:] = read_arguments(command, sys.argv[1:])
+        except InputError as error:
+            sys.exit(f"error: {error}")
     try:
         module = importlib.import_module(f"stylecinegan.cli.{command}")
     except ModuleNotFoundError as error:
@@ -49,6 +64,14 @@ def run(command: str) -> None:
             raise
         sys.exit(f"error: {missing}")
     module.run()
+
+
+def _show(text: str) -> None:
+    """Prints a page; who has read enough of it (``--help | head``) has closed the pipe."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def help_text() -> str:

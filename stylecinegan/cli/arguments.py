@@ -1,0 +1,201 @@
+"""What a person types, as Hydra wants it: bare photos, spelling, literal paths."""
+
+import difflib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from stylecinegan.cli.help_page import read_groups, read_sections
+from stylecinegan.errors import InputError
+from stylecinegan.resources import CONFIGS_DIR
+
+BARE_KEYS = {
+    "generate": "photo",
+    "style_sheet": "photo",
+    "annotate": "photos",
+    "prepare_data": "source",
+}
+"""The key of each command that a bare path is the value of."""
+
+HELP_FLAGS = ("-h", "--help", "help")
+
+_HYDRA_FLAGS = {
+    *("--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
+    *("--shell-completion", "-sc", "--info", "-i"),
+}
+_HYDRA_FLAGS_WITH_VALUE = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--experimental-rerun"),
+}
+
+
+def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
+    """Reads the arguments of a command: a bare photo gets its key, misspellings an answer.
+
+    Args:
+        command: Name of the command and of its configuration.
+        arguments: What stands behind it.
+
+    Returns:
+        Arguments that Hydra takes.
+
+    Raises:
+        InputError: If an argument is no ``key=value``, with the spelling that would be one.
+    """
+    known = setting_names(command)
+    bare_key = BARE_KEYS.get(command)
+    if bare_key is not None and not arguments:
+        value = "lake.jpg" if bare_key == "photo" else "FOLDER"
+        example = f"stylecinegan {command} {bare_key}={value}"
+        raise InputError(f"{bare_key}= is needed, e.g. {example}; --help lists all settings")
+    read: list[str] = []
+    bare: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        following = waiting[0] if waiting else None
+        if argument in _HYDRA_FLAGS_WITH_VALUE or argument.split("=")[0] in _HYDRA_FLAGS_WITH_VALUE:
+            read.append(argument)
+            if "=" not in argument and waiting:
+                read.append(waiting.pop(0))
+        elif argument in _HYDRA_FLAGS or argument.split("=")[0] == "--info":
+            read.append(argument)
+        elif argument.startswith("-") and not _exists(argument):
+            raise InputError(_about_dashes(argument, following, known))
+        elif _is_bare(argument, following, known):
+            bare.append(argument)
+        else:
+            _check_spelling(argument, waiting, known)
+            read.append(argument)
+    return _with_bare(bare, bare_key, read)
+
+
+def setting_names(command: str) -> set[str]:
+    """The settings and groups that the files of a command name; a choice may bring others."""
+    file = CONFIGS_DIR / f"{command}.yaml"
+    groups = read_groups(file)
+    sections = read_sections(file)
+    for group, default in groups.items():
+        choice = CONFIGS_DIR / group / f"{default}.yaml"
+        if choice.is_file():
+            sections += read_sections(choice, f"{group}.")
+    return {setting.key for section in sections for setting in section.settings} | set(groups)
+
+
+def quote_values(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
+    """Quotes the values of keys that hold paths or prose, so that they are taken literally.
+
+    Hydra's grammar refuses most characters of such a value, and ``${...}`` would be looked up.
+    A value that stands in quotes already is left to Hydra.
+
+    Args:
+        arguments: The command line without the script's name.
+        keys: Keys whose values are taken as they are typed.
+
+    Raises:
+        InputError: If such a value is missing.
+    """
+    quoted = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and key in keys:
+            if not value:
+                raise InputError(f"{key}= has no value; {key}=null stands for none")
+            argument = f"{key}={_quoted(value)}"
+        quoted.append(argument)
+    return quoted
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """The known name that one may have meant, as a question, or a semicolon."""
+    by_last = {key.rsplit(".", 1)[-1]: key for key in known}
+    close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
+    return f"; did you mean {by_last[close[0]]}=?" if close else ";"
+
+
+def _quoted(value: str) -> str:
+    # Arrows are a path or numbers; nobody's file is called "[[0.1,…]]".
+    if (
+        value == "null"
+        or value.startswith("[[")
+        or (len(value) > 1 and value[0] == value[-1] and value[0] in "\"'")
+    ):
+        return value
+    if value == "???":  # stands for a value that is missing
+        value = "./???"
+    # A backslash is itself unless quotes or an interpolation follow.
+    pieces, run = [], 0
+    for index, character in enumerate(value):
+        if character == "\\":
+            run += 1
+            continue
+        if character == '"' or value.startswith("${", index):
+            pieces.append("\\" * (2 * run + 1) + character)
+        else:
+            pieces.append("\\" * run + character)
+        run = 0
+    return '"' + "".join(pieces) + "\\" * (2 * run) + '"'
+
+
+def _exists(argument: str) -> bool:
+    try:
+        return Path(argument).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _is_bare(argument: str, following: str | None, known: Collection[str]) -> bool:
+    """Tells whether an argument is the path of something that is there."""
+    key, equals, _ = argument.partition("=")
+    if (equals and key.strip() in known) or (following or "").startswith("="):
+        return False
+    return _exists(argument)
+
+
+def _with_bare(bare: list[str], key: str | None, read: list[str]) -> list[str]:
+    if not bare:
+        return read
+    if key is None:
+        raise InputError(f"settings are written key=value, got {bare[0]}; --help lists them")
+    given = [argument for argument in read if argument.startswith(f"{key}=")]
+    if len(bare) > 1 or given:
+        found = " and ".join([*given, *bare][:2])
+        raise InputError(f"wanted one {key}= (a file, or a folder of many), got {found}")
+    return [f"{key}={bare[0]}", *read]
+
+
+def _about_dashes(argument: str, following: str | None, known: Collection[str]) -> str:
+    name, equals, value = argument.lstrip("-").partition("=")
+    name = name.replace("-", "_")
+    if not equals and following is not None and "=" not in following:
+        value = following
+    if name in known:
+        return f"settings are written without dashes: {name}={value or 'VALUE'}"
+    return f"no option {argument}{suggestion(name, known)} --help lists the settings"
+
+
+def _check_spelling(argument: str, behind: Sequence[str], known: Collection[str]) -> None:
+    """Refuses what lacks its equals sign, or has spaces about it.
+
+    Raises:
+        InputError: With the right spelling.
+    """
+    key, equals, value = argument.partition("=")
+    name = key.strip()
+    if not equals and argument in known and behind and behind[0].startswith("="):
+        equals, value, behind = "=", behind[0][1:], behind[1:]
+        key += " "
+    next_value = behind[0] if behind and "=" not in behind[0] else ""
+    if equals and (name != key or (not value and next_value)):
+        value = value.strip() or next_value or "VALUE"
+        raise InputError(f"settings are written without spaces: {name}={value}")
+    if equals or argument.startswith(("~", "+")):
+        return
+    if argument in known:
+        value = next_value or "VALUE"
+        raise InputError(f"settings are written key=value: {name}={value}")
+    if "." in argument or "/" in argument:
+        raise InputError(f"found no file {argument}; --help lists the settings")
+    raise InputError(
+        f"settings are written key=value, got {argument}{suggestion(argument, known)} "
+        "--help lists them"
+    )

@@ -1,0 +1,217 @@
+"""The page that a command's --help prints: its configuration file, written for people."""
+
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from stylecinegan.resources import CONFIGS_DIR
+
+_LINE = re.compile(
+    r"(?P<indent> *)(?P<key>[\w-]+):(?: +(?P<value>[^#]*?))?(?: +# (?P<comment>.*))?"
+)
+_COMMENT = re.compile(r"(?P<indent> *)# ?(?P<text>.*)")
+_EXAMPLE = re.compile(r"(?P<meaning>.*?)[;,]? ?e\.g\. (?P<example>.*)")
+_KEY_WIDTH = 20
+# Neither is a setting of the command: where Hydra puts its own files, and which class is built.
+_HIDDEN = ("hydra", "defaults", "_target_", "_partial_")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of a configuration file.
+
+    Attributes:
+        key: Its name on the command line, with dots.
+        default: Its value as the file writes it, ``None`` for one that has to be given.
+        meaning: The comment beside it.
+        example: What stands behind "e.g." in the comment.
+    """
+
+    key: str
+    default: str | None
+    meaning: str = ""
+    example: str = ""
+
+
+@dataclass
+class Section:
+    """Settings that stand together, under the comment that stands alone above them."""
+
+    title: str = ""
+    settings: list[Setting] = field(default_factory=list)
+
+
+def read_sections(file: Path, prefix: str = "") -> list[Section]:
+    """Reads the settings of a configuration file with its comments.
+
+    A comment behind a key explains it, and goes on in comments below that are indented at least
+    as far as a nested key; a comment at the margin behind an empty line begins a section.
+
+    Args:
+        file: A file of ``configs/``.
+        prefix: Where its keys are on the command line: ``"table."``.
+    """
+    sections = [Section()]
+    parents: list[tuple[int, str]] = []  # indentation and name of the keys above
+    before = ""
+    is_hidden = False
+    for number, line in enumerate(file.read_text().splitlines()):
+        comment = _COMMENT.fullmatch(line)
+        found = _LINE.fullmatch(line.rstrip())
+        if comment and comment["indent"] and sections[-1].settings and not is_hidden:
+            sections[-1].settings[-1] = _continued(sections[-1].settings[-1], comment["text"])
+        elif comment and not comment["indent"] and number and not before.strip():
+            sections.append(Section(comment["text"]))
+        elif found:
+            indent = len(found["indent"])
+            parents = [parent for parent in parents if parent[0] < indent]
+            path = [name for _, name in parents] + [found["key"]]
+            is_hidden = any(name in _HIDDEN for name in path)
+            value = (found["value"] or "").strip()
+            if not value:
+                parents.append((indent, found["key"]))
+            if not is_hidden and (value or found["comment"]):
+                sections[-1].settings.append(
+                    _setting(prefix + ".".join(path), value, found["comment"] or "")
+                )
+        before = line
+    return [section for section in sections if section.settings]
+
+
+def read_choices(group: str) -> dict[str, str]:
+    """Lists the files of a group of configurations with the first sentence of each."""
+    files = sorted((CONFIGS_DIR / group).glob("*.yaml"))
+    return {file.stem: re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0] for file in files}
+
+
+def read_groups(file: Path) -> dict[str, str | None]:
+    """Lists the groups that a configuration chooses from, with its default choice."""
+    defaults = yaml.safe_load(file.read_text()).get("defaults", [])
+    groups = [entry for entry in defaults if isinstance(entry, dict)]
+    return {
+        name: None if choice == "???" else str(choice)
+        for entry in groups
+        for name, choice in entry.items()
+        if not name.startswith("override ")
+    }
+
+
+def help_page(command: str, arguments: Sequence[str] = ()) -> str:
+    """Writes the page of a command.
+
+    Args:
+        command: Its name and that of its configuration.
+        arguments: What else stands on the command line: a chosen file of a group
+            (``table=4``) adds its settings to the page.
+    """
+    file = CONFIGS_DIR / f"{command}.yaml"
+    width = min(100, shutil.get_terminal_size((96, 24)).columns)
+    chosen = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    groups = read_groups(file)
+    open_groups = [name for name, default in groups.items() if default is None]
+    owners = [f"{name}=" for name in open_groups if _is_global(name)]
+    sections, choices = read_sections(file), []
+    for group, default in groups.items():
+        choices += _group_lines(group, default, width)
+        sections += _sections_of(group, chosen.get(group, default))
+    lines = [f"usage: {program(command)} key=value ...", "", *_about(file), ""]
+    if open_groups:
+        lines, choices = lines + choices, []
+    for section in sections:
+        lines += [section.title.rstrip(".:")] if section.title else []
+        for setting in section.settings:
+            lines += _setting_lines(setting, " or ".join(owners), width)
+        lines += [""]
+    lines += choices
+    lines += [f"{name}=NAME --help adds the settings of that {name}." for name in open_groups]
+    lines += ["null stands for none. -m runs a list of values one after another: speed=0.5,1,2."]
+    return "\n".join(lines)
+
+
+def program(command: str) -> str:
+    """What a person types to run a command."""
+    script = Path(sys.argv[0])
+    is_script = script.suffix == ".py" and script.parent.name == "scripts"
+    return f"python {script}" if is_script else f"stylecinegan {command}"
+
+
+def _about(file: Path) -> list[str]:
+    """The comments at the head of a configuration."""
+    about = []
+    for line in file.read_text().splitlines():
+        comment = _COMMENT.fullmatch(line)
+        if comment is None:
+            break
+        if not comment["text"].startswith("@package"):
+            about.append(comment["text"])
+    return about
+
+
+def _sections_of(group: str, choice: str | None) -> list[Section]:
+    """The settings that a chosen file of a group brings."""
+    file = CONFIGS_DIR / group / f"{choice}.yaml"
+    if choice is None or not file.is_file():
+        return []
+    sections = read_sections(file, "" if _is_global(group) else f"{group}.")
+    for section in sections:
+        section.title = section.title or f"Of {group}={choice}"
+    return sections
+
+
+def _is_global(group: str) -> bool:
+    """Tells whether the files of a group set the command's own keys."""
+    files = (CONFIGS_DIR / group).glob("*.yaml")
+    return any("# @package _global_" in file.read_text() for file in files)
+
+
+def _setting(key: str, value: str, comment: str) -> Setting:
+    example = _EXAMPLE.fullmatch(comment)
+    default = None if value == "???" else value
+    if example:
+        return Setting(key, default, example["meaning"], example["example"])
+    return Setting(key, default, comment)
+
+
+def _continued(setting: Setting, text: str) -> Setting:
+    comment = setting.meaning + (f" e.g. {setting.example}" if setting.example else "")
+    return _setting(
+        setting.key, "???" if setting.default is None else setting.default, f"{comment} {text}"
+    )
+
+
+def _setting_lines(setting: Setting, owners: str, width: int) -> list[str]:
+    facts = []
+    if setting.default is None:
+        facts.append(f"given by {owners}" if owners else "has to be given")
+    elif setting.default not in ("null", "[]"):
+        facts.append(f"default {setting.default}")
+    if setting.example:
+        facts.append(f"e.g. {setting.example}")
+    return _row(setting.key, [setting.meaning, f"[{'; '.join(facts)}]" if facts else ""], width)
+
+
+def _group_lines(group: str, default: str | None, width: int) -> list[str]:
+    title = f"{group}=NAME" + (f", default {default}" if default else ", has to be given")
+    lines = [title]
+    for name, meaning in read_choices(group).items():
+        lines += _row(name, [meaning], width)
+    return [*lines, ""]
+
+
+def _row(name: str, texts: list[str], width: int) -> list[str]:
+    """A name and what is said of it, in two columns."""
+    room = width - _KEY_WIDTH - 2
+    text = " ".join(filter(None, texts))
+    together = textwrap.wrap(text, room, break_on_hyphens=False)
+    apart = [line for part in texts for line in textwrap.wrap(part, room, break_on_hyphens=False)]
+    right = (together if len(together) < len(apart) else apart) or [""]
+    lines = [f"  {name:{_KEY_WIDTH}}{right[0]}".rstrip()]
+    if len(name) >= _KEY_WIDTH:
+        lines = [f"  {name}", *([" " * (_KEY_WIDTH + 2) + right[0]] if right[0] else [])]
+    return lines + [" " * (_KEY_WIDTH + 2) + line for line in right[1:]]

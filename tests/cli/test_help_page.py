@@ -1,0 +1,103 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from stylecinegan.cli.help_page import help_page, read_sections
+from stylecinegan.cli.main import COMMANDS
+from stylecinegan.resources import CONFIGS_DIR
+
+PAGES = [name for name in COMMANDS if (CONFIGS_DIR / f"{name}.yaml").exists()]
+
+
+def keys_of(node, prefix=""):
+    """Keys of all values that are no sections, in their order."""
+    found = []
+    for key in node:
+        value = node._get_node(key)
+        if key in ("hydra", "defaults", "_target_"):
+            continue
+        if isinstance(value, DictConfig) and len(value):
+            found += keys_of(value, f"{prefix}{key}.")
+        else:
+            found.append(prefix + key)
+    return found
+
+
+def node_of(cfg, key):
+    for part in key.split("."):
+        cfg = cfg._get_node(part)
+    return cfg
+
+
+def settings_of(name):
+    sections = read_sections(CONFIGS_DIR / f"{name}.yaml")
+    return [setting for section in sections for setting in section.settings]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_setting_of_a_command_is_on_its_page_with_its_default(name):
+    cfg = OmegaConf.load(CONFIGS_DIR / f"{name}.yaml")
+    settings = [
+        s for section in read_sections(CONFIGS_DIR / f"{name}.yaml") for s in section.settings
+    ]
+    listed = {setting.key: setting.default for setting in settings}
+    keys = keys_of(cfg)
+    assert set(keys) <= set(listed)
+    page = help_page(name)
+    for key in keys:
+        assert f"  {key}" in page
+        if listed[key] is not None:
+            assert OmegaConf.create(f"x: {listed[key]}")._get_node("x") == node_of(cfg, key)
+
+
+def test_the_page_of_generate_explains_every_setting_and_names_no_other_command():
+    settings = [
+        s for section in read_sections(CONFIGS_DIR / "generate.yaml") for s in section.settings
+    ]
+    assert all(len(setting.meaning) > 8 for setting in settings)
+    page = help_page("generate")
+    for word in ("experiment", "landscapes", "Hydra", "_target_", "???"):
+        assert word not in page
+    assert "[default 120; e.g. num_frames=240]" in page
+    assert max(map(len, page.splitlines())) <= 100
+
+
+def test_a_chosen_table_adds_its_settings():
+    page = help_page("evaluate", ["table=mask"])
+    assert "table.labelled.dir" in page
+    assert "table.labelled.dir" not in help_page("evaluate")
+
+
+def test_help_loads_neither_torch_nor_hydra():
+    program = (
+        "import sys; from stylecinegan.cli.main import run; run('generate'); "
+        "print({'torch', 'hydra'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "photo=x.jpg", "-h"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "the still image" in done.stdout
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_a_script_shows_the_same_page_under_its_own_name(monkeypatch):
+    script = Path(__file__).parents[2] / "scripts/generate.py"
+    done = subprocess.run(
+        [sys.executable, script, "--help"],
+        env={**os.environ, "COLUMNS": "96"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith(f"usage: python {script} key=value ...")
+    monkeypatch.setenv("COLUMNS", "96")
+    assert done.stdout.splitlines()[1:] == help_page("generate").splitlines()[1:]
