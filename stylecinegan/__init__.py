@@ -4,8 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stylecinegan.cinemagraph import Cinemagraph
     from stylecinegan.ops import splat
-    from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
+    from stylecinegan.pipeline import StyleCineGAN
     from stylecinegan.scene import Scene
     from stylecinegan.warping.settings import Warping
 
@@ -14,7 +15,7 @@ __version__ = "0.2.0"
 __all__ = ["Cinemagraph", "Scene", "StyleCineGAN", "Warping", "__version__", "splat"]
 
 _MODULES = {
-    "Cinemagraph": "stylecinegan.pipeline",
+    "Cinemagraph": "stylecinegan.cinemagraph",
     "Scene": "stylecinegan.scene",
     "StyleCineGAN": "stylecinegan.pipeline",
     "Warping": "stylecinegan.warping.settings",

@@ -1,7 +1,6 @@
 """From a photo to a cinemagraph: the paper's Fig. 2 as code."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.restyling import restyling, style_path
 from stylecinegan.appearance.style_change import StyledPhoto
 from stylecinegan.backbones.u2net import U2Net
+from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
@@ -32,35 +32,6 @@ from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 from stylecinegan.warping.settings import Warping, extend, frame_warps
-
-
-@dataclass(frozen=True)
-class Cinemagraph:
-    """A looping video that is computed frame by frame as it is read.
-
-    Attributes:
-        num_frames: N; frame N would be frame 0 again.
-        photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        mask: S, ``[1, 1, H, W]`` in [0, 1].
-        motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-    """
-
-    num_frames: int
-    photo: Tensor
-    mask: Tensor
-    motion: Tensor
-    _invert: Callable[[], Inversion] = field(repr=False)
-    _render: Callable[[], Iterator[Tensor]] = field(repr=False)
-
-    @property
-    def inversion(self) -> Inversion:
-        """The photo in the generator's terms; computed when it is first read or rendered from."""
-        return self._invert()
-
-    @property
-    def frames(self) -> Iterator[Tensor]:
-        """A fresh pass over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
-        return self._render()
 
 
 class StyleCineGAN(nn.Module):

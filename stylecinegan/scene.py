@@ -1,25 +1,43 @@
 """A photo with its mask, motion and inversion, each computed once and on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from stylecinegan.appearance import StyleChange
+from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import resize_photo
 from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
-from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
+from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
-if TYPE_CHECKING:
-    from stylecinegan.pipeline import Cinemagraph, StyleCineGAN
+
+class Model(Protocol):
+    """The methods of :class:`~stylecinegan.pipeline.StyleCineGAN` that a scene calls."""
+
+    mask_ensemble: MaskEnsemble | None
+    motion_generator: MotionGenerator | None
+
+    @property
+    def invert(self) -> Callable[..., Inversion]: ...  # noqa: D102
+
+    @property
+    def segment(self) -> Callable[..., MaskPrediction]: ...  # noqa: D102
+
+    @property
+    def predict_motion(self) -> Callable[..., Tensor]: ...  # noqa: D102
+
+    @property
+    def animate(self) -> Callable[..., Cinemagraph]: ...  # noqa: D102
 
 
 class Scene:
@@ -50,7 +68,7 @@ class Scene:
 
     def __init__(
         self,
-        model: "StyleCineGAN",
+        model: Model,
         photo: Tensor,
         *,
         region: Region = "both",
@@ -199,7 +217,7 @@ class Scene:
         size: int | tuple[int, int] | None = None,
         warping: Warping | None = None,
         style: StyleChange | None = None,
-    ) -> "Cinemagraph":
+    ) -> Cinemagraph:
         """Makes a seamlessly looping cinemagraph.
 
         Args:

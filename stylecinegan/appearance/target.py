@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from torch import Tensor
 
@@ -17,12 +17,19 @@ from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.inversion.optimization import optimize_codes
 from stylecinegan.io import read_image
 
-if TYPE_CHECKING:
-    from stylecinegan.pipeline import StyleCineGAN
-
 PictureInversion = Literal["encoder", "optimization"]
 
 _SLIDER = re.compile(r"pc(\d+):([+-]?(?:\d+\.?\d*|\.\d+))")
+
+
+class Inverter(Protocol):
+    """A model that inverts photos, such as :class:`~stylecinegan.pipeline.StyleCineGAN`."""
+
+    generator: Generator
+
+    def invert(self, image: Tensor) -> Inversion:
+        """Projects a photo, ``[1, 3, H, W]``, to the generator's codes and features."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def read_style(style: str) -> Style:
 
 def find_target(
     style: Style,
-    model: "StyleCineGAN",
+    model: Inverter,
     *,
     inversion: PictureInversion = "encoder",
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.benchmarks.measurement import Contestant
-from stylecinegan.evaluation.released_procedure import ReleasedProcedure
+from stylecinegan.benchmarks.released_procedure import ReleasedProcedure
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import Inversion
 from stylecinegan.pipeline import Cinemagraph, StyleCineGAN

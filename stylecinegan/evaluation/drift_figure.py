@@ -12,11 +12,12 @@ from torch import Tensor
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.baselines import Baseline, Scene
+from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_each, make_metrics
 from stylecinegan.evaluation.curves import plot_curves
-from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
+from stylecinegan.evaluation.kept import Entries, Kept, measure_all
 from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import fit_mask, fit_size
 from stylecinegan.metrics.pictures import PictureMetric

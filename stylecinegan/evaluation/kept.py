@@ -1,6 +1,5 @@
 """Measurements that are kept as they come, so that a second run goes on, and worker processes."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import multiprocessing, nn
+from torch import multiprocessing
 from tqdm import tqdm
 
 from stylecinegan.io.paths import replacing
@@ -116,14 +115,3 @@ def _time(measure: Measure, name: str) -> tuple[str, Entries, float]:
     start = time.perf_counter()
     entries = measure(name)
     return name, entries, time.perf_counter() - start
-
-
-def fingerprint(module: nn.Module | None) -> str:
-    """A short hash of all weights, so that other weights are other settings."""
-    if module is None:
-        return "none"
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -13,10 +13,11 @@ from torch import Tensor
 from stylecinegan import StyleCineGAN, io, visualization
 from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.baselines import Baseline, Scene
+from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
-from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
+from stylecinegan.evaluation.kept import Entries, Kept, measure_all
 from stylecinegan.evaluation.report import Table, name_rows
 from stylecinegan.evaluation.scenes import (
     SceneSettings,

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, Warping
+from stylecinegan.benchmarks.released_procedure import ReleasedProcedure
 from stylecinegan.benchmarks.rendering import random_inversion, render_contestants
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.evaluation.released_procedure import ReleasedProcedure
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder

@@ -9,7 +9,7 @@ from torch import Tensor
 from stylecinegan import StyleCineGAN, checkpoints
 from stylecinegan.baselines.emf.network import SplattingNetwork
 from stylecinegan.baselines.scene import Scene
-from stylecinegan.evaluation.kept import fingerprint
+from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")

@@ -11,8 +11,8 @@ from torch import Tensor
 from stylecinegan import StyleCineGAN, checkpoints
 from stylecinegan.baselines.mocogan_hd.network import TrajectoryGenerator
 from stylecinegan.baselines.scene import Scene
+from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.kept import fingerprint
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 
 WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/mocogan_hd.safetensors"
