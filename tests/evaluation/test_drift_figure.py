@@ -10,8 +10,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.curves import PANEL, plot_curves
 from stylecinegan.evaluation.drift_figure import measure_drift
-
-from .tiny_model import drifting_clip, make_model
+from tests.tiny_model import drifting_clip, make_model
 
 
 class Segmented:

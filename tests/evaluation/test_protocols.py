@@ -17,8 +17,7 @@ from stylecinegan.evaluation.kept import Kept, measure_all
 from stylecinegan.evaluation.protocols import measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
 from stylecinegan.metrics.pictures import RMSE
-
-from .tiny_model import drifting_clip, make_model
+from tests.tiny_model import drifting_clip, make_model
 
 SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
 

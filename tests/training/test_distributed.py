@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy_task
-from toy_task import draw_landscapes
 
 from stylecinegan.training.run_state import load_latest_state
+from tests.training import toy_task
+from tests.training.toy_task import draw_landscapes
 
 TOY = Path(__file__).with_name("toy_task.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -63,7 +63,7 @@ def test_a_signal_to_one_of_two_processes_stops_and_saves_both(tmp_path):
 def test_no_thread_of_the_group_is_left_to_disturb_the_end_of_the_process(tmp_path):
     photos = draw_landscapes(tmp_path / "photos")
     program = (
-        "import os, toy_task; toy_task.main(); "
+        "import os; from tests.training import toy_task; toy_task.main(); "
         "print([open(f'/proc/self/task/{thread}/comm').read().strip()"
         " for thread in os.listdir('/proc/self/task')])"
     )
@@ -72,7 +72,7 @@ def test_no_thread_of_the_group_is_left_to_disturb_the_end_of_the_process(tmp_pa
         "WORLD_SIZE": "1",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": "0",
-        "PYTHONPATH": str(TOY.parent),
+        "PYTHONPATH": str(TOY.parents[2]),
     }
     finished = subprocess.run(
         [sys.executable, "-c", program, photos, tmp_path / "run", "--num-steps", "1"],

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy_task import ToyTask, draw_landscapes
 
 from stylecinegan.data.batches import Batches
 from stylecinegan.data.landscapes import Landscapes
@@ -19,6 +18,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.training.loop import train
 from stylecinegan.training.run_state import load_latest_state
 from stylecinegan.training.update import TrainingError
+from tests.training.toy_task import ToyTask, draw_landscapes
 
 TOY = Path(__file__).with_name("toy_task.py")
 

@@ -26,10 +26,10 @@ from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import recognize
 from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.motion.generator import MotionGenerator
+from tests.checkpoints import nvidia_files
 from tests.generator import published
-from tests.motion.test_released_motion import published as pix2pixhd
-from tests.trust import nvidia_files
-from tests.trust.encoder_files import checkpoint, trained_encoder
+from tests.importers.encoder_files import checkpoint, trained_encoder
+from tests.importers.test_released_motion import published as pix2pixhd
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = {4: 4, 8: 4, 16: 4, 32: 4}

@@ -17,8 +17,8 @@ from stylecinegan.importers.released_encoder import load_released_encoder
 from stylecinegan.importers.released_motion import load_motion_generator
 from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.training.run_state import load_latest_state
+from tests.checkpoints import nvidia_files
 from tests.generator import published
-from tests.trust import nvidia_files
 
 CHANNELS = {4: 4, 8: 4, 16: 4, 32: 4}
 

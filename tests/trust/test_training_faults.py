@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from stylecinegan.training.run_state import list_states, load_latest_state, locked
+from tests.training.toy_task import draw_landscapes
 from tests.trust.test_generation_faults import small_disk  # noqa: F401
 
-TRAINING = Path(__file__).parents[1] / "training"
+ROOT = Path(__file__).parents[2]
 EXPERIMENT = """\
 # @package _global_
 task:
-  _target_: toy_task.ToyTask
+  _target_: tests.training.toy_task.ToyTask
   ballast: 300000
 data: {crop: 16}
 num_steps: 100000
@@ -29,11 +30,6 @@ device: cpu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    import sys
-
-    sys.path.insert(0, str(TRAINING))
-    from toy_task import draw_landscapes
-
     folder = tmp_path_factory.mktemp("train")
     draw_landscapes(folder / "photos")
     (folder / "configs/experiment").mkdir(parents=True)
@@ -50,7 +46,7 @@ def train(start, folder, run_dir, **limits):
         f"data.dir={folder}/photos",
         f"hydra.run.dir={run_dir}",
         cwd=folder,
-        path=[TRAINING],
+        path=[ROOT],
         **limits,
     )
 

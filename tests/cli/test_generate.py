@@ -1,0 +1,261 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stylecinegan import checkpoints, io
+from stylecinegan.appearance import read_latent, write_latent
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.generator import Generator
+from stylecinegan.inversion import FeatureStyleEncoder
+from tests.mask.decided import write_model
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts/generate.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small model, a photo, a mask and motions."""
+    folder = tmp_path_factory.mktemp("generate")
+    torch.manual_seed(0)
+    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
+    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
+    (folder / "model").mkdir()
+    checkpoints.save(folder / "model/generator.safetensors", generator)
+    checkpoints.save(folder / "model/encoder.safetensors", encoder)
+    drawn = draw_landscape(66, 98, seed=1)
+    io.write_image(folder / "photo.png", drawn.image)
+    io.write_mask(folder / "mask.png", drawn.mask)
+    io.write_mask(folder / "empty.png", drawn.mask * 0)
+    io.write_mask(folder / "full.png", torch.ones(1, 1, 20, 30))
+    io.write_mask(folder / "grey.png", torch.full((1, 1, 20, 30), 90 / 255))
+    write_model(folder / "static_model", 0)
+    np.save(folder / "motion.npy", np.ones((1, 2, 40, 40), np.float32))
+    np.save(folder / "nan.npy", np.full((2, 40, 40), np.nan, np.float32))
+    np.save(folder / "three.npy", np.ones((3, 40, 41), np.float32))
+    (folder / "text.jpg").write_text("not a picture")
+    (folder / "empty.jpg").touch()
+    whole = folder / "whole.jpg"
+    io.write_image(whole, drawn.image)
+    (folder / "truncated.jpg").write_bytes(whole.read_bytes()[:1200])
+    return folder
+
+
+def generate(folder, *overrides, **environment):
+    defaults = {"photo": "photo.png", "mask": "mask.png", "num_frames": "4", "device": "cpu"}
+    given = dict(override.split("=", 1) for override in overrides)
+    arguments = [f"{key}={value}" for key, value in {**defaults, **given}.items()]
+    if not any(argument.startswith("model") for argument in arguments):
+        arguments.append("model.directory=model")
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
+    done = generate(
+        folder, "motion=motion.npy", "video=out/lac été (1).mp4", "save_intermediate=true"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the video is in out/lac été (1).mp4" in done.stdout
+    for step in ("load the model", "render and encode the frames"):
+        assert step in done.stdout
+    frames = list(io.read_video(folder / "out/lac été (1).mp4"))
+    assert [tuple(frame.shape) for frame in frames] == [(1, 3, 66, 98)] * 4
+    names = sorted(path.name for path in (folder / "out").iterdir())
+    assert names == [
+        "lac été (1).mp4",
+        "lac été (1)_inversion.png",
+        "lac été (1)_latent.safetensors",
+        "lac été (1)_loop.json",
+        "lac été (1)_mask.png",
+        "lac été (1)_motion.npy",
+        "lac été (1)_motion.png",
+    ]
+    figures = json.loads((folder / "out/lac été (1)_loop.json").read_text())
+    assert figures["closing_step_ratio"] <= 1.05
+
+
+def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
+    done = generate(folder, "video=frames/", "motion=left")
+    assert done.returncode == 0, done.stderr
+    frames = sorted((folder / "frames").iterdir())
+    assert len(frames) == 4
+    photo = io.read_image(folder / "photo.png")
+    static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)
+    for path in frames:
+        assert torch.equal(io.read_image(path)[static], photo[static])
+
+
+def test_a_photo_takes_a_style_and_comes_back(folder):
+    done = generate(
+        folder,
+        "motion=left",
+        "style=pc1:+3,pc2:-2",
+        "style_strength=1.5",
+        "num_frames=6",
+        "video=styled/",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "key values" in done.stdout
+    photo = io.read_image(folder / "photo.png")
+    frames = [io.read_image(path) for path in sorted((folder / "styled").iterdir())]
+    static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)
+    assert torch.equal(frames[0][static], photo[static])
+    changes = [float((frame - photo)[static].abs().mean()) for frame in frames]
+    # β is 0, 1/4, 3/4, 1, 3/4, 1/4 of the maximum.
+    assert 0.0 < changes[1] < changes[2] < changes[3]
+    assert changes[4] == pytest.approx(changes[2])
+    assert changes[5] == pytest.approx(changes[1])
+
+
+def test_saved_codes_are_a_style_and_are_saved_again(folder):
+    write_latent(folder / "codes.npz", torch.ones(1, 14, 8))
+    arguments = ("num_frames=2", "style_schedule=constant", "save_intermediate=true")
+    done = generate(folder, *arguments, "style=codes.npz", "video=saved/x.gif")
+    assert done.returncode == 0, done.stderr
+    assert torch.equal(read_latent(folder / "saved/x_style.safetensors"), torch.ones(1, 14, 8))
+    assert read_latent(folder / "saved/x_latent.safetensors").shape == (1, 14, 8)
+
+
+def test_many_seeds_fill_a_folder(folder):
+    done = generate(folder, "photo=null", "seeds=9-10", "video=many", "num_frames=2", "size=64")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (folder / "many").iterdir()) == ["seed09.mp4", "seed10.mp4"]
+
+
+def predicted(folder, *overrides):
+    """The mask that a video was made with, by a model that finds nothing that moves."""
+    overrides = ("mask=auto", "model.directory=static_model", "num_frames=2", *overrides)
+    done = generate(folder, *overrides, "video=mask/x.gif", "save_intermediate=true")
+    return done, folder / "mask/x_mask.png"
+
+
+def test_a_photo_in_which_nothing_moves_is_an_error_with_advice(folder):
+    done, _ = predicted(folder)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: found neither sky nor water .* mask=FILE\n", done.stderr)
+
+
+def test_a_prediction_is_corrected_by_hand(folder):
+    # Of another size than the photo's 98x66, with a soft edge: 1/2 in the last quarter.
+    add = torch.zeros(1, 1, 132, 196)
+    add[..., 98:147], add[..., 147:] = 1.0, 0.5
+    remove = torch.zeros(1, 1, 33, 49)
+    remove[..., :11, :] = 1.0
+    io.write_mask(folder / "more (1).png", add)
+    io.write_mask(folder / "less.png", remove)
+    done, path = predicted(folder, "mask_add=more (1).png", "mask_remove=less.png")
+    assert done.returncode == 0, done.stderr
+    mask = io.read_mask(path)[0, 0]
+    assert mask[:21].eq(0).all()
+    assert mask[23:, :49].eq(0).all()
+    assert mask[23:, 49:73].eq(1).all()
+    torch.testing.assert_close(mask[23:, 74:], torch.full((43, 24), 0.5), rtol=0, atol=1 / 255)
+
+
+def test_everything_moves_as_in_the_release_where_that_is_asked_for(folder):
+    done, path = predicted(folder, "mask_small=everything")
+    assert done.returncode == 0, done.stderr
+    assert io.read_mask(path).eq(1).all()
+
+
+def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
+    (tmp_path / "a").mkdir()
+    done = generate(folder, f"video={tmp_path}/a/x.gif", "size=64")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.gif"]
+    assert not (folder / "outputs").exists()
+    assert not (folder / ".hydra").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("photo=missing.jpg", "missing.jpg"),
+        ("photo=model", "wanted photos .* in model, found none"),
+        ("photo=text.jpg", "text.jpg"),
+        ("photo=truncated.jpg", "truncated"),
+        ("photo=empty.jpg", "empty"),
+        ("motion=nan.npy", "nan.npy"),
+        ("motion=three.npy", r"\[3, 40, 41\]|\(3, 40, 41\)"),
+        ("motion=sideways", "sideways"),
+        ("mask=empty.png", "mask is empty: .* in empty.png"),
+        ("mask=grey.png", "grey.png as a mask: wanted white .* the grey value 90 everywhere"),
+        ("mask_add=grey.png", "grey.png as a mask"),
+        ("mask_remove=grey.png", "grey.png as a mask"),
+        ("mask_remove=full.png", "mask is empty: .* in mask.png outside full.png"),
+        ("mask_small=maybe", "keep or everything, got maybe"),
+        ("num_frames=1", "at least 2, got 1"),
+        ("num_frames=many", "got many"),
+        ("fps=0", "at least 1, got 0"),
+        ("seed=3", "got photo and seed"),
+        ("style=pc9:1", "from pc1 to pc8, got pc9"),
+        ("style_strength=nan", "style_strength must be a finite number, got nan"),
+        ("video=/proc/none/x.mp4", "/proc/none"),
+        ("video=x.avi", "avi"),
+        ("number_of_frames=3", "number_of_frames"),
+        ("model.directory=nowhere", "nowhere/generator.safetensors, found no such file"),
+        ("device=cuda:99", "cuda:99"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_and_touches_nothing(folder, override, message, tmp_path):
+    (tmp_path / "kept.mp4").write_bytes(b"precious")
+    video = [] if override.startswith("video") else [f"video={tmp_path}/kept.mp4"]
+    done = generate(folder, override, *video)
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert re.search(message, lines[0]), lines[0]
+    assert (tmp_path / "kept.mp4").read_bytes() == b"precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_traceback_is_there_for_who_asks(folder):
+    done = generate(folder, "photo=missing.jpg", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_drawing_made_in_labelme_is_mask_and_arrows_and_eulerian_motion_is_motion(folder):
+    shapes = [
+        {"label": "motion", "shape_type": "rectangle", "points": [[0, 0], [98, 30]]},
+        {"label": "hint0", "shape_type": "line", "points": [[60, 10], [20, 10]]},
+    ]
+    drawing = {"shapes": shapes, "imageHeight": 66, "imageWidth": 98}
+    (folder / "drawn, really.json").write_text(json.dumps(drawing))
+    torch.save(torch.ones(1, 2, 66, 98), folder / "lake_motion.pth")
+    done = generate(
+        folder,
+        "mask=drawn, really.json",
+        "arrows=drawn, really.json",
+        "motion=lake_motion.pth",
+        "video=drawn.mp4",
+        "save_intermediate=true",
+    )
+    assert done.returncode == 0, done.stderr
+    mask = io.read_mask(folder / "drawn_mask.png")[0, 0]
+    assert mask[:30].min() == 1
+    assert mask[30:].max() == 0
+    motion = io.read_motion(folder / "drawn_motion.npy")[0]
+    assert motion[0, 10, 40] < 0  # to the left, as the line was drawn
+    assert abs(motion[1, 10, 40]) < 0.1 * -motion[0, 10, 40]
+
+
+def test_arrows_are_still_numbers(folder):
+    done = generate(folder, "arrows=[[0.2,0.1,0.6,0.1]]", "video=arrows.mp4")
+    assert done.returncode == 0, done.stderr

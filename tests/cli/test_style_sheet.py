@@ -1,0 +1,69 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stylecinegan import checkpoints, io
+from stylecinegan.data.drawn import draw_landscape
+from tests.appearance.tiny import tiny_model
+
+SCRIPT = Path(__file__).parents[2] / "scripts/style_sheet.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sheet")
+    model = tiny_model()
+    (folder / "model").mkdir()
+    checkpoints.save(folder / "model/generator.safetensors", model.generator)
+    checkpoints.save(folder / "model/encoder.safetensors", model.encoder)
+    io.write_image(folder / "photo.png", draw_landscape(64, 96, seed=1).image)
+    return folder
+
+
+def sheet(folder, *overrides):
+    return subprocess.run(
+        [sys.executable, SCRIPT, "model.directory=model", "device=cpu", *overrides],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_sheet_has_a_row_for_each_style_and_the_photo_where_the_strength_is_zero(folder):
+    done = sheet(
+        folder, "photo=photo.png", "styles=[7,photo.png]", "strengths=[0,1]", "sheet=a/sheet.png"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "row 2: photo.png" in done.stdout
+    assert "β = 0, 1" in done.stdout
+    written = io.read_image(folder / "a/sheet.png")
+    # Two rows and columns of 171x256 (the photo's 64x96 enlarged), with 4 pixels between.
+    assert written.shape == (1, 3, 2 * 171 + 4, 2 * 256 + 4)
+    photo, seven = written[:, :, :171, :256], written[:, :, :171, 260:]
+    assert torch.equal(written[:, :, 175:, :256], photo)
+    assert (seven - photo).abs().mean() > 0.02
+    # A photo in the style of itself: but for the rounding of its file it stays as it is.
+    assert (written[:, :, 175:, 260:] - photo).abs().mean() < (seven - photo).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("seed=1", "num_components=9", "size=64"), "from pc1 to pc8, got pc9"),
+        (("seed=1", "strengths=[much]"), "strengths must be numbers"),
+    ],
+)
+def test_what_makes_no_sheet_is_refused_in_one_line(folder, overrides, message):
+    done = sheet(folder, *overrides)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.search(f"error: .*{message}", last), last
+    assert not (folder / "style_sheet.png").exists()

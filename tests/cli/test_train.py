@@ -1,0 +1,76 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from stylecinegan.training.run_state import load_latest_state
+from tests.training.toy_task import draw_landscapes
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = """\
+# @package _global_
+task:
+  _target_: tests.training.toy_task.ToyTask
+data: {crop: 16}
+num_steps: 3
+batch_size: 2
+num_workers: 0
+sample_every: 0
+device: cpu
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    draw_landscapes(folder / "fotos, été = (1)")
+    (folder / "configs/experiment").mkdir(parents=True)
+    (folder / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    return folder
+
+
+def train(folder, *overrides):
+    return subprocess.run(
+        [
+            sys.executable,
+            ROOT / "scripts/train.py",
+            "--config-dir",
+            folder / "configs",
+            "experiment=toy",
+            "data.dir=fotos, été = (1)",
+            *overrides,
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_same_command_trains_resumes_and_exports(folder):
+    run_dir = folder / "outputs/toy/default"
+    first = train(folder)
+    assert first.returncode == 0, first.stderr
+    assert "3/3" in first.stderr
+    assert load_latest_state(run_dir)["step"] == 3  # pyright: ignore
+    assert yaml.safe_load((run_dir / "config.yaml").read_text())["data"]["crop"] == 16
+    weights = load_file(run_dir / "export/toy.safetensors")
+    assert weights["0.weight"].shape == (8, 3, 3, 3)
+    more = train(folder, "num_steps=5")
+    assert more.returncode == 0, more.stderr
+    assert "going on from" in more.stdout
+    assert load_latest_state(run_dir)["step"] == 5  # pyright: ignore
+
+
+def test_a_folder_that_does_not_exist_is_one_line_and_status_1(folder):
+    result = train(folder, "data.dir=no where", "name=other")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: wanted a folder or zip file of pictures, found nothing at no where\n"
+    )

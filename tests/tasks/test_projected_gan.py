@@ -1,0 +1,150 @@
+import pytest
+import torch
+
+from stylecinegan import checkpoints
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.generator import Generator
+from stylecinegan.generator.layers import FeatureProjection, ModulatedConv, leaky_relu
+from stylecinegan.generator.pyramid_discriminator import PatchHead
+from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.tasks import projected_gan
+from stylecinegan.tasks.projected_gan import ProjectedGANTask
+from tests.tasks.test_encoder import squeezenet  # noqa: F401 (a fixture)
+
+ENCODER = (12, 16, 16, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8, 1)
+WIDTHS = {4: 24, 8: 24, 16: 16, 32: 16, 64: 16, 128: 8}
+
+
+@pytest.fixture(scope="module")
+def initial(tmp_path_factory):
+    """A narrower generator whose top is to stay, and its encoder."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("initial")
+    generator = Generator(128, 16, 2, channels={**WIDTHS, 4: 8, 8: 8}, first_rgb_layer=10)
+    checkpoints.save(folder / "generator.safetensors", generator)
+    checkpoints.save(folder / "encoder.safetensors", FeatureStyleEncoder(*ENCODER))
+    return folder
+
+
+@pytest.fixture
+def make_task(initial, squeezenet, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(projected_gan, "load_imagenet_weights", lambda *_: None)
+    monkeypatch.setattr(projected_gan, "NUM_SAMPLES", 4)
+
+    def make(folder=initial, **settings):
+        torch.manual_seed(1)
+        generator = Generator(
+            128, 16, 2, channels=WIDTHS, first_rgb_layer=10, use_feature_projection=True
+        )
+        encoder = FeatureStyleEncoder(*ENCODER)
+        return ProjectedGANTask(
+            generator,
+            encoder,
+            initial=folder,
+            trunk="none",
+            feature_weights=squeezenet,
+            width=16,
+            **settings,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return {"image": torch.cat([draw_landscape(128, 128, seed).image for seed in range(4)])}
+
+
+def test_only_the_layers_up_to_d10_change(make_task, initial, photos):
+    task = make_task()
+    start = {name: tensor.clone() for name, tensor in task.generator.state_dict().items()}
+    old = checkpoints.load(initial / "generator.safetensors", Generator).state_dict()
+    for progress in (0.0, 0.9):
+        task.progress = progress
+        terms = task.step(photos)
+        assert all(torch.isfinite(term) for term in terms.values())
+    changed = {n for n, t in task.generator.state_dict().items() if not t.equal(start[n])}
+    assert {name.split(".")[0] for name in changed} >= {"mapping", "constant", "convs"}
+    for name in old:
+        if name.startswith(("convs.11.", "convs.12.", "to_rgbs.")):
+            assert name not in changed
+            assert torch.equal(task.generator.state_dict()[name], old[name])
+
+
+def test_the_whole_picture_is_judged_in_the_second_part_only(make_task, photos):
+    task = make_task(coarse_share=0.5)
+    task.progress = 0.4
+    assert "discriminator_lite_full" not in task.step(photos)
+    task.progress = 0.6
+    assert "discriminator_lite_full" in task.step(photos)
+
+
+def test_an_exported_run_is_gone_on_with(make_task, initial, photos, tmp_path):
+    task = make_task(ema_half_life=1.0)
+    for _ in range(2):
+        task.step(photos)
+    task.export(tmp_path)
+    (tmp_path / "encoder.safetensors").write_bytes((initial / "encoder.safetensors").read_bytes())
+    again = make_task(tmp_path)
+    assert not again.is_new
+    assert again.feature_mean.equal(task.feature_mean)
+    for ours, theirs in zip(
+        again.discriminators.parameters(), task.discriminators.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    again.step(photos)
+
+
+def test_a_state_restores_the_next_step_exactly(make_task, photos):
+    task, other = make_task(), make_task()
+    task.step(photos)
+    other.load_state_dict(task.state_dict())
+    results = []
+    for each in (task, other):
+        torch.manual_seed(5)
+        results.append(each.step(photos))
+    assert results[0].keys() == results[1].keys()
+    for name in results[0]:
+        assert results[0][name].equal(results[1][name])
+
+
+def test_samples_are_measured_by_the_photos_seen(make_task, photos, monkeypatch):
+    monkeypatch.setattr(projected_gan, "NUM_MEASURED", 6)
+    monkeypatch.setattr(projected_gan, "_SAMPLE_BATCH", 3)
+    task = make_task()
+    task.step(photos)
+    assert task.measure() == {}
+    task.step(photos)
+    assert task.measure()["frechet"] > 0.0
+
+
+def test_a_fused_blur_computes_the_same():
+    torch.manual_seed(0)
+    conv = ModulatedConv(5, 7, 3, 4, use_upsampling=True)
+    x, w = torch.randn(2, 5, 6, 6), torch.randn(2, 4)
+    expected = conv(x, w)
+    conv.fuse_blur = True
+    torch.testing.assert_close(conv(x, w), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_matched_projection_has_the_mean_and_covariance_asked_for():
+    torch.manual_seed(0)
+    projection = FeatureProjection(3, 4)
+    root = torch.tensor([[2.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.0, -0.3, 0.2]])
+    mean = torch.tensor([0.5, -1.0, 0.0])
+    projection.match(mean, root @ root.t())
+    y = projection(leaky_relu(torch.randn(1, 3, 400, 400)), torch.zeros(1, 4))
+    samples = y.detach().permute(1, 0, 2, 3).flatten(1)
+    torch.testing.assert_close(samples.mean(dim=1), mean, rtol=0.0, atol=0.03)
+    torch.testing.assert_close(torch.cov(samples), root @ root.t(), rtol=0.02, atol=0.02)
+
+
+def test_kernels_of_a_head_have_a_largest_singular_value_of_one():
+    torch.manual_seed(0)
+    head = PatchHead(32, 8, 8)
+    for _ in range(50):
+        weights = head.normalised_weights()
+    for weight in weights:
+        assert float(torch.linalg.matrix_norm(weight.detach().flatten(1), 2)) == pytest.approx(
+            1.0, abs=0.02
+        )
