@@ -1,6 +1,6 @@
 """A photo with its mask, motion and inversion, each computed once and on demand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -16,7 +16,12 @@ from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
-from stylecinegan.motion.controls import DIRECTIONS, controlled_motion, directed_motion
+from stylecinegan.motion.controls import (
+    ANCHOR_RADIUS,
+    DIRECTIONS,
+    controlled_motion,
+    directed_motion,
+)
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
@@ -48,7 +53,7 @@ class Scene:
 
         scene = model.scene(photo)
         scene.paint(remove=tower)
-        scene.motion(arrows=[(0.2, 0.5, 0.6, 0.4)], speed=1.5)
+        scene.motion(arrows=[[(0.2, 0.5), (0.4, 0.45), (0.6, 0.5)]], anchors=[(0.5, 0.9)])
         preview = scene.animate(60, size=512)
         cinemagraph = scene.animate(120)
 
@@ -154,11 +159,14 @@ class Scene:
         self,
         source: str | Tensor = "auto",
         *,
-        arrows: Sequence[Sequence[float]] = (),
+        arrows: Sequence[Any] = (),
+        anchors: Sequence[Any] | Tensor = (),
+        anchor_radius: float = ANCHOR_RADIUS,
         text: str = "",
         speed: float | None = 1.0,
         speed_sky: float = 1.0,
         speed_water: float = 1.0,
+        speeds: Mapping[str, float] | Sequence[Sequence[float]] = (),
         photo_size: tuple[int, int] | None = None,
     ) -> None:
         """Sets the motion and its controls, in place of earlier ones.
@@ -167,13 +175,20 @@ class Scene:
             source: ``"auto"`` predicts the motion (to the right where the model cannot), a word
                 of :data:`~stylecinegan.motion.controls.DIRECTIONS` gives one direction, a tensor
                 ``[1, 2, h, w]`` of any size is a motion in pixels per frame of that map.
-            arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+            arrows: Any number, several a region, straight or curved:
+                ``[[x0, y0], [x1, y1], [x2, y2], …]`` each, in shares of width and height or in
+                pixels; see :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+            anchors: Points ``[x, y]``, strokes ``[[x0, y0], [x1, y1], …]``, or a mask
+                ``[1, 1, H, W]``, that stay put, with a soft surrounding.
+            anchor_radius: Way from an anchor to full motion, as a share of the longer side.
             text: See :func:`~stylecinegan.motion.controls.text.parse_text`.
             speed: Maximum displacement per frame, in pixels of a picture whose longer side is
                 512; ``None`` keeps the motion's own.
             speed_sky: Factor of the sky's speed.
             speed_water: Factor of the water's speed.
-            photo_size: (height, width) that arrows in pixels refer to; by default the photo's.
+            speeds: Further factors by region, ``{"waterfall": 2}``, or by a place in it,
+                ``[x, y, factor]`` each.
+            photo_size: (height, width) that places in pixels refer to; by default the photo's.
 
         Raises:
             InputError: If the word is no direction.
@@ -186,10 +201,13 @@ class Scene:
         self._source = source
         self._controls = {
             "arrows": arrows,
+            "anchors": anchors,
+            "anchor_radius": anchor_radius,
             "text": text,
             "speed": speed,
             "speed_sky": speed_sky,
             "speed_water": speed_water,
+            "speeds": speeds,
             "photo_size": photo_size,
         }
         self._motion = None

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
@@ -31,7 +33,14 @@ from stylecinegan.io.paths import VIDEO_SUFFIXES
 from stylecinegan.mask.matting import moving_threshold
 from stylecinegan.mask.prediction import Region
 from stylecinegan.metrics.loop_quality import LoopQuality
-from stylecinegan.motion.controls import DIRECTIONS
+from stylecinegan.motion.controls import (
+    ANCHOR_RADIUS,
+    DIRECTIONS,
+    Hints,
+    combine_hints,
+    read_hints,
+)
+from stylecinegan.motion.controls.speeds import speeds_in_shares
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +52,7 @@ PATH_KEYS = (
     "mask_remove",
     "motion",
     "arrows",
+    "hints",
     "style",
     "style_features",
     "text",
@@ -50,7 +60,7 @@ PATH_KEYS = (
 )
 """Keys whose values are quoted for Hydra: paths, and what has commas in it."""
 
-REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water"}
+REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
 """What a word asks the prediction of the mask for."""
 
 
@@ -176,7 +186,9 @@ def make_scene(
         animate_all_if_small=cfg.mask_small == "everything",
         num_inversion_steps=cfg.inversion.steps,
     )
-    if not is_predicted:
+    if cfg.mask == "all":
+        scene.mask = torch.ones_like(photo[:, :1])
+    elif not is_predicted:
         scene.mask = io.read_mask(cfg.mask, size)
     add, remove = (
         None if path is None else io.read_mask(path, size)
@@ -193,12 +205,9 @@ def make_scene(
     is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
     scene.motion(
         cfg.motion if is_word else io.read_motion(cfg.motion),
-        arrows=read_arrows(cfg.arrows, drawn_size),
-        text=cfg.text or "",
-        speed=cfg.speed,
+        **read_controls(cfg, drawn_size),
         speed_sky=cfg.speed_sky,
         speed_water=cfg.speed_water,
-        photo_size=drawn_size,
     )
     return scene
 
@@ -208,6 +217,26 @@ def read_arrows(
 ) -> Sequence[Sequence[float]]:
     """Reads the arrows that somebody drew in LabelMe, or passes on those of the settings."""
     return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
+
+
+def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any]:
+    """Joins the hints of a file with those of the settings; a setting wins over the file."""
+    hints = Hints() if cfg.hints is None else read_hints(cfg.hints)
+    hints = combine_hints(
+        hints,
+        drawn_size,
+        arrows=read_arrows(cfg.arrows, drawn_size),
+        anchors=cfg.anchors,
+        text=cfg.text or "",
+    )
+    controls = hints.controls()
+    if cfg.hints is None or cfg.speed != 1.0:
+        controls["speed"] = cfg.speed
+    if cfg.hints is None or cfg.anchor_radius != ANCHOR_RADIUS:
+        controls["anchor_radius"] = cfg.anchor_radius
+    if cfg.speeds:
+        controls["speeds"] = speeds_in_shares(cfg.speeds, drawn_size)
+    return controls
 
 
 def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:

@@ -1,5 +1,6 @@
 """The parts of a mask that move by themselves: a sky, a river, a waterfall."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
-KINDS = {0: "unknown", 1: "sky", 2: "water"}
+KINDS = {0: "unknown", 1: "sky", 2: "water", 3: "waterfall"}
 
 LEAST_AREA = 0.002
 """Share of the picture below which a part belongs to its neighbour: a classifier's specks."""
@@ -25,7 +26,7 @@ class Regions:
 
     Attributes:
         number: Which region a pixel is in, ``[H, W]``, int64, from 0 on.
-        kinds: ``"sky"``, ``"water"`` or ``"unknown"`` by number.
+        kinds: ``"sky"``, ``"water"``, ``"waterfall"`` or ``"unknown"`` by number.
         moves: Where the mask is over a half, boolean ``[H, W]``.
     """
 
@@ -37,13 +38,50 @@ class Regions:
         """Numbers of the regions of a kind, or of all."""
         return [number for number, own in enumerate(self.kinds) if kind in (own, None)]
 
+    def named(self, kind: str | None) -> list[int]:
+        """Numbers of the regions that a user means by a word.
+
+        Who speaks of water where only a waterfall is means that, and who speaks of a waterfall
+        that was not found means the water.
+        """
+        stand_in = {"water": "waterfall", "waterfall": "water"}
+        return self.of_kind(kind) or (self.of_kind(stand_in[kind]) if kind in stand_in else [])
+
+    def check_known(self, kind: str, control: str) -> None:
+        """Refuses a control of one kind of region where kinds are unknown.
+
+        Raises:
+            InputError: If they are.
+        """
+        if "unknown" in self.kinds:
+            raise InputError(
+                f"{control} speaks of the {kind}, but which part of the mask is {kind} is not "
+                "known: say it of everything, or draw an arrow"
+            )
+
+    def is_sky(self, number: int) -> bool:
+        """Tells a sky; a region of unknown kind counts as one if it reaches the upper edge."""
+        if self.kinds[number] != "unknown":
+            return self.kinds[number] == "sky"
+        return bool((self.moves & (self.number == number))[0].any())
+
+    def at(self, point: complex) -> int | None:
+        """Number of the region that moves at a place x + iy, ``None`` if nothing does."""
+        height, width = self.number.shape
+        column, row = math.floor(point.real), math.floor(point.imag)
+        # The last share, 1.0, is the picture's edge.
+        column, row = column - (column == width), row - (row == height)
+        inside = 0 <= column < width and 0 <= row < height and bool(self.moves[row, column])
+        return int(self.number[row, column]) if inside else None
+
 
 def find_regions(mask: Tensor, class_mask: Tensor | None = None) -> Regions:
     """Splits a mask into connected regions of one class each.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``; ``None`` where that is unknown.
+        class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``; ``None`` where
+            that is unknown.
 
     Raises:
         InputError: If nothing moves.
@@ -83,9 +121,11 @@ def perspective(regions: Regions) -> Tensor:
         region = regions.number == number
         occupied = (region & regions.moves).any(dim=1).nonzero()
         top, bottom = int(occupied.min()), int(occupied.max())
-        is_sky = kind == "sky" or (kind == "unknown" and top == 0)
+        is_sky = regions.is_sky(number)
         nearness = (rows - (bottom if is_sky else top)).abs() / max(bottom - top, 1)
         profile = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness.clamp(0.0, 1.0)
+        if kind == "waterfall":  # it stands upright: all of it is equally far
+            profile = torch.ones_like(profile)
         speed = torch.where(region, profile[:, None], speed)
     return speed[None, None]
 

@@ -100,6 +100,28 @@ def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
         assert torch.equal(io.read_image(path)[static], photo[static])
 
 
+def test_a_file_of_hints_does_what_the_same_settings_do(folder):
+    arrow, anchor = [[0.2, 0.1], [0.5, 0.1], [0.7, 0.3]], [0.5, 0.2]
+    hints = {"arrows": [arrow], "anchors": [anchor], "text": "slow", "speed": 2.0}
+    (folder / "hints.json").write_text(json.dumps(hints))
+    told = (f"arrows={[arrow]}", f"anchors={[anchor]}", "text=slow", "speed=2.0")
+    motions = []
+    for name, settings in (("file", ["hints=hints.json"]), ("told", told)):
+        done = generate(
+            folder, *settings, "motion=motion.npy", f"video={name}.mp4", "save_intermediate=true"
+        )
+        assert done.returncode == 0, done.stderr
+        motions.append(np.load(folder / f"{name}_motion.npy"))
+    assert np.abs(motions[0]).max() > 0
+    np.testing.assert_array_equal(*motions)
+
+
+def test_with_mask_all_everything_moves(folder):
+    done = generate(folder, "mask=all", "motion=left", "video=all.mp4", "save_intermediate=true")
+    assert done.returncode == 0, done.stderr
+    assert bool((io.read_mask(folder / "all_mask.png", (66, 98)) == 1.0).all())
+
+
 def test_a_photo_takes_a_style_and_comes_back(folder):
     done = generate(
         folder,
@@ -191,6 +213,7 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("photo=truncated.jpg", "truncated"),
         ("photo=empty.jpg", "empty"),
         ("motion=nan.npy", "nan.npy"),
+        ("hints=text.jpg", "must hold JSON"),
         ("motion=three.npy", r"\[3, 40, 41\]|\(3, 40, 41\)"),
         ("motion=sideways", "sideways"),
         ("mask=empty.png", "mask is empty: .* in empty.png"),

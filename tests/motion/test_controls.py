@@ -115,6 +115,108 @@ def test_an_arrow_moves_a_region_that_the_prediction_leaves_at_rest(mask):
     assert motion[0, 0, 10, 10] == pytest.approx(-80 / 512)
 
 
+def test_motion_follows_a_curved_arrow_along_its_way():
+    # A quarter of a circle around the lower left corner, from above to the right.
+    bow = [(40 * math.sin(a), 60 - 40 * math.cos(a)) for a in torch.linspace(0, 1.57, 9).tolist()]
+    motion = controlled_motion(constant(1.0, 0.0), torch.ones(1, 1, 60, 80), arrows=[bow])
+    found = angles(motion)
+    assert found[20, 1] == pytest.approx(0.0, abs=12.0)
+    assert found[60 - 28, 28] == pytest.approx(45.0, abs=6.0)
+    assert found[58, 40] == pytest.approx(90.0, abs=12.0)
+    assert motion.diff(dim=3).abs().max() < 0.02  # of 80 / 512
+
+
+def test_a_curved_arrow_on_a_line_does_what_a_straight_one_does(mask, classes):
+    straight, bent = (
+        controlled_motion(constant(1.0, 0.3), mask, classes, arrows=[arrow])
+        for arrow in ([0.2, 0.1, 0.6, 0.3], [(0.2, 0.1), (0.3, 0.15), (0.6, 0.3)])
+    )
+    torch.testing.assert_close(bent, straight, atol=2e-3, rtol=0.0)
+
+
+def test_several_arrows_in_a_region_each_rule_their_surroundings(mask, classes):
+    arrows = [[(0.1, 0.9), (0.1, 0.7)], [(0.5, 0.7), (0.5, 0.9)], [(0.9, 0.9), (0.9, 0.7)]]
+    motion = controlled_motion(constant(1.0, 0.0), mask, classes, arrows=arrows)
+    assert (motion[0, 1, 48, [8, 40, 71]].sign() == torch.tensor([-1.0, 1.0, -1.0])).all()
+    assert motion[0, 1, 10].abs().max() < 1e-6  # the sky keeps its own
+
+
+def test_anchors_stay_put_and_their_surroundings_slow_down_softly(mask, classes):
+    free, held = (
+        controlled_motion(constant(1.0, 0.0), mask, classes, anchors=anchors, anchor_radius=0.2)
+        for anchors in ([], [(0.25, 0.75), [(0.7, 0.1), (0.7, 0.2)]])
+    )
+    share = (held / free)[0, 0]
+    assert share[45, 20] == 0.0
+    assert share[9, 56] == 0.0  # in the middle of the stroke
+    assert share[45, 20:38].diff().min() >= 0.0
+    assert share[:, 20].diff().abs().max() < 0.2
+    assert share[45, 37:] == pytest.approx(torch.ones(43))
+
+
+def test_a_mask_of_anchors_holds_what_it_covers(mask):
+    held = torch.zeros_like(mask)
+    held[..., 40:50, 10:20] = 1.0
+    motion = controlled_motion(constant(1.0, 0.0), mask, anchors=held)
+    assert motion[0, 0, 40:50, 10:20].abs().max() == 0.0
+    assert motion[0, 0, 45, 40] == pytest.approx(80 / 512)
+
+
+def test_anchors_do_not_make_the_rest_faster(mask):
+    prediction = directed_motion("right", mask)
+    held = controlled_motion(prediction, mask, anchors=[(0.5, 0.999)], anchor_radius=1.0)
+    assert bool((held.abs() <= controlled_motion(prediction, mask).abs() + 1e-6).all())
+
+
+def test_a_region_s_speed_is_set_by_its_kind_or_by_a_place_in_it(mask, classes):
+    by_kind, by_place = (
+        controlled_motion(constant(1.0, 0.0), mask, classes, speeds=speeds)[0, 0, [10, 50], 40]
+        for speeds in ({"sky": 0.25, "water": 2.0}, [(0.5, 0.1, 0.25), (0.1, 0.9, 2.0)])
+    )
+    expected = [0.25 * 80 / 512, 2.0 * 80 / 512]
+    assert by_kind.tolist() == pytest.approx(expected)
+    assert by_place.tolist() == pytest.approx(expected)
+
+
+def test_falling_water_is_a_region_of_its_own_that_water_means_too(mask, classes):
+    classes[..., 14:, 10:20] = 3
+    regions = find_regions(mask, classes)
+    assert sorted(regions.kinds) == ["sky", "water", "water", "waterfall"]
+    motion = controlled_motion(
+        constant(1.0, 0.0), mask, classes, text="waterfall falls", speed_water=0.5
+    )
+    unit = 80 / 512
+    assert motion[0, :, 50, 30].tolist() == pytest.approx([0.0, 0.5 * unit], abs=1e-6)
+    assert motion[0, :, 50, 60].tolist() == pytest.approx([0.5 * unit, 0.0], abs=1e-6)
+
+
+def test_the_sea_rolls_in_towards_the_viewer_and_out_again(mask, classes):
+    for text, sign in (("sea rolls in", 1.0), ("sea rolls out", -1.0)):
+        motion = controlled_motion(constant(1.0, 0.0), mask, classes, text=text)
+        assert bool((sign * motion[0, 1, 32:] > 0.8 * motion[0, :, 32:].norm(dim=0)).all())
+        assert sign * motion[0, 0, 59, 79] > 0.0 > sign * motion[0, 0, 59, 0]  # it fans out
+        assert motion[0, 1, :24].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("controls", "reason"),
+    [
+        ({"anchors": [0.5, 0.5, 0.5]}, "anchors must be points and strokes"),
+        ({"anchors": [(0.5, math.nan)]}, "anchors must be points and strokes"),
+        ({"anchors": [(0.5, 0.5)], "anchor_radius": 0.0}, "anchor_radius must be"),
+        ({"anchors": torch.zeros(1, 1, 4, 4)}, "a mask of anchors must be"),
+        ({"speeds": {"cloud": 1.0}}, "got one of cloud"),
+        ({"speeds": {"sky": -1.0}}, "speeds.sky must be a number of at least 0"),
+        ({"speeds": [(0.5, 0.45, 2.0)]}, "must be on something that moves"),
+        ({"speeds": [(0.5, 0.1)]}, "speeds must be factors by region"),
+        ({"arrows": [[(0.5, 0.1)]]}, "arrows must be"),
+    ],
+)
+def test_controls_that_make_no_sense_are_refused(mask, classes, controls, reason):
+    with pytest.raises(InputError, match=reason):
+        controlled_motion(constant(1.0, 0.0), mask, classes, **controls)
+
+
 @pytest.mark.parametrize(
     ("arrows", "reason"),
     [

@@ -1,13 +1,17 @@
 """What a user says of motion: a direction, arrows, a text, speeds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.motion.approach import approaching
+from stylecinegan.motion.controls.anchors import ANCHOR_RADIUS, hold_anchors
 from stylecinegan.motion.controls.arrows import apply_arrows, parse_arrows
+from stylecinegan.motion.controls.speeds import parse_speeds, speeds_by_place
 from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.motion.controls.text import Instruction, parse_text
 from stylecinegan.motion.regions import Regions, find_regions, perspective
@@ -79,31 +83,38 @@ def controlled_motion(
     mask: Tensor,
     class_mask: Tensor | None = None,
     *,
-    arrows: Sequence[Sequence[float]] = (),
+    arrows: Sequence[Any] = (),
+    anchors: Sequence[Any] | Tensor = (),
+    anchor_radius: float = ANCHOR_RADIUS,
     text: str = "",
     speed: float | None = 1.0,
     speed_sky: float = 1.0,
     speed_water: float = 1.0,
+    speeds: Mapping[str, float] | Sequence[Sequence[float]] = (),
     photo_size: tuple[int, int] | None = None,
 ) -> Tensor:
     """Bends a motion to what the user says; all controls combine.
 
     First the text turns its regions, then arrows turn the regions that they touch, so that an
     arrow wins over a word. The result is scaled to ``speed``, and last the factors of single
-    regions apply, those of the text included: they would be lost if the scaling came after them.
-    With ``speed=1`` and "slow" the fastest pixel moves half a pixel.
+    regions apply, those of the text included, and anchors: they would be lost if the scaling came
+    after them. With ``speed=1`` and "slow" the fastest pixel moves half a pixel.
 
     Args:
         prediction: M, ``[1, 2, h, w]``, pixels per frame of that map.
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, as the mask ensemble's vote;
-            ``None`` where it is unknown, and then nothing may be said of sky or water.
+        class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``; ``None`` where it
+            is unknown, and then nothing may be said of sky or water.
         arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+        anchors: What stays put: see :func:`~stylecinegan.motion.controls.anchors.hold_anchors`.
+        anchor_radius: Way from an anchor to full motion, as a share of the longer side.
         text: See :func:`~stylecinegan.motion.controls.text.parse_text`; empty asks for nothing.
         speed: Pixels per frame of the fastest pixel at 512; ``None`` keeps the motion's own.
         speed_sky: Factor of the sky's speed.
-        speed_water: Factor of the water's speed.
-        photo_size: (height, width) that arrows in pixels refer to; by default the mask's.
+        speed_water: Factor of the water's speed, falling or not.
+        speeds: Further factors, by region: see
+            :func:`~stylecinegan.motion.controls.speeds.parse_speeds`.
+        photo_size: (height, width) that places in pixels refer to; by default the mask's.
 
     Returns:
         ``[1, 2, H, W]``, pixels per frame of the mask's map, not yet multiplied by S; it is to be
@@ -118,13 +129,24 @@ def controlled_motion(
     regions = find_regions(mask, class_mask)
     for kind, factor in (("sky", speed_sky), ("water", speed_water)):
         if factor != 1.0:
-            _check_known(kind, regions, f"speed_{kind}")
+            regions.check_known(kind, f"speed_{kind}")
+    by_kind, by_place = parse_speeds(speeds, size, photo_size)
     motion = apply_text(motion, instructions, regions)
     motion = apply_arrows(motion, parse_arrows(arrows, size, photo_size), regions)
     if speed is not None:
         motion = motion * _speed_scale(motion * mask, speed)
-    factors = _speed_factors(instructions, regions, {"sky": speed_sky, "water": speed_water})
-    return motion * factors.to(motion)
+    factors = speeds_by_place(
+        regions,
+        [
+            ("sky", speed_sky),
+            ("water", speed_water),
+            *by_kind.items(),
+            *((instruction.region, instruction.speed) for instruction in instructions),
+        ],
+        by_place,
+    )
+    motion = motion * factors.to(motion)
+    return hold_anchors(motion, anchors, photo_size, radius=anchor_radius)
 
 
 def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Regions) -> Tensor:
@@ -144,42 +166,25 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
     field = as_complex(motion)
     for instruction in instructions:
         if instruction.region is not None:
-            _check_known(instruction.region, regions, "text")
+            regions.check_known(instruction.region, "text")
             _check_present(instruction.region, regions)
-        if instruction.direction is None:
+        if instruction.direction is None and not instruction.approach:
             continue
-        direction = complex(*instruction.direction)
-        direction /= abs(direction)
-        for number in regions.of_kind(instruction.region):
+        for number in regions.named(instruction.region):
             region = regions.number == number
             field = fill_still(field, region)
             inside = region & regions.moves
-            turned = steer(field, direction, inside, torch.ones_like(field.real))
+            if instruction.direction is None:
+                way = as_complex(approaching(regions, number)) * instruction.approach
+                turned = field.abs() * way
+            else:
+                way = complex(*instruction.direction) / math.hypot(*instruction.direction)
+                turned = steer(field, way, inside, torch.ones_like(field.real))
             field = torch.where(region, turned, field)
     return as_vectors(field).to(motion)
 
 
-def _speed_factors(
-    instructions: Sequence[Instruction], regions: Regions, by_kind: dict[str, float]
-) -> Tensor:
-    """Factor of the speed at each pixel, ``[1, 1, H, W]``."""
-    factors = [by_kind.get(kind, 1.0) for kind in regions.kinds]
-    for instruction in instructions:
-        for number in regions.of_kind(instruction.region):
-            factors[number] *= instruction.speed
-    table = torch.tensor(factors, device=regions.number.device)
-    return table[regions.number][None, None]
-
-
-def _check_known(kind: str, regions: Regions, control: str) -> None:
-    if "unknown" in regions.kinds:
-        raise InputError(
-            f"{control} speaks of the {kind}, but which part of the mask is {kind} is not known: "
-            "say it of everything, or draw an arrow"
-        )
-
-
 def _check_present(kind: str, regions: Regions) -> None:
-    if not regions.of_kind(kind):
+    if not regions.named(kind):
         found = " and ".join(sorted(set(regions.kinds)))
         raise InputError(f"text speaks of the {kind}, but the mask holds only {found}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def steer(motion: Tensor, direction: complex, region: Tensor, near: Tensor) -> Tensor:
+def steer(motion: Tensor, direction: complex | Tensor, region: Tensor, near: Tensor) -> Tensor:
     """Turns the motion of a region as a whole.
 
     The prediction's bends and speeds are kept as far as it agrees with itself: of a field whose
@@ -15,7 +15,7 @@ def steer(motion: Tensor, direction: complex, region: Tensor, near: Tensor) -> T
 
     Args:
         motion: ``[H, W]``, complex.
-        direction: Wanted direction, of length 1.
+        direction: Wanted direction, of length 1; one for all or one a pixel, ``[H, W]``.
         region: Where the motion is turned, boolean ``[H, W]``.
         near: Weight with which a place decides what is turned to the direction, ``[H, W]``.
 
@@ -24,9 +24,11 @@ def steer(motion: Tensor, direction: complex, region: Tensor, near: Tensor) -> T
     """
     inside = motion[region]
     agreement = inside.sum().abs() / inside.abs().sum().clamp(min=1e-12)
-    here = (motion * near)[region].sum()
-    turn = direction * here.conj() / here.abs().clamp(min=1e-12)
-    return agreement * (motion * turn) + (1.0 - agreement) * (motion.abs() * direction)
+    wanted = direction if isinstance(direction, Tensor) else torch.full_like(motion, direction)
+    # The turn that takes the motion to the direction best where it counts (least squares).
+    turn = ((motion.conj() * wanted) * near)[region].sum()
+    turn = turn / turn.abs().clamp(min=1e-12)
+    return agreement * (motion * turn) + (1.0 - agreement) * (motion.abs() * wanted)
 
 
 def as_complex(motion: Tensor) -> Tensor:

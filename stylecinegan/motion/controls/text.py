@@ -21,10 +21,23 @@ _SIDES = {
 }
 """Words for (x, y), y down; several in one clause add up."""
 
+_APPROACHES = {
+    **_mean(1, "ashore inland shoreward shorewards shore beach coast viewer camera closer nearer"),
+    **_mean(-1, "seaward seawards offshore horizon recede recedes receding"),
+}
+"""Words for towards the viewer, 1, and away, -1."""
+
+_COMING = re.compile(
+    r"\b(rolls?|rolling|comes?|coming|wash(?:es)?|washing|flows?|flowing|moves?|moving|goes|go"
+    r"|runs?|running|drifts?|drifting)\s+(?:back\s+)?(in|out|away)\b(?!\s+(?:the|a|an)\b)"
+)
+""" "The sea rolls in", but not "clouds move in the sky"."""
+
 _REGIONS: dict[str, str | None] = {
     **_mean("sky", "sky skies cloud clouds aurora stars fog mist haze smoke"),
     **_mean("water", "water river rivers stream creek brook sea ocean lake pond bay"),
-    **_mean("water", "waterfall waterfalls cascade rapids wave waves surf tide"),
+    **_mean("water", "rapids wave waves surf tide swell"),
+    **_mean("waterfall", "waterfall waterfalls cascade cascades fountain fountains"),
     **_mean(None, "everything all both"),
 }
 
@@ -43,7 +56,8 @@ _FILLERS = _mean(
     None,
     "a an the and is are be to of in on it its with at toward towards move moves moving motion "
     "flow flows flowing drift drifts drifting float floats run runs running go goes going pass "
-    "passes blow blows stay stays remain remains speed should must please",
+    "passes blow blows stay stays remain remains speed should must please roll rolls rolling come "
+    "comes coming wash washes washing onto from keep keeps",
 )
 
 
@@ -52,14 +66,17 @@ class Instruction:
     """What one clause asks for.
 
     Attributes:
-        region: ``"sky"``, ``"water"``, or ``None`` for everything that moves.
+        region: ``"sky"``, ``"water"``, ``"waterfall"``, or ``None`` for everything that moves.
         direction: (x, y), y down, or ``None`` where none was said.
         speed: Factor of the speed.
+        approach: 1 for towards the viewer (the sea rolls in), -1 for away, 0 where neither was
+            said.
     """
 
     region: str | None
     direction: tuple[float, float] | None
     speed: float = 1.0
+    approach: int = 0
 
 
 def parse_text(text: str) -> list[Instruction]:
@@ -79,7 +96,8 @@ def parse_text(text: str) -> list[Instruction]:
         InputError: If a word is unknown, a clause contradicts itself, or nothing is asked for.
     """
     instructions: list[Instruction] = []
-    for clause in re.split(r"[,;.!]|\bwhile\b|\bbut\b", text.lower()):
+    plain = _COMING.sub(lambda found: "ashore" if found[2] == "in" else "seaward", text.lower())
+    for clause in re.split(r"[,;.!]|\bwhile\b|\bbut\b", plain):
         for words in _split_at_subjects(re.findall(r"[^\s\-]+", clause)):
             instructions += _read_clause(words)
     if not instructions:
@@ -97,7 +115,7 @@ def _split_at_subjects(words: list[str]) -> list[list[str]]:
                 clauses.append([])
                 was_said = False
             was_named = True
-        was_said |= word in _SIDES or word in _SPEEDS
+        was_said |= word in _SIDES or word in _SPEEDS or word in _APPROACHES
         clauses[-1].append(word)
     return clauses
 
@@ -105,12 +123,15 @@ def _split_at_subjects(words: list[str]) -> list[list[str]]:
 def _read_clause(words: list[str]) -> list[Instruction]:
     regions: list[str | None] = []
     sides: list[tuple[float, float]] = []
+    approaches: set[int] = set()
     speed, strength, has_speed = 1.0, 1.0, False
     for word in words:
         if word in _REGIONS:
             regions.append(_REGIONS[word])
         elif word in _SIDES:
             sides.append(_SIDES[word])
+        elif word in _APPROACHES:
+            approaches.add(_APPROACHES[word])
         elif word in _STRENGTHS:
             strength *= _STRENGTHS[word]
         elif word in _SPEEDS:
@@ -121,16 +142,19 @@ def _read_clause(words: list[str]) -> list[Instruction]:
     if strength != 1.0:
         raise InputError(f"'very' must stand before a speed word, got '{' '.join(words)}'")
     x, y = (sum(side[axis] for side in set(sides)) for axis in (0, 1))
-    if sides and x == y == 0:
-        raise InputError(f"text wants opposite directions at once in '{' '.join(words)}'")
-    if not sides and not has_speed:
+    if (sides and x == y == 0) or len(approaches) > 1 or (sides and approaches):
+        raise InputError(f"text wants two directions at once in '{' '.join(words)}'")
+    if not sides and not approaches and not has_speed:
         if regions:
             raise InputError(f"text says neither where nor how fast in '{' '.join(words)}'")
         return []
     direction = (x, y) if sides else None
-    return [Instruction(region, direction, speed) for region in dict.fromkeys(regions or [None])]
+    return [
+        Instruction(region, direction, speed, sum(approaches))
+        for region in dict.fromkeys(regions or [None])
+    ]
 
 
 def _known_words() -> str:
-    groups = (_SIDES, _REGIONS, [*_STRENGTHS, *_SPEEDS], _FILLERS)
+    groups = (_SIDES, _APPROACHES, _REGIONS, [*_STRENGTHS, *_SPEEDS], _FILLERS)
     return "; ".join(" ".join(group) for group in groups)

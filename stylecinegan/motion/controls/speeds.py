@@ -1,0 +1,99 @@
+"""Speeds of single regions, by their kind or by a place in them."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number
+from stylecinegan.motion.controls.paths import parse_paths
+from stylecinegan.motion.regions import KINDS, Regions
+
+NAMED = tuple(kind for kind in KINDS.values() if kind != "unknown")
+
+WANTED = f"speeds must be factors by region, {{{', '.join(NAMED)}}}, or [[x,y,factor],...]"
+
+
+def parse_speeds(
+    speeds: Mapping[str, float] | Sequence[Sequence[float]],
+    size: tuple[int, int],
+    photo_size: tuple[int, int] | None = None,
+) -> tuple[dict[str | None, float], list[tuple[complex, float]]]:
+    """Reads factors of speeds.
+
+    Args:
+        speeds: Factors by kind, ``{"sky": 0.5, "waterfall": 2}``, or by places, ``[x, y, factor]``
+            each, for the region that moves there: in shares of width and height if all places are
+            in [0, 1], otherwise in pixels of the photo.
+        size: (height, width) of the map.
+        photo_size: (height, width) of the photo; by default that of the map.
+
+    Returns:
+        Factors by kind, and places in pixels of the map with their factors.
+
+    Raises:
+        InputError: If they are no factors, or a kind is unknown.
+    """
+    if isinstance(speeds, Mapping):
+        if unknown := [kind for kind in speeds if kind not in NAMED]:
+            raise InputError(f"{WANTED}, got one of {unknown[0]}")
+        for kind, factor in speeds.items():
+            check_number(f"speeds.{kind}", factor, least=0)
+        return {kind: float(factor) for kind, factor in speeds.items()}, []
+    if any(isinstance(entry, str | float | int) or len(entry) != 3 for entry in speeds):
+        raise InputError(f"{WANTED}, got {speeds}")
+    places = parse_paths(
+        [list(entry)[:2] for entry in speeds], size, photo_size, wanted=WANTED, fewest=1
+    )
+    factors = [entry[2] for entry in speeds]
+    for factor in factors:
+        check_number("a factor in speeds", factor, least=0)
+    return {}, [(place[0], float(factor)) for place, factor in zip(places, factors, strict=True)]
+
+
+def speeds_in_shares(
+    speeds: Mapping[str, float] | Sequence[Sequence[float]], photo_size: tuple[int, int]
+) -> dict[str, float] | list[list[float]]:
+    """Takes factors as :func:`parse_speeds` reads them to plain ones with places in shares."""
+    by_kind, by_place = parse_speeds(speeds, (1, 1), photo_size)
+    if by_place:
+        return [[place.real, place.imag, factor] for place, factor in by_place]
+    return {str(kind): factor for kind, factor in by_kind.items()}
+
+
+def speeds_by_place(
+    regions: Regions,
+    by_kind: Sequence[tuple[str | None, float]],
+    by_place: Sequence[tuple[complex, float]],
+) -> Tensor:
+    """Factor of the speed at each pixel, ``[1, 1, H, W]``; all that concern a region multiply.
+
+    Args:
+        regions: Of the map.
+        by_kind: Kind of region, ``None`` for all, and factor.
+        by_place: Place x + iy in pixels of the map, and factor of the region there.
+
+    Raises:
+        InputError: If nothing moves at a place, or kinds are unknown.
+    """
+    factors = [1.0] * len(regions.kinds)
+    for kind, factor in by_kind:
+        if factor == 1.0:
+            continue
+        if kind is not None:
+            regions.check_known(kind, "a speed")
+        # A waterfall is water: who slows the water down means it too.
+        numbers = {*regions.named(kind), *(regions.of_kind("waterfall") if kind == "water" else [])}
+        for number in numbers:
+            factors[number] *= factor
+    for place, factor in by_place:
+        number = regions.at(place)
+        if number is None:
+            height, width = regions.number.shape
+            raise InputError(
+                "a place in speeds must be on something that moves, got "
+                f"({place.real:.0f}, {place.imag:.0f}) on a map of {width}x{height}"
+            )
+        factors[number] *= factor
+    return torch.tensor(factors, device=regions.number.device)[regions.number][None, None]
