@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,22 +19,24 @@ _MARGIN = 0.97  # smaller pictures take more bytes a pixel
 
 
 def encode_below(
-    path: PathLike,
     max_bytes: int,
+    file: Path,
     frames: FrameSpool,
-    encode: Callable[[Iterable[np.ndarray]], int],
+    encode: Callable[[Iterable[np.ndarray]], None],
     *,
-    encode_half: Callable[[Iterable[np.ndarray]], int] | None = None,
+    encode_half: Callable[[Iterable[np.ndarray]], None] | None = None,
+    name: PathLike,
 ) -> None:
     """Encodes frames smaller and smaller until the file is small enough.
 
     Args:
-        path: For messages.
         max_bytes: What the file may have.
+        file: Where it is written.
         frames: The frames at their full size.
-        encode: Writes frames, replacing what was written before, and returns the file's bytes.
+        encode: Writes frames into the file, replacing what was written before.
         encode_half: Likewise with half as many frames a second; used where a smaller picture alone
             would have to lose a third of its area or more.
+        name: How messages call the file.
 
     Raises:
         InputError: If a side would get shorter than 32 pixels.
@@ -44,10 +47,11 @@ def encode_below(
         if min(height, width) < SMALLEST_SIDE:
             break
         size = (height, width) if scale < 1.0 else frames.size
-        num_bytes = encode(_resized(frames, size))
+        encode(_resized(frames, size))
+        num_bytes = file.stat().st_size
         if num_bytes <= max_bytes:
             if scale < 1.0:
-                logger.info("%s is %dx%d, to stay under the size", path, width, height)
+                logger.info("%s is %dx%d, to stay under the size", name, width, height)
             return
         excess = num_bytes / max_bytes
         if encode_half is not None and excess > 1.5:
@@ -55,7 +59,7 @@ def encode_below(
             excess = max(excess / 2.0, 1.0)
         scale *= _MARGIN * excess**-0.5
     raise InputError(
-        f"cannot write {path}: wanted at most {max_bytes / 1e6:g} MB, found that it would need "
+        f"cannot write {name}: wanted at most {max_bytes / 1e6:g} MB, found that it would need "
         f"frames of under {SMALLEST_SIDE} pixels: use fewer frames"
     )
 

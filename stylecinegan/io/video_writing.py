@@ -86,10 +86,9 @@ def write_video(
     with replacing(path, VIDEO_SUFFIXES) as temporary:
         pixels = _pixels_of(path, suffix, frames)
 
-        def encode(pixels: Iterable[np.ndarray], shortest_delay: int = SHORTEST_DELAY) -> int:
+        def encode(pixels: Iterable[np.ndarray], shortest_delay: int = SHORTEST_DELAY) -> None:
             encoder = _encoder(temporary, suffix, rate, loops, repeat, shortest_delay)
             _encode(path, encoder, iter(pixels))
-            return temporary.stat().st_size
 
         if max_bytes is None:
             encode(pixels)
@@ -99,7 +98,7 @@ def write_video(
         with closing(spool):
             is_fast = suffix == ".gif" and rate > _GIF_HALF_RATE
             encode_half = partial(encode, shortest_delay=_GIF_HALF_DELAY) if is_fast else None
-            encode_below(path, max_bytes, spool, encode, encode_half=encode_half)
+            encode_below(max_bytes, temporary, spool, encode, encode_half=encode_half, name=path)
 
 
 def check_video_options(path: PathLike, *, repeat: int = 1, max_bytes: int | None = None) -> None:
