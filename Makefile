@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 EXAMPLE := data/example.jpg
 VIDEO ?=
 
-.PHONY: cinemagraph test lint clean
+.PHONY: cinemagraph app test lint clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,12 @@ $(VENV)/.installed: pyproject.toml
 # make cinemagraph PHOTO=lake.jpg ARGS='motion=left speed=2'
 cinemagraph: $(VENV)/.installed
 	$(RUN) -m stylecinegan generate photo='$(or $(PHOTO),$(EXAMPLE))' $(if $(VIDEO),video='$(VIDEO)') $(ARGS)
+
+# make app                                          opens the browser app
+# make app ARGS='--port 8080 --no-browser'
+app: $(VENV)/.installed
+	$(RUN) -m pip install --quiet -e '.[app]'
+	$(VENV)/bin/stylecinegan app $(ARGS)
 
 test: $(VENV)/.installed lint
 	$(RUN) -m pytest

@@ -1,7 +1,7 @@
 """What a person types, as Hydra wants it: bare photos, spelling, literal paths."""
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from stylecinegan.cli.help_page import read_groups, read_sections
@@ -15,6 +15,16 @@ BARE_KEYS = {
     "prepare_data": "source",
 }
 """The key of each command that a bare path is the value of."""
+
+FLAGS = {
+    "app": {
+        "--port": "port",
+        "--host": "host",
+        "--token": "token",
+        "--no-browser": "browser=false",
+    }
+}
+"""Settings of a command that may be written with dashes as well, or what a bare flag stands for."""
 
 HELP_FLAGS = ("-h", "--help", "help")
 
@@ -49,7 +59,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
         raise InputError(f"{bare_key}= is needed, e.g. {example}; --help lists all settings")
     read: list[str] = []
     bare: list[str] = []
-    waiting = list(arguments)
+    waiting = _without_dashes(arguments, FLAGS.get(command, {}))
     while waiting:
         argument = waiting.pop(0)
         following = waiting[0] if waiting else None
@@ -134,6 +144,24 @@ def _quoted(value: str) -> str:
             pieces.append("\\" * run + character)
         run = 0
     return '"' + "".join(pieces) + "\\" * (2 * run) + '"'
+
+
+def _without_dashes(arguments: Sequence[str], flags: Mapping[str, str]) -> list[str]:
+    """Writes ``--port 80`` and ``--port=80`` as ``port=80``."""
+    read, waiting = [], list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        flag, equals, value = argument.partition("=")
+        setting = flags.get(flag)
+        if setting is None:
+            read.append(argument)
+        elif "=" in setting:
+            read.append(setting)
+        elif equals or waiting:
+            read.append(f"{setting}={value if equals else waiting.pop(0)}")
+        else:
+            raise InputError(f"{flag} needs a value, e.g. {flag}=VALUE")
+    return read
 
 
 def _exists(argument: str) -> bool:

@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io, visualization
+from stylecinegan.app.session_file import unpack
 from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
@@ -278,4 +281,15 @@ def step(name: str) -> Iterator[None]:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "generate", PATH_KEYS)
+    given = [argument for argument in sys.argv[1:] if argument.startswith("session=")]
+    if not given:
+        command_line.run(main, "generate", PATH_KEYS)
+        return
+    with tempfile.TemporaryDirectory(prefix="stylecinegan-session-") as folder:
+        try:
+            settings = unpack(given[-1].removeprefix("session="), Path(folder))
+        except InputError as error:
+            sys.exit(f"error: {error}")
+        own = [f"{key}={value}" for key, value in settings.items()]
+        sys.argv[1:] = [*own, *(word for word in sys.argv[1:] if word not in given)]
+        command_line.run(main, "generate", PATH_KEYS)

@@ -18,6 +18,7 @@ COMMANDS = {
     "prepare_data": "make training data: motion of clips, soft labels of skies",
     "train": "train one of the networks",
     "evaluate": "measure one of the tables",
+    "app": "open the browser app, where the loop plays while you draw",
     "user_study": "build the web page of a user study",
     "benchmark": "measure speed and memory",
     "fetch_checkpoints": "convert other people's weights",

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylecinegan.errors import InputError, TrainingError
+from stylecinegan.errors import InputError
+from stylecinegan.training.update import TrainingError
 
 logger = logging.getLogger(__name__)
 

@@ -26,8 +26,7 @@ LAYERS = (
     ("backbones", "warping"),
     ("io", "visualization"),
     ("checkpoints",),
-    ("training",),
-    ("generator", "ops", "inputs"),
+    ("generator", "ops", "inputs", "training"),
     ("errors", "resources"),
 )
 """From the top down. Whatever stands in a line imports from the lines below it alone."""

@@ -1,0 +1,1 @@
+"""The browser app: a loop that plays while one draws on its photo."""

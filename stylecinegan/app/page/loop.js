@@ -1,0 +1,49 @@
+// The frames of a loop and the clock that plays them.
+
+export class Loop {
+  constructor() {
+    this.frames = [];
+    this.fps = 30;
+    this.isPlaying = true;
+    this.isRestyled = false;
+    this.index = 0;
+    this.began = performance.now();
+  }
+
+  // Takes over a new loop where the old one is.
+  replace(frames, isRestyled) {
+    const share = this.frames.length ? this.index / this.frames.length : 0;
+    for (const frame of this.frames) frame.close();
+    this.frames = frames;
+    this.isRestyled = isRestyled;
+    this.seek(Math.floor(share * frames.length));
+  }
+
+  clear() {
+    this.replace([], false);
+  }
+
+  seek(index) {
+    const count = this.frames.length;
+    this.index = count ? ((index % count) + count) % count : 0;
+    this.began = performance.now() - (1000 * this.index) / this.fps;
+  }
+
+  play(isPlaying) {
+    this.isPlaying = isPlaying;
+    this.seek(this.index);
+  }
+
+  // Moves on to the frame of a time; returns whether it is another one.
+  advance(now) {
+    if (!this.isPlaying || this.frames.length === 0) return false;
+    const index = Math.floor(((now - this.began) * this.fps) / 1000) % this.frames.length;
+    if (index === this.index) return false;
+    this.index = Math.max(0, index);
+    return true;
+  }
+
+  get frame() {
+    return this.frames[this.index];
+  }
+}

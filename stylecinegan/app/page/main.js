@@ -1,0 +1,538 @@
+// Ties the page together.
+
+import { Mask } from "./contour.js";
+import { setUpExport } from "./exporting.js";
+import { listen } from "./gestures.js";
+import { History } from "./history.js";
+import { Loop } from "./loop.js";
+import { paintStage } from "./painting.js";
+import * as server from "./server.js";
+import { HINTS, Tools } from "./tools.js";
+import { View } from "./view.js";
+
+const $ = (id) => document.getElementById(id);
+const SLIDERS = ["speed", "speed_sky", "speed_water", "style_strength"];
+const CHOICES = ["region", "style_schedule"];
+
+const app = {
+  view: new View(),
+  history: new History(),
+  loop: new Loop(),
+  session: null,
+  picture: null,
+  mask: null,
+  layer: new OffscreenCanvas(1, 1),
+  pending: [], // strokes that the mask does not show yet
+  file: null, // what was opened, to open it again when the server has forgotten it
+  showsMask: false,
+  showsPhoto: false,
+  change,
+  redraw,
+  toolChanged,
+};
+const tools = new Tools(app);
+const stage = $("stage");
+const context = stage.getContext("2d");
+const exporting = setUpExport(app);
+// For tests and for the curious.
+window.stylecinegan = { app, tools };
+
+// The stage
+
+let isDirty = true;
+
+function redraw() {
+  isDirty = true;
+}
+
+function scene() {
+  return {
+    ...app,
+    ratio: devicePixelRatio,
+    tool: tools.tool,
+    draft: tools.draft,
+    pointer: tools.pointer,
+    isKeyed: tools.isKeyed,
+    brushRadius: tools.brush.size,
+    arrows: tools.arrows(),
+    anchors: tools.anchors(),
+    isChosen: (kind, index) => tools.chosen?.kind === kind && tools.chosen.index === index,
+    showsMask: app.showsMask || tools.isBrush,
+    showsHints: tools.tool === "view" ? 0 : tools.isBrush ? 0.35 : 1,
+  };
+}
+
+function tick(now) {
+  requestAnimationFrame(tick);
+  const box = stage.getBoundingClientRect();
+  const [width, height] = [Math.round(box.width * devicePixelRatio), Math.round(box.height * devicePixelRatio)];
+  if (stage.width !== width || stage.height !== height) {
+    [stage.width, stage.height] = [width, height];
+    app.view.resize(box.width, box.height);
+    isDirty = true;
+  }
+  if (app.loop.advance(now)) isDirty = true;
+  if (!isDirty) return;
+  isDirty = false;
+  paintStage(context, scene());
+  showPlace();
+}
+
+function showPlace() {
+  const { loop, view } = app;
+  $("frame").value = loop.index;
+  $("number").textContent = loop.frames.length ? `${loop.index + 1} / ${loop.frames.length}` : "";
+  $("zoom-fit").textContent = `${Math.round(100 * view.scale)} %`;
+  const { chosen } = tools;
+  const button = $("delete");
+  button.hidden = !chosen || tools.held !== null || tools.draft !== null;
+  if (button.hidden) return;
+  const path = chosen.kind === "arrow" ? tools.arrows()[chosen.index] : [tools.anchors()[chosen.index]];
+  if (!path?.[0]) return;
+  const [x, y] = view.toStage(...path.at(-1));
+  const left = Math.min(view.stage.width - 76, Math.max(8, x + 14));
+  const top = Math.min(view.stage.height - 44, Math.max(8, y + 10));
+  button.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+// Edits
+
+function change(changes, stroke) {
+  if (!app.history.change(changes)) return;
+  if (stroke) app.pending.push(stroke);
+  edited();
+}
+
+function edited() {
+  showEdits();
+  requestPreview();
+}
+
+function travel(step) {
+  if (!app.history[step]()) return;
+  tools.chosen = null;
+  app.pending = [];
+  edited();
+}
+
+let previewing = null;
+
+async function requestPreview() {
+  previewing?.abort();
+  const aborting = (previewing = new AbortController());
+  const { edits } = app.history;
+  const { session } = app;
+  const shown = app.pending.length;
+  const frames = [];
+  let [total, isRestyled] = [0, false];
+  say(app.loop.frames.length ? "Working…" : "Finding what moves…", true);
+  const hear = (kind, value) => {
+    if (aborting.signal.aborted) return;
+    if (kind === "mask") {
+      Mask.decode(value).then((mask) => {
+        if (aborting.signal.aborted || session !== app.session) return;
+        app.mask = mask;
+        app.pending = app.pending.slice(shown);
+        redraw();
+      });
+      if (!app.loop.frames.length) say("Making the loop…", true);
+    } else if (kind === "frame") {
+      frames.push(createImageBitmap(value));
+    } else if (value.type === "loop") {
+      [total, isRestyled] = [value.num_frames, value.is_restyled];
+    } else if (value.type === "waiting" && value.position > 1) {
+      say(`Waiting, number ${value.position} in line…`, true);
+    } else if (value.type === "error") {
+      throw new server.Refusal(400, value.message);
+    }
+  };
+  try {
+    await server.preview(session.id, edits, aborting.signal, hear);
+    const bitmaps = await Promise.all(frames);
+    if (aborting.signal.aborted || session !== app.session) {
+      for (const bitmap of bitmaps) bitmap.close();
+      return;
+    }
+    if (total > 0 && bitmaps.length === total) {
+      app.loop.replace(bitmaps, isRestyled);
+      $("frame").max = total - 1;
+      app.previews = (app.previews ?? 0) + 1;
+      say("");
+      redraw();
+    }
+  } catch (error) {
+    if (error.name === "AbortError" || aborting.signal.aborted) return;
+    if (error.status === 410 && app.file) return reopen();
+    if (error.status === 400) app.pending = [];
+    say(error.message, false, true);
+    redraw();
+  }
+}
+
+// Sessions
+
+async function open(file) {
+  say("Opening the photo…", true);
+  previewing?.abort();
+  try {
+    const session = await (file ? server.openFile(file) : server.openExample());
+    app.file = file ?? "example";
+    await enter(session);
+  } catch (error) {
+    say(error.message, false, true);
+  }
+}
+
+// The server has forgotten the session (it was idle for long): the page still has everything.
+async function reopen() {
+  const { edits } = app.history;
+  const file = app.file;
+  const session = await (file === "example" ? server.openExample() : server.openFile(file));
+  const { past, future } = app.history;
+  await enter({ ...session, edits: { ...edits, has_style: false } });
+  Object.assign(app.history, { past, future });
+  showEdits();
+}
+
+async function enter(session) {
+  const picture = await createImageBitmap(await server.photo(session.id));
+  app.picture?.close();
+  Object.assign(app, { session, picture, mask: null, pending: [] });
+  app.loop.clear();
+  app.history.reset(session.edits);
+  exporting.restore(session.video);
+  tools.chosen = null;
+  app.view.setPhoto(session.width, session.height);
+  sessionStorage.setItem("session", session.id);
+  document.title = `${session.name} – StyleCineGAN`;
+  stage.setAttribute("aria-label", `Photo ${session.name}, ${session.width} by ${session.height} pixels`);
+  if (!session.has_style) $("style-picture").removeAttribute("src");
+  edited();
+  redraw();
+}
+
+async function begin() {
+  const kept = sessionStorage.getItem("session");
+  if (kept) {
+    try {
+      await enter(await server.describe(kept));
+      return;
+    } catch {
+      sessionStorage.removeItem("session");
+    }
+  }
+  await open(null);
+}
+
+// What is said
+
+let isHiding = 0;
+
+function say(text, isBusy = false, isError = false) {
+  clearTimeout(isHiding);
+  const status = $("status");
+  const hide = () => {
+    status.hidden = true;
+  };
+  if (text) {
+    status.textContent = text;
+    status.hidden = false;
+    status.classList.toggle("error", isError);
+    status.classList.toggle("busy", isBusy);
+    if (isError) isHiding = setTimeout(hide, 12000);
+    else if (!isBusy) isHiding = setTimeout(hide, 4000);
+  } else {
+    hide();
+  }
+}
+
+function showEdits() {
+  const { edits, past, future } = app.history;
+  $("undo").disabled = past.length === 0;
+  $("redo").disabled = future.length === 0;
+  for (const key of [...SLIDERS, ...CHOICES]) $(key).value = edits[key];
+  if (document.activeElement !== $("text")) $("text").value = edits.text;
+  showNumbers();
+  $("style-none").hidden = edits.has_style;
+  $("style-some").hidden = !edits.has_style;
+  const entries = [];
+  for (const kind of ["arrow", "anchor"]) {
+    edits[`${kind}s`].forEach((_, index) => entries.push(hintEntry(kind, index)));
+  }
+  $("hints").replaceChildren(...entries);
+}
+
+function hintEntry(kind, index) {
+  const name = `${kind === "arrow" ? "Arrow" : "Pin"} ${index + 1}`;
+  const button = document.createElement("button");
+  button.textContent = "×";
+  button.setAttribute("aria-label", `Delete ${name.toLowerCase()}`);
+  button.addEventListener("click", () => tools.delete(kind, index));
+  const entry = document.createElement("li");
+  entry.append(name, button);
+  return entry;
+}
+
+function showNumbers() {
+  for (const output of document.querySelectorAll("output[for]")) {
+    const input = $(output.getAttribute("for"));
+    if (output.id === "number" || !input) continue;
+    const value = Number(input.value);
+    if (input.id === "size") output.textContent = String(value);
+    else if (input.id === "softness") output.textContent = `${value} %`;
+    else output.textContent = `${value.toFixed(2).replace(/\.?0+$/, "")} ×`;
+  }
+}
+
+function toolChanged() {
+  for (const button of $("tools").children) {
+    const isChosen = button.dataset.tool === tools.tool;
+    button.setAttribute("aria-checked", isChosen);
+    button.tabIndex = isChosen ? 0 : -1;
+  }
+  $("hint").textContent = HINTS[tools.tool];
+  $("brush").hidden = !tools.isBrush;
+  stage.dataset.tool = tools.tool;
+  redraw();
+}
+
+function showPlaying() {
+  const { isPlaying } = app.loop;
+  $("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+  $("play-icon").setAttribute("href", `page/icons.svg#${isPlaying ? "pause" : "play"}`);
+}
+
+function toggle(key, button) {
+  app[key] = !app[key];
+  $(button).setAttribute("aria-pressed", app[key]);
+  redraw();
+}
+
+function setBrushSize(size) {
+  tools.brush.size = Math.min(150, Math.max(3, size));
+  $("size").value = tools.brush.size;
+  showNumbers();
+  redraw();
+}
+
+function playPause() {
+  app.loop.play(!app.loop.isPlaying);
+  showPlaying();
+}
+
+function stepFrame(step) {
+  app.loop.play(false);
+  app.loop.seek(app.loop.index + step);
+  showPlaying();
+  redraw();
+}
+
+function zoom(factor) {
+  if (factor) app.view.zoom(factor);
+  else app.view.fit();
+  redraw();
+}
+
+// Controls
+
+listen(stage, app.view, {
+  begin: (point, event) => tools.begin(point, event),
+  draw: (point, event) => tools.draw(point, event),
+  finish: () => tools.finish(),
+  drop: () => tools.drop(),
+  hover: (point) => tools.hover(point),
+  pans: (event) => tools.pans(event),
+  looked: redraw,
+});
+
+for (const button of $("tools").children) {
+  button.addEventListener("click", () => tools.choose(button.dataset.tool));
+}
+$("tools").addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const all = [...$("tools").children];
+  const index = all.findIndex((button) => button.dataset.tool === tools.tool);
+  const next = all[(index + step + all.length) % all.length];
+  tools.choose(next.dataset.tool);
+  next.focus();
+});
+
+$("undo").addEventListener("click", () => travel("undo"));
+$("redo").addEventListener("click", () => travel("redo"));
+$("delete").addEventListener("click", () => tools.deleteChosen());
+$("play").addEventListener("click", playPause);
+$("mask").addEventListener("click", () => toggle("showsMask", "mask"));
+$("compare").addEventListener("click", () => toggle("showsPhoto", "compare"));
+$("zoom-in").addEventListener("click", () => zoom(1.5));
+$("zoom-out").addEventListener("click", () => zoom(1 / 1.5));
+$("zoom-fit").addEventListener("click", () => zoom(null));
+$("help").addEventListener("click", () => $("keys").showModal());
+$("adjust").addEventListener("click", () => {
+  const isOpen = document.body.classList.toggle("adjusting");
+  $("adjust").setAttribute("aria-expanded", isOpen);
+});
+$("frame").addEventListener("input", () => {
+  app.loop.play(false);
+  app.loop.seek(Number($("frame").value));
+  showPlaying();
+  redraw();
+});
+$("size").addEventListener("input", () => setBrushSize(Number($("size").value)));
+$("softness").addEventListener("input", () => {
+  tools.brush.softness = Number($("softness").value) / 100;
+  showNumbers();
+});
+$("follow").addEventListener("change", () => {
+  tools.brush.follows_edges = $("follow").checked;
+});
+for (const key of SLIDERS) {
+  $(key).addEventListener("input", showNumbers);
+  $(key).addEventListener("change", () => change({ [key]: Number($(key).value) }));
+}
+for (const key of CHOICES) $(key).addEventListener("change", () => change({ [key]: $(key).value }));
+$("text").addEventListener("change", () => change({ text: $("text").value.trim() }));
+$("text").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") change({ text: $("text").value.trim() });
+});
+
+$("file").addEventListener("change", () => {
+  if ($("file").files[0]) open($("file").files[0]);
+  $("file").value = "";
+});
+$("style-file").addEventListener("change", async () => {
+  const file = $("style-file").files[0];
+  $("style-file").value = "";
+  if (!file) return;
+  say("Reading the style…", true);
+  try {
+    await server.setStyle(app.session.id, file);
+    const picture = $("style-picture");
+    URL.revokeObjectURL(picture.src);
+    picture.src = URL.createObjectURL(file);
+    if (app.history.edits.has_style) requestPreview();
+    else change({ has_style: true });
+  } catch (error) {
+    say(error.message, false, true);
+  }
+});
+$("style-remove").addEventListener("click", () => change({ has_style: false }));
+
+$("save").addEventListener("click", async () => {
+  try {
+    save(await server.sessionFile(app.session.id, wish()), `${app.session.name}.stylecinegan`);
+    say("The session is saved; open it here again like a photo.");
+  } catch (error) {
+    say(error.message, false, true);
+  }
+});
+$("copy").addEventListener("click", async () => {
+  try {
+    const { command, from_session } = await server.command(app.session.id, wish());
+    const { strokes, has_style } = app.history.edits;
+    // Masks and pictures cannot stand in a line: the session's file brings them along.
+    const needsFiles = strokes.length > 0 || has_style;
+    const line = needsFiles ? from_session : command;
+    if (needsFiles) {
+      save(await server.sessionFile(app.session.id, wish()), `${app.session.name}.stylecinegan`);
+    }
+    await navigator.clipboard.writeText(line);
+    say(`Copied: ${line}`);
+  } catch (error) {
+    say(error.message, false, true);
+  }
+});
+
+const wish = () => ({ edits: app.history.edits, video: exporting.settings() });
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+const DONE_BY_KEY = {
+  v: () => tools.choose("view"),
+  b: () => tools.choose("moves"),
+  s: () => tools.choose("stays"),
+  e: () => tools.choose("erase"),
+  a: () => tools.choose("arrow"),
+  n: () => tools.choose("anchor"),
+  o: () => $("file").click(),
+  m: () => toggle("showsMask", "mask"),
+  " ": playPause,
+  ",": () => stepFrame(-1),
+  ".": () => stepFrame(1),
+  "[": () => setBrushSize(tools.brush.size / 1.2),
+  "]": () => setBrushSize(tools.brush.size * 1.2),
+  "+": () => zoom(1.3),
+  "=": () => zoom(1.3),
+  "-": () => zoom(1 / 1.3),
+  0: () => zoom(null),
+  "?": () => $("keys").showModal(),
+  Delete: () => tools.deleteChosen(),
+  Backspace: () => tools.deleteChosen(),
+  Escape: () => {
+    tools.drop();
+    tools.chosen = null;
+  },
+};
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+addEventListener("keydown", (event) => {
+  if (event.target.closest("dialog, input:not([type=range]), select, textarea")) return;
+  const isCommand = event.ctrlKey || event.metaKey;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (isCommand && (key === "z" || key === "y")) {
+    event.preventDefault();
+    travel(key === "y" || event.shiftKey ? "redo" : "undo");
+    return;
+  }
+  if (isCommand || event.altKey) return;
+  const isOnStage = event.target === stage;
+  if (isOnStage && key in STEPS) {
+    event.preventDefault();
+    const length = event.shiftKey ? 1 : 12;
+    tools.step(...STEPS[key].map((direction) => direction * length));
+  } else if (isOnStage && key === "Enter") {
+    event.preventDefault();
+    tools.press(event.shiftKey);
+  } else if (key === "c") {
+    if (!event.repeat && !app.showsPhoto) toggle("showsPhoto", "compare");
+  } else if (key in DONE_BY_KEY) {
+    if (key === " " && event.target.closest("button, label")) return;
+    event.preventDefault();
+    DONE_BY_KEY[key]();
+    redraw();
+  }
+});
+addEventListener("keyup", (event) => {
+  if (event.key.toLowerCase() === "c" && app.showsPhoto) toggle("showsPhoto", "compare");
+});
+
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $("drop").hidden = ![...event.dataTransfer.types].includes("Files");
+});
+addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) $("drop").hidden = true;
+});
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  $("drop").hidden = true;
+  if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+});
+addEventListener("paste", (event) => {
+  const file = [...event.clipboardData.files][0];
+  if (file) open(file);
+});
+
+toolChanged();
+showPlaying();
+showNumbers();
+requestAnimationFrame(tick);
+begin();

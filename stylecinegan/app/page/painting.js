@@ -1,0 +1,179 @@
+// What the stage shows: photo, loop, mask, and what is drawn on them.
+
+export const COLOURS = { moves: "#5fe3d4", stays: "#ff9d5c", erase: "#c9ccd4" };
+
+export function paintStage(context, scene) {
+  const { view, ratio } = scene;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  if (!scene.picture) return;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const { width, height } = view.photo;
+  const box = [view.x, view.y, width * view.scale, height * view.scale];
+  // So close that single pixels are wanted: they stay squares.
+  context.imageSmoothingEnabled = (view.scale * width) / scene.picture.width < 6;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(scene.picture, ...box);
+  context.imageSmoothingEnabled = true;
+  if (!scene.showsPhoto) paintLoop(context, scene, box);
+  if (scene.showsMask && scene.mask) paintMask(context, scene, box);
+  for (const stroke of scene.pending) paintStroke(context, view, stroke);
+  if (scene.draft?.kind) paintStroke(context, view, scene.draft);
+  if (scene.showsHints > 0) {
+    context.globalAlpha = scene.showsHints;
+    scene.anchors.forEach((point, i) => paintAnchor(context, view, point, scene.isChosen("anchor", i)));
+    scene.arrows.forEach((arrow, i) => paintArrow(context, view, arrow, scene.isChosen("arrow", i)));
+    if (scene.draft?.arrow) paintArrow(context, view, scene.draft.arrow, false);
+    context.globalAlpha = 1;
+  }
+  if (scene.pointer) paintPointer(context, scene);
+}
+
+// The moving part over the photo, so that what stays is as sharp as the photo at any zoom.
+function paintLoop(context, scene, box) {
+  const { loop, mask, layer } = scene;
+  const frame = loop.frame;
+  if (!frame) return;
+  if (loop.isRestyled || !mask) {
+    context.drawImage(frame, ...box);
+    return;
+  }
+  if (layer.width !== frame.width || layer.height !== frame.height) {
+    layer.width = frame.width;
+    layer.height = frame.height;
+  }
+  const part = layer.getContext("2d");
+  part.globalCompositeOperation = "copy";
+  part.drawImage(frame, 0, 0);
+  part.globalCompositeOperation = "destination-in";
+  part.drawImage(mask.moving, 0, 0, layer.width, layer.height);
+  context.drawImage(layer, ...box);
+}
+
+function paintMask(context, scene, box) {
+  const { mask, view, ratio } = scene;
+  context.globalAlpha = 0.55;
+  context.drawImage(mask.resting, ...box);
+  context.globalAlpha = 1;
+  const across = box[2] / mask.width;
+  const down = box[3] / mask.height;
+  context.setTransform(ratio * across, 0, 0, ratio * down, ratio * view.x, ratio * view.y);
+  context.lineCap = "round";
+  for (const [colour, width] of [["rgb(0 0 0 / 45%)", 3.2], ["#f4fffd", 1.3]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width / across;
+    context.stroke(mask.line);
+  }
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+}
+
+function paintStroke(context, view, stroke) {
+  context.save();
+  context.globalAlpha = 0.45;
+  context.strokeStyle = context.fillStyle = COLOURS[stroke.kind];
+  context.lineCap = context.lineJoin = "round";
+  context.lineWidth = 2 * stroke.radius * view.scale;
+  context.beginPath();
+  trace(context, view, stroke.points);
+  if (stroke.points.length === 1) {
+    const [x, y] = view.toStage(...stroke.points[0]);
+    context.arc(x, y, stroke.radius * view.scale, 0, 2 * Math.PI);
+    context.fill();
+  } else {
+    context.stroke();
+  }
+  context.restore();
+}
+
+function trace(context, view, points) {
+  points.forEach((point, i) => {
+    const [x, y] = view.toStage(...point);
+    if (i) context.lineTo(x, y);
+    else context.moveTo(x, y);
+  });
+}
+
+function paintArrow(context, view, points, isChosen) {
+  const ends = points.map((point) => view.toStage(...point));
+  const [x, y] = ends.at(-1);
+  const before = ends.findLast(([a, b]) => Math.hypot(a - x, b - y) > 6) ?? ends[0];
+  const angle = Math.atan2(y - before[1], x - before[0]);
+  context.lineCap = context.lineJoin = "round";
+  for (const [colour, width] of [["rgb(0 0 0 / 55%)", 6], [isChosen ? "#ffe08a" : "#ffffff", 2.8]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    smooth(context, ends);
+    for (const side of [-1, 1]) {
+      const turn = angle + side * 2.6;
+      context.moveTo(x, y);
+      context.lineTo(x + 13 * Math.cos(turn), y + 13 * Math.sin(turn));
+    }
+    context.stroke();
+  }
+  if (isChosen) for (const end of ends) paintHandle(context, ...end);
+  else paintHandle(context, ...ends[0], 3);
+}
+
+// A curve through the middles of the steps, which begins and ends at the ends.
+function smooth(context, ends) {
+  context.moveTo(...ends[0]);
+  for (let i = 1; i + 1 < ends.length; i++) {
+    const [x, y] = ends[i];
+    const next = ends[i + 1];
+    const isLast = i + 2 === ends.length;
+    const to = isLast ? next : [(x + next[0]) / 2, (y + next[1]) / 2];
+    context.quadraticCurveTo(x, y, ...to);
+  }
+  if (ends.length === 2) context.lineTo(...ends[1]);
+}
+
+function paintHandle(context, x, y, radius = 5.5) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fillStyle = "#fff";
+  context.fill();
+  context.lineWidth = 1.5;
+  context.strokeStyle = "rgb(0 0 0 / 60%)";
+  context.stroke();
+}
+
+function paintAnchor(context, view, point, isChosen) {
+  const [x, y] = view.toStage(...point);
+  const shape = new Path2D("M0 0V-8M-6 -22H6L4.5 -14L8 -8H-8L-4.5 -14Z");
+  context.save();
+  context.translate(x, y);
+  context.lineJoin = context.lineCap = "round";
+  context.strokeStyle = "rgb(0 0 0 / 60%)";
+  context.lineWidth = 5;
+  context.stroke(shape);
+  context.fillStyle = context.strokeStyle = isChosen ? "#ffe08a" : "#ff9d5c";
+  context.lineWidth = 2;
+  context.stroke(shape);
+  context.fill(shape);
+  context.restore();
+}
+
+function paintPointer(context, { pointer, view, tool, brushRadius, isKeyed }) {
+  const [x, y] = view.toStage(...pointer);
+  context.lineWidth = 1;
+  if (tool in COLOURS) {
+    for (const [colour, grow] of [["rgb(0 0 0 / 70%)", 1], ["#fff", 0]]) {
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(x, y, brushRadius + grow, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+  if (!isKeyed) return;
+  for (const [colour, width] of [["#000", 4], ["#fff", 1.6]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 4 * dx, y + 4 * dy);
+      context.lineTo(x + 12 * dx, y + 12 * dy);
+    }
+    context.stroke();
+  }
+}

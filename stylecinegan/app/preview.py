@@ -1,0 +1,102 @@
+"""The loop that plays while one draws: small, short, and soon there."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from stylecinegan import StyleCineGAN, io
+from stylecinegan.app.edits import Edits
+from stylecinegan.app.sessions import Session, encode_jpeg, encode_png, resize_mask
+from stylecinegan.app.settings import PreviewSettings
+from stylecinegan.app.worker import Job
+from stylecinegan.appearance import StyleChange, read_style
+from stylecinegan.appearance.target import find_target
+from stylecinegan.errors import InputError
+from stylecinegan.mask.corrections import correct_mask
+
+
+def make_preview(
+    job: Job, model: StyleCineGAN, session: Session, edits: Edits, settings: PreviewSettings
+) -> None:
+    """Computes mask and loop of a session's photo and reports them.
+
+    Reported are, in this order, ``("mask", PNG)``, ``{"type": "loop", …}`` and as often as it says
+    ``("frame", JPEG)``.
+
+    Args:
+        job: Whom to report to.
+        model: The networks.
+        session: Whose photo.
+        edits: What is drawn and set.
+        settings: Size and length.
+
+    Raises:
+        InputError: If nothing moves, or a control makes no sense.
+    """
+    scene = session.scene_of(model, edits.region)
+    job.check()
+    predicted = scene.prediction.mask
+    job.check()
+    corrections = session.corrections(edits, predicted)
+    if corrections is None:
+        add = remove = None
+    else:
+        add, remove = (resize_mask(part, predicted) for part in corrections)
+    mask = correct_mask(predicted, add=add, remove=remove)
+    job.report(("mask", encode_png(to_grey(mask[0, 0].cpu().numpy()))))
+    if not bool((mask > 0.5).any()):
+        raise InputError("nothing moves yet: paint over what shall move with the brush “Moves”")
+    strokes = (edits.region, edits.strokes)
+    if session.painted != strokes:
+        scene.paint(add=add, remove=remove)
+        session.painted = strokes
+    job.check()
+    scene.motion(**motion_controls(edits))
+    style = None
+    if edits.has_style:
+        style = style_change(model, session, edits)
+    job.check()
+    cinemagraph = scene.animate(settings.num_frames, size=settings.side, style=style)
+    height, width = cinemagraph.photo.shape[2:]
+    job.report(
+        {
+            "type": "loop",
+            "num_frames": settings.num_frames,
+            "width": width,
+            "height": height,
+            "is_restyled": edits.has_style,
+        }
+    )
+    for frame in cinemagraph.frames:
+        job.check()
+        job.report(("frame", encode_jpeg(io.to_uint8(frame).numpy(), settings.quality)))
+
+
+def motion_controls(edits: Edits) -> dict:
+    """Arguments of :meth:`stylecinegan.Scene.motion`."""
+    return {
+        "arrows": edits.arrows,
+        "anchors": edits.anchors,
+        "text": edits.text,
+        "speed": edits.speed,
+        "speed_sky": edits.speed_sky,
+        "speed_water": edits.speed_water,
+    }
+
+
+def style_change(model: StyleCineGAN, session: Session, edits: Edits) -> StyleChange:
+    """The change of appearance towards the session's style picture."""
+    if session.style is None:
+        raise InputError("no style picture is there: choose one")
+    scene = session.scene
+    assert scene is not None
+    if session.style_codes is None:
+        target = find_target(read_style(str(session.style)), model)
+        session.style_codes = target.of(model.generator, scene.inversion)
+    change = StyleChange(session.style_codes, edits.style_strength)
+    return replace(change, schedule=edits.style_schedule)  # type: ignore[arg-type]
+
+
+def to_grey(mask: np.ndarray) -> np.ndarray:
+    """Takes [0, 1] to uint8."""
+    return np.rint(255.0 * np.clip(mask, 0.0, 1.0)).astype(np.uint8)

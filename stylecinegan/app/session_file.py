@@ -1,0 +1,191 @@
+"""A session in one file: the photo, what is drawn on it, and the settings of its video."""
+
+import io
+import json
+import re
+import shlex
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stylecinegan.app.edits import Edits, VideoSettings, parse_edits, parse_video_settings
+from stylecinegan.app.settings import Limits
+from stylecinegan.errors import InputError
+
+VERSION = 1
+SUFFIX = ".stylecinegan"
+SETTINGS = "session.json"
+MASKS = ("mask_add.png", "mask_remove.png")
+MAX_BYTES = 1 << 30
+"""Of one file in it, unpacked."""
+
+_KINDS = ("photo", "style", "mask_add", "mask_remove")
+
+
+@dataclass(frozen=True)
+class SessionContents:
+    """What a session's file holds.
+
+    Attributes:
+        name: Of the photo, without an ending.
+        edits: What is drawn and set.
+        video: Settings of the video.
+        files: ``photo.…``, and where there are such ``style.…``, ``mask_add.png``,
+            ``mask_remove.png``, by these names.
+    """
+
+    name: str
+    edits: Edits
+    video: VideoSettings = field(default_factory=VideoSettings)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def write_session(contents: SessionContents) -> bytes:
+    """Bytes of a session's file, a zip archive."""
+    settings = {
+        "version": VERSION,
+        "name": contents.name,
+        "edits": contents.edits.to_json(),
+        "video": asdict(contents.video),
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(SETTINGS, json.dumps(settings, indent=2) + "\n")
+        for name, data in contents.files.items():
+            archive.writestr(name, data)  # pictures are compressed already
+    return stream.getvalue()
+
+
+def is_session_file(path: Path) -> bool:
+    """Whether this is a zip archive, as no photo is."""
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionContents:
+    """Reads a session's file.
+
+    Args:
+        path: The file.
+        max_bytes: Of each file in it, unpacked.
+
+    Raises:
+        InputError: If it is none, damaged, or holds anything that does not belong there.
+    """
+    name = Path(path).name
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if len(set(names)) != len(names) or not all(map(_is_known, names)):
+                raise InputError(f"{name} is no session: it holds other files than one does")
+            files = {entry.filename: _read(archive, entry, max_bytes) for entry in entries}
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"cannot read {name}: wanted a session's file, found none") from error
+    except (ValueError, zipfile.LargeZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {name}: it is damaged") from error
+    settings = _parse(files.pop(SETTINGS, b""), name)
+    if not any(file.startswith("photo.") for file in files):
+        raise InputError(f"{name} is no session: it holds no photo")
+    return SessionContents(
+        name=harmless_name(f"{settings.get('name', 'photo')}.file"),
+        edits=parse_edits(settings.get("edits", {})),
+        video=parse_video_settings(settings.get("video", {}), Limits()),
+        files=files,
+    )
+
+
+def overrides(
+    edits: Edits, video: VideoSettings, files: Mapping[str, str | Path]
+) -> dict[str, str]:
+    """Settings of ``stylecinegan generate`` that make the same video, by their keys.
+
+    Args:
+        edits: What is drawn and set.
+        video: Settings of the video.
+        files: Paths of ``photo``, and where there are such ``style``, ``mask_add`` and
+            ``mask_remove``.
+    """
+    unchanged, plain = Edits(), VideoSettings()
+    values = {"photo": str(files["photo"])}
+    if edits.region != unchanged.region:
+        values["mask"] = edits.region
+    for key in ("mask_add", "mask_remove"):
+        if key in files:
+            values[key] = str(files[key])
+    if edits.arrows:
+        values["arrows"] = json.dumps(edits.arrows, separators=(",", ":"))
+    if edits.anchors:
+        values["anchors"] = json.dumps(edits.anchors, separators=(",", ":"))
+    if edits.text.strip():
+        values["text"] = edits.text
+    for key in ("speed", "speed_sky", "speed_water"):
+        if getattr(edits, key) != getattr(unchanged, key):
+            values[key] = repr(getattr(edits, key))
+    if edits.has_style and "style" in files:
+        values["style"] = str(files["style"])
+        values["style_strength"] = repr(edits.style_strength)
+        values["style_schedule"] = edits.style_schedule
+    for key in ("num_frames", "fps", "size"):
+        if getattr(video, key) != getattr(plain, key):
+            values[key] = str(getattr(video, key))
+    return values
+
+
+def command(values: Mapping[str, str], video: str) -> str:
+    """The line for a shell."""
+    settings = [f"{key}={value}" for key, value in {**values, "video": video}.items()]
+    return shlex.join(["stylecinegan", "generate", *settings])
+
+
+def unpack(path: str | Path, folder: Path) -> dict[str, str]:
+    """Unpacks a session into a folder.
+
+    Returns:
+        Settings of ``stylecinegan generate``, by their keys; the video has the photo's name.
+
+    Raises:
+        InputError: If it is no session.
+    """
+    contents = read_session(path)
+    files = {}
+    for name, data in contents.files.items():
+        file = folder / name  # one of the few known names
+        file.write_bytes(data)
+        files[name.split(".")[0]] = file
+    video = f"{contents.name}.{contents.video.format}"
+    return {**overrides(contents.edits, contents.video, files), "video": video}
+
+
+def harmless_name(name: str) -> str:
+    """A file's name without folders, ending and anything but letters, digits, ``-`` and ``_``."""
+    stem = re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]
+    return re.sub(r"[^\w\-]+", "_", stem).strip("_")[:60] or "photo"
+
+
+def _is_known(name: str) -> bool:
+    stem, dot, suffix = name.partition(".")
+    return name == SETTINGS or (stem in _KINDS and dot == "." and suffix.isalnum())
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    # The header's size is a claim: reading stops at the limit whatever it says.
+    with archive.open(entry) as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise InputError(f"{entry.filename} in the session exceeds {max_bytes >> 20} MiB")
+    return data
+
+
+def _parse(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is no session: its settings are missing or damaged") from error
+    if not isinstance(settings, dict) or settings.get("version") != VERSION:
+        raise InputError(f"{name} is no session of version {VERSION}")
+    return settings

@@ -1,0 +1,330 @@
+"""Sessions: one photo each, with what is known of it and drawn on it."""
+
+import logging
+import secrets
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecinegan import Scene, StyleCineGAN, io
+from stylecinegan.app.edits import Edits, VideoSettings
+from stylecinegan.app.session_file import harmless_name
+from stylecinegan.app.settings import Limits, PreviewSettings
+from stylecinegan.errors import InputError
+from stylecinegan.io.decoding import decode_picture, open_picture
+from stylecinegan.io.paths import existing_file
+from stylecinegan.mask.strokes import Patch, Stroke, cover, paint
+
+logger = logging.getLogger(__name__)
+
+MAX_PATCH_BYTES = 64 << 20
+"""Of the strokes of one session whose covers are kept."""
+
+SUFFIXES = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "GIF": ".gif",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+}
+"""Endings of photos in session files, by the kind that the picture itself says it is."""
+
+
+class SessionGone(InputError):
+    """There is no session of this id, or no longer."""
+
+
+@dataclass
+class Session:
+    """A photo on somebody's page. Only the worker's thread touches what is computed.
+
+    Attributes:
+        id: Random, and the only key to it.
+        folder: Of its files, deleted with it.
+        name: Of the photo, without its ending, harmless.
+        edits: The newest ones, which a reloaded page asks for.
+        video_settings: Likewise.
+        last_use: Seconds of some clock.
+        size: (height, width) of the upright photo.
+        photo: The file as it was uploaded.
+        style: Likewise a style picture.
+        picture: The photo as the page shows it, ``[h, w, 3]``, uint8.
+        working_photo: The photo as the preview sees it, ``[1, 3, h, w]`` in [-1, 1].
+        page_picture: The same as a JPEG.
+        scene: What is known of it.
+        painted: Strokes that the scene has.
+        style_codes: Latent codes of the style picture, once it is used.
+        video: A finished video.
+    """
+
+    id: str
+    folder: Path
+    name: str = "photo"
+    edits: Edits = field(default_factory=Edits)
+    video_settings: VideoSettings = field(default_factory=VideoSettings)
+    last_use: float = field(default_factory=time.monotonic)
+    size: tuple[int, int] = (0, 0)
+    photo: Path | None = None
+    style: Path | None = None
+    picture: np.ndarray | None = None
+    page_picture: bytes = b""
+    working_photo: Tensor | None = None
+    scene: Scene | None = None
+    scene_region: str = ""
+    painted: Any = None
+    style_codes: Tensor | None = None
+    video: Path | None = None
+    _patches: OrderedDict[tuple[Stroke, str], Patch] = field(default_factory=OrderedDict)
+
+    def open(self, upload: Path, settings: PreviewSettings, limits: Limits) -> None:
+        """Decodes an uploaded photo.
+
+        Raises:
+            InputError: If it is no picture, or too large.
+        """
+        suffix = check_picture(upload, self.name, limits)
+        pixels = decode(upload, self.name)
+        self.photo = upload.rename(self.folder / f"photo{suffix}")
+        self.size = (pixels.shape[0], pixels.shape[1])
+        self.picture = shrink(pixels, settings.picture_side)
+        working = shrink(self.picture, settings.working_side)
+        self.working_photo = io.from_uint8(np.ascontiguousarray(working))
+        self.page_picture = encode_jpeg(self.picture, 90)
+
+    def scene_of(self, model: StyleCineGAN, region: str) -> Scene:
+        """The scene of the preview, opened when it is first asked for."""
+        if self.scene is None or self.scene_region != region:
+            assert self.working_photo is not None
+            device = model.generator.w_mean.device
+            kind: Any = "both" if region == "auto" else region
+            self.scene = model.scene(self.working_photo.to(device), region=kind)
+            self.scene_region, self.painted = region, None
+        return self.scene
+
+    def corrections(self, edits: Edits, mask: Tensor) -> tuple[np.ndarray, np.ndarray] | None:
+        """What strokes add to a mask and take away from it, ``[h, w]``, uint8, of the page's size.
+
+        Args:
+            edits: Whose strokes count.
+            mask: S as predicted, ``[1, 1, h, w]``.
+
+        Returns:
+            Both, or ``None`` where nothing is drawn.
+        """
+        if not edits.strokes:
+            return None
+        assert self.picture is not None
+        predicted = mask[0, 0].cpu().numpy()
+        patches = []
+        for stroke in edits.strokes:
+            key = (stroke, edits.region)
+            if key not in self._patches:
+                self._patches[key] = cover(stroke, self.picture, predicted)
+            self._patches.move_to_end(key)
+            patches.append((stroke.kind, self._patches[key]))
+        total = sum(patch.cover.nbytes for patch in self._patches.values())
+        while total > MAX_PATCH_BYTES:
+            total -= self._patches.popitem(last=False)[1].cover.nbytes
+        height, width = self.picture.shape[:2]
+        return paint(patches, (height, width))
+
+    def num_bytes_on_disk(self) -> int:
+        """Size of its files."""
+        sizes = []
+        for file in self.folder.iterdir():
+            try:
+                sizes.append(file.stat().st_size)
+            except OSError:  # a temporary file that is gone by now
+                continue
+        return sum(sizes)
+
+
+class Sessions:
+    """All sessions, of a bounded number and for a bounded time.
+
+    Args:
+        limits: How many and for how long.
+        close: Called with a session that goes.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        close: Callable[[Session], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._close = close
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        self._folder = Path(tempfile.mkdtemp(prefix="stylecinegan-app-"))
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is that the app writes."""
+        return self._folder
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def create(self, name: str) -> Session:
+        """Makes a session that nobody can find yet, with a folder for its photo."""
+        self.expire()
+        folder = self._folder / secrets.token_hex(8)
+        folder.mkdir(mode=0o700)
+        return Session(secrets.token_urlsafe(18), folder, harmless_name(name))
+
+    def add(self, session: Session) -> None:
+        """Lets a session be found; whoever has been idle the longest makes room."""
+        while len(self._sessions) >= self._limits.sessions:
+            self.remove(min(self._sessions.values(), key=lambda session: session.last_use))
+        session.last_use = self._clock()
+        self._sessions[session.id] = session
+
+    def find(self, identity: str) -> Session:
+        """The session of an id.
+
+        Raises:
+            SessionGone: If there is none.
+        """
+        session = self._sessions.get(identity)
+        if session is None:
+            raise SessionGone("this session is over: open the photo again")
+        session.last_use = self._clock()
+        return session
+
+    def remove(self, session: Session) -> None:
+        """Ends a session; its files go when nothing works on them any more."""
+        self._sessions.pop(session.id, None)
+        self._close(session)
+
+    def expire(self) -> None:
+        """Ends the sessions that have been idle for too long."""
+        oldest = self._clock() - 60.0 * self._limits.idle_minutes
+        for session in list(self._sessions.values()):
+            if session.last_use < oldest:
+                self.remove(session)
+
+    def check_disk(self) -> None:
+        """Makes room on the disk.
+
+        Raises:
+            InputError: If what is in use leaves none.
+        """
+        most = self._limits.disk_mib << 20
+        by_age = sorted(self._sessions.values(), key=lambda session: session.last_use)
+        used = {session.id: session.num_bytes_on_disk() for session in by_age}
+        idle = [s for s in by_age if s.last_use < self._clock() - 300.0]
+        while sum(used.values()) > most and idle:
+            used.pop(idle[0].id)
+            self.remove(idle.pop(0))
+        if sum(used.values()) > most:
+            raise InputError("the disk space set aside for photos and videos is used up: try later")
+
+    def close(self) -> None:
+        """Deletes everything."""
+        self._sessions.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def check_picture(path: Path, name: str, limits: Limits) -> str:
+    """Looks at a picture's header before it is decoded.
+
+    Args:
+        path: The file.
+        name: What the user calls it.
+        limits: Whose megapixels count.
+
+    Returns:
+        The ending of files of its kind.
+
+    Raises:
+        InputError: If it is no picture or too large.
+    """
+    with told_as(path, name):
+        existing_file(path, "a photo")
+        try:
+            with open_picture(path) as picture:
+                num_pixels, kind = picture.width * picture.height, picture.format
+        except Exception:  # whatever a decoder thinks of it, the reader of photos says it well
+            decode_picture(path, "a photo")
+            raise
+        if num_pixels > 1e6 * limits.megapixels:
+            raise InputError(
+                f"a photo may have {limits.megapixels:g} megapixels here, {name} has "
+                f"{num_pixels / 1e6:.0f}"
+            )
+    return SUFFIXES.get(kind or "", ".img")
+
+
+def decode(path: Path, name: str) -> np.ndarray:
+    """Decodes a picture upright, ``[H, W, 3]``, uint8; transparent places show white."""
+    with told_as(path, name):
+        pixels = decode_picture(path, "a photo")
+        if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
+            pixels = io.to_uint8(io.read_image(path)).numpy()
+        return pixels
+
+
+class told_as:
+    """Names a file as the user does in the messages of a block."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._name = str(path), name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, InputError):
+            message = str(error).replace(self._path, self._name)
+            raise InputError(message) from None
+        if isinstance(error, OSError | ValueError | SyntaxError):
+            raise InputError(f"cannot read {self._name}: no picture, or a damaged one") from None
+
+
+def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Shrinks ``[H, W, 3]``, uint8, by areas to a longer side, or leaves it."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1.0:
+        return np.ascontiguousarray(pixels)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    cv2 = io.load_opencv()
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def resize_mask(mask: np.ndarray, like: Tensor) -> Tensor:
+    """Takes ``[h, w]``, uint8, to the size of a mask, ``[1, 1, H, W]`` in [0, 1]."""
+    cv2 = io.load_opencv()
+    height, width = like.shape[2:]
+    shrinks = height * width < mask.size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(mask, (width, height), interpolation=how)
+    return torch.from_numpy(resized.astype(np.float32) / 255.0)[None, None].to(like)
+
+
+def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    """Encodes ``[H, W, 3]``, uint8, RGB."""
+    cv2 = io.load_opencv()
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
+def encode_png(mask: np.ndarray) -> bytes:
+    """Encodes ``[H, W]``, uint8, losslessly."""
+    cv2 = io.load_opencv()
+    _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 2])
+    return data.tobytes()

@@ -1,0 +1,157 @@
+"""Somebody at the app's page: a real Chromium that is driven from outside."""
+
+import base64
+import json
+import time
+from itertools import pairwise
+
+from tests.chromium import Chromium, find_program
+
+__all__ = ["Visitor", "find_program"]
+
+# Waits until what is asked for is drawn, so that it is what a person would see.
+SETTLED = (
+    "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(String)"
+)
+
+
+class Visitor(Chromium):
+    """A page at the app's address; a context manager."""
+
+    def __init__(self, folder, address):
+        super().__init__(folder)
+        self.address = address
+        self.requests = []
+        self.problems = []
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def _read(self):
+        message = super()._read()
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requests.append(message["params"]["request"]["url"])
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.problems.append(message["params"]["exceptionDetails"])
+        if message.get("method") == "Log.entryAdded":
+            self.problems.append(message["params"]["entry"])
+        return message
+
+    def visit(self, width=1280, height=800, *, is_phone=False, dark=True, ratio=1):
+        """Opens the page in a window of a size."""
+        self.resize(width, height, is_phone=is_phone, ratio=ratio)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.open(self.address)
+        self.wait_for_loop()
+
+    def resize(self, width, height, *, is_phone=False, ratio=1):
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=ratio,
+            mobile=is_phone,
+        )
+        self.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
+
+    def wait_for_loop(self, after=0, seconds=120):
+        """Waits until more loops than ``after`` have been shown."""
+        self.wait(f"(window.stylecinegan?.app.previews ?? 0) > {after}", seconds)
+        return self.num_loops()
+
+    def num_loops(self):
+        return self.evaluate("window.stylecinegan?.app.previews ?? 0")
+
+    def edits(self):
+        return self.evaluate("window.stylecinegan.app.history.edits")
+
+    def status(self):
+        return self.evaluate(
+            "(e => e.hidden ? '' : e.textContent)(document.querySelector('#status'))"
+        )
+
+    def upload(self, *paths, selector="#file"):
+        """Gives files to a field, as its dialog would."""
+        node = self.call("Runtime.evaluate", expression=f"document.querySelector('{selector}')")
+        self.call(
+            "DOM.setFileInputFiles",
+            files=[str(path) for path in paths],
+            objectId=node["result"]["objectId"],
+        )
+
+    def place_of(self, share):
+        """Where a place of the photo, in shares, is in the window."""
+        return self.evaluate(
+            f"""(([x, y]) => {{
+                const {{ view }} = stylecinegan.app;
+                const [left, top] = view.toStage(x * view.photo.width, y * view.photo.height);
+                const box = document.querySelector("#stage").getBoundingClientRect();
+                return [box.x + left, box.y + top];
+            }})({json.dumps(share)})"""
+        )
+
+    def mouse(self, kind, x, y, *, button="left", **more):
+        held = {"left": 1, "middle": 4}.get(button, 0) if kind != "mouseReleased" else 0
+        self.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x,
+            y=y,
+            button=button,
+            buttons=held,
+            clickCount=1,
+            **more,
+        )
+
+    def drag(self, shares, *, steps=6, by_touch=False):
+        """Draws through places of the photo."""
+        ends = [self.place_of(share) for share in shares]
+        way = [ends[0]]
+        for start, end in pairwise(ends):
+            for step in range(1, steps + 1):
+                part = step / steps
+                way.append([a + part * (b - a) for a, b in zip(start, end, strict=True)])
+        if by_touch:
+            self.touch("touchStart", way[0])
+            for place in way[1:]:
+                self.touch("touchMove", place)
+            self.touch("touchEnd")
+        else:
+            self.mouse("mousePressed", *way[0])
+            for place in way[1:]:
+                self.mouse("mouseMoved", *place)
+            self.mouse("mouseReleased", *way[-1])
+
+    def touch(self, kind, *places):
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+    def choose(self, tool, *, by_touch=False):
+        self.press(f"[data-tool={tool}]", by_touch=by_touch)
+
+    def key(self, key, *, code=None, modifiers=0, text=None):
+        """Presses and lets go of a key."""
+        common = {"key": key, "code": code or key, "modifiers": modifiers}
+        if text or len(key) == 1:
+            common["text"] = text or key
+        if key == "Enter":
+            common |= {"windowsVirtualKeyCode": 13, "text": "\r"}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **common)
+        common.pop("text", None)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def screenshot(self, path):
+        self.evaluate(SETTLED)
+        picture = self.call("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def saved(self, suffix, seconds=60):
+        """A finished download of an ending."""
+        end = time.monotonic() + seconds
+        while True:
+            found = list(self.downloads.glob(f"*{suffix}")) if self.downloads.exists() else []
+            if found:
+                return found[0]
+            assert time.monotonic() < end, f"no {suffix} was saved"
+            self.evaluate("0")
+            time.sleep(0.05)

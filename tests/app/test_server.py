@@ -1,0 +1,558 @@
+"""What the server answers to its page, and to everybody else."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylecinegan.app.session_file import SUFFIX
+from stylecinegan.app.settings import Limits
+from tests.app.serving import Server, encode, landscape, picture_of
+
+COMMAND = "from stylecinegan.cli.main import main; main()"
+ARROW = [[0.2, 0.2], [0.6, 0.25]]
+STAYS = {"kind": "stays", "points": [[0.5, 0.1]], "radius": 0.1, "follows_edges": False}
+
+
+def message(data):
+    return json.loads(data)["message"]
+
+
+# A session
+
+
+def test_a_photo_becomes_a_mask_and_a_loop(server, photo):
+    session = server.open(photo, "my lake.png")
+    assert (session["width"], session["height"], session["name"]) == (160, 120, "my_lake")
+    _, headers, data = server.ask("GET", f"/api/sessions/{session['id']}/photo")
+    assert headers["content-type"] == "image/jpeg"
+    assert picture_of(data).shape == (120, 160, 3)
+    messages = server.preview(session["id"], {})
+    kinds = [kind for kind, _ in messages if kind != "news"]
+    assert kinds == ["mask", *["frame"] * 4]
+    mask = next(data for kind, data in messages if kind == "mask")
+    assert picture_of(mask).shape == (120, 160)
+    frames = [picture_of(data) for kind, data in messages if kind == "frame"]
+    assert {frame.shape for frame in frames} == {(72, 96, 3)}
+    assert np.abs(frames[0].astype(int) - frames[2]).mean() > 0.1
+    assert messages[-1] == ("news", {"type": "done"})
+
+
+def test_strokes_change_the_mask_where_they_are_and_nowhere_else(server, photo):
+    session = server.open(photo)
+
+    def mask_of(edits):
+        found = server.preview(session["id"], edits)
+        return picture_of(next(data for kind, data in found if kind == "mask")).astype(int)
+
+    plain, corrected = mask_of({}), mask_of({"strokes": [STAYS]})
+    x, y = (np.arange(160) + 0.5) / 160 - 0.5, (np.arange(120)[:, None] + 0.5) / 120 - 0.1
+    distance = np.hypot(160 * x, 120 * y)
+    assert (corrected[distance < 15] == 0).all()
+    assert plain[distance < 15].mean() > 200
+    np.testing.assert_array_equal(corrected[distance > 17], plain[distance > 17])
+    np.testing.assert_array_equal(mask_of({}), plain)
+
+
+def test_a_mistake_in_the_controls_is_told_and_the_mask_still_shown(server, photo):
+    session = server.open(photo)
+    messages = server.preview(session["id"], {"text": "clouds sing"})
+    assert messages[-1][1]["type"] == "error"
+    assert "unknown word" in messages[-1][1]["message"]
+    assert "mask" in [kind for kind, _ in messages]
+    everything = {**STAYS, "radius": 0.5, "points": [[0.0, 0.5], [1.0, 0.5]]}
+    messages = server.preview(session["id"], {"strokes": [everything]})
+    assert "nothing moves yet" in messages[-1][1]["message"]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm", "webp", "gif"])
+def test_a_video_of_each_kind_is_made_and_downloaded(server, photo, kind):
+    session = server.open(photo, "lake.png")
+    news = server.render(session["id"], {"arrows": [ARROW]}, {"format": kind, "num_frames": 3})
+    steps = [n["done"] for n in news if n["type"] == "progress"]
+    assert steps == [1, 2, 3]
+    video = next(n for n in news if n["type"] == "video")
+    assert (video["width"], video["height"]) == (160, 120)
+    status, headers, data = server.ask("GET", f"/api/sessions/{session['id']}/video")
+    assert status == 200
+    assert len(data) == video["bytes"]
+    assert headers["content-disposition"].endswith(f"lake.{kind}")
+    starts = {"mp4": data[4:8] == b"ftyp", "webm": data[:4] == b"\x1a\x45\xdf\xa3"}
+    starts |= {"webp": data[8:12] == b"WEBP", "gif": data[:4] == b"GIF8"}
+    assert starts[kind]
+
+
+def test_cancelling_stops_the_work_and_leaves_no_half_video(server, photo):
+    session = server.open(photo)
+    server.model.frame_s = 0.05
+    path = f"/api/sessions/{session['id']}/render"
+    result = []
+    thread = threading.Thread(
+        target=lambda: result.append(server.render(session["id"], {}, {"num_frames": 400}))
+    )
+    before = server.model.num_frames
+    thread.start()
+    wait_until(lambda: server.model.num_frames > before + 2)
+    assert server.ask("DELETE", path)[0] == 204
+    thread.join(30)
+    assert result[0][-1] == {"type": "cancelled"}
+    stopped_at = server.model.num_frames
+    assert stopped_at < before + 100
+    time.sleep(0.3)
+    assert server.model.num_frames == stopped_at
+    folder = server.app.sessions.find(session["id"]).folder
+    assert [file.name for file in folder.iterdir()] == ["photo.png"]
+    status, _, data = server.ask("GET", f"/api/sessions/{session['id']}/video")
+    assert status == 400
+    assert "no finished video" in message(data)
+
+
+def test_a_preview_goes_before_the_frames_of_a_long_video(server, photo):
+    anna, bob = server.open(photo), server.open(photo)
+    server.model.frame_s = 0.02
+    thread = threading.Thread(target=server.render, args=(anna["id"], {}, {"num_frames": 200}))
+    before = server.model.num_frames
+    thread.start()
+    wait_until(lambda: server.model.num_frames > before + 2)
+    assert server.preview(bob["id"], {})[-1][1] == {"type": "done"}
+    assert thread.is_alive()
+    server.ask("DELETE", f"/api/sessions/{anna['id']}/render")
+    thread.join(30)
+
+
+def test_a_page_that_goes_away_ends_its_work(server, photo):
+    session = server.open(photo)
+    server.model.frame_s = 0.05
+    before = server.model.num_frames
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    body = json.dumps({"video": {"num_frames": 400}})
+    path = f"/api/sessions/{session['id']}/render"
+    connection.request("POST", path, body, {"x-stylecinegan": "1"})
+    wait_until(lambda: server.model.num_frames > before + 2)
+    connection.close()
+    wait_until(lambda: not server.app.worker.is_busy)
+    assert server.model.num_frames < before + 200
+
+
+def test_a_reloaded_page_gets_its_edits_back(server, photo):
+    session = server.open(photo)
+    server.preview(session["id"], {"text": "clouds drift left", "arrows": [ARROW]})
+    _, _, data = server.ask("GET", f"/api/sessions/{session['id']}")
+    assert json.loads(data)["edits"]["text"] == "clouds drift left"
+    assert json.loads(data)["edits"]["arrows"] == [ARROW]
+
+
+def test_a_saved_session_opens_again_with_everything_in_it(server, photo):
+    session = server.open(photo, "lake.png")
+    path = f"/api/sessions/{session['id']}"
+    assert server.ask("POST", f"{path}/style", encode(landscape(seed=3)))[0] == 200
+    edits = {"strokes": [STAYS], "text": "clouds drift left", "has_style": True}
+    body = {"edits": edits, "video": {"num_frames": 30}}
+    status, headers, data = server.ask("POST", f"{path}/file", body)
+    assert status == 200
+    assert headers["content-disposition"].endswith(f"lake{SUFFIX}")
+    names = zipfile.ZipFile(BytesIO(data)).namelist()
+    assert sorted(names) == ["mask_remove.png", "photo.png", "session.json", "style.png"]
+    again = server.open(data, f"renamed{SUFFIX}")
+    assert again["name"] == "lake"
+    assert again["edits"]["text"] == "clouds drift left"
+    assert again["video"]["num_frames"] == 30
+    assert again["has_style"]
+    first = server.preview(session["id"], again["edits"])
+    assert server.preview(again["id"], again["edits"]) == first
+
+
+def test_an_upright_picture_is_decoded_once_and_on_the_server(server):
+    pixels = landscape()
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was held upright
+    turned = encode(np.rot90(pixels).copy(), exif=exif.tobytes())
+    session = server.open(turned)
+    assert (session["width"], session["height"]) == (160, 120)
+    plain = server.open(encode(pixels))
+    edits = {"strokes": [STAYS], "arrows": [ARROW]}
+    assert server.preview(session["id"], edits) == server.preview(plain["id"], edits)
+
+
+# Strangers
+
+
+def test_every_answer_allows_nothing_from_elsewhere(server):
+    for path in ("/", "/page/main.js", "/page/none", "/api/sessions/none"):
+        _, headers, _ = server.ask("GET", path)
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example", ""]
+)
+def test_a_request_under_another_name_is_refused(server, host):
+    for method, path in (("GET", "/"), ("POST", "/api/sessions?example")):
+        status, _, _ = server.ask(method, path, headers={"host": host})
+        assert status == 421 or (host == "" and status == 400)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"]
+)
+def test_a_request_from_another_site_is_refused(server, photo, origin):
+    status, _, _ = server.ask("POST", "/api/sessions", photo, {"origin": origin})
+    assert status == 403
+    session = server.open(photo)
+    path = f"/api/sessions/{session['id']}"
+    for method, at in (("GET", path), ("POST", f"{path}/preview"), ("DELETE", path)):
+        assert server.ask(method, at, headers={"origin": origin})[0] == 403
+    own = {"origin": server.address.rstrip("/")}
+    assert server.ask("GET", path, headers=own)[0] == 200
+
+
+def test_a_form_of_another_site_cannot_upload(server, photo):
+    # A form sends neither the header nor, in old browsers, an origin.
+    kind = {"content-type": "text/plain"}
+    assert server.ask("POST", "/api/sessions", photo, kind, plain=True)[0] == 403
+    site = {"sec-fetch-site": "cross-site"}
+    assert server.ask("POST", "/api/sessions", photo, site)[0] == 403
+    assert server.ask("GET", "/api/sessions/none", headers=site)[0] == 403
+
+
+def test_no_answer_is_given_to_a_question_across_origins(server):
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    asked["access-control-request-headers"] = "x-stylecinegan"
+    status, headers, _ = server.ask("OPTIONS", "/api/sessions", headers=asked, plain=True)
+    assert status == 403
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "identity", ["x", "0" * 24, "..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%00", "a" * 5000]
+)
+def test_a_guessed_session_is_not_there(server, photo, identity):
+    server.open(photo)
+    for method, rest in (("GET", ""), ("GET", "/photo"), ("GET", "/video"), ("POST", "/preview")):
+        status, _, data = server.ask(method, f"/api/sessions/{identity}{rest}", {})
+        assert status in (404, 405, 410)
+        assert b"root:" not in data
+
+
+def test_sessions_cannot_be_guessed_or_listed(server, photo):
+    ids = [server.open(photo)["id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert all(len(identity) >= 24 for identity in ids)
+    assert server.ask("GET", "/api/sessions")[0] == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page/../server.py",
+        "/page/..%2fserver.py",
+        "/page/%2e%2e/server.py",
+        "/page//etc/passwd",
+        "/page/main.js%00.css",
+        "/../../etc/passwd",
+        "/page/",
+        "/etc/passwd",
+    ],
+)
+def test_no_path_leads_to_another_file(server, path):
+    status, _, data = server.ask("GET", path)
+    assert status in (400, 404)
+    assert b"import" not in data
+    assert b"root:" not in data
+
+
+def test_a_name_with_a_path_in_it_is_only_a_name(server, photo):
+    for name, kept in (
+        ("../../etc/passwd", "passwd"),
+        ("C:\\windows\\lake.jpg", "lake"),
+        ("%2e%2e%2fx", "2e_2e_2fx"),
+        ('a"b;\r\nset-cookie.png', "a_b_set-cookie"),
+        ("", "photo"),
+        ("...", "photo"),
+        ("é" * 200 + ".png", "é" * 60),
+    ):
+        name = "".join(f"%{byte:02x}" for byte in name.encode())
+        session = server.open(photo, name)
+        assert session["name"] == kept
+        folder = server.app.sessions.find(session["id"]).folder
+        assert folder.parent == server.app.sessions.folder
+        assert [file.name for file in folder.iterdir()] == ["photo.png"]
+
+
+# Broken and hostile files
+
+
+def bomb(width=40000, height=40000):
+    """A PNG whose header asks for 1.6 gigapixels."""
+
+    def chunk(kind, data):
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"\0" * 10_000_000, 9)
+    start = b"\x89PNG\r\n\x1a\n"
+    return start + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(server, photo):
+    num_before = len(server.app.sessions)
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    page = b"<!doctype html><script>alert(1)</script>"
+    jpeg = encode(landscape(), "JPEG")
+    cases = [
+        (b"", "lake.jpg", "empty"),
+        (svg, "lake.jpg", "a web page or another marked-up text"),
+        (page, "lake.png", "a web page or another marked-up text"),
+        (b"%!PS-Adobe\n", "lake.jpg", "PostScript"),
+        (b"#EXTM3U\nfile:///etc/passwd", "lake.jpg", "unknown format"),
+        (photo[: len(photo) // 2], "lake.png", "damaged or cut off"),
+        (jpeg[: len(jpeg) // 2], "lake.jpg", "damaged or cut off"),
+        (os.urandom(5000), "lake.jpg", "unknown format"),
+        (bomb(), "lake.png", "megapixels"),
+        (bomb(9000, 9000), "lake.png", "a photo may have 50 megapixels here, lake has 81"),
+        (b"PK\x03\x04" + os.urandom(100), "a.stylecinegan", "wanted a session's file"),
+    ]
+    for body, name, wanted in cases:
+        status, _, data = server.ask("POST", "/api/sessions", body, {"x-name": name})
+        assert status == 400, name
+        assert wanted in message(data), (name, message(data))
+        assert str(server.app.sessions.folder) not in message(data)
+        assert "\n" not in message(data)
+    assert len(server.app.sessions) == num_before
+    wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == num_before)
+    assert server.open(photo)["width"] == 160
+
+
+def test_a_broken_style_picture_leaves_the_session_as_it_was(server, photo):
+    session = server.open(photo)
+    path = f"/api/sessions/{session['id']}/style"
+    status, _, data = server.ask("POST", path, b"<html>")
+    assert status == 400
+    assert "web page" in message(data)
+    messages = server.preview(session["id"], {"has_style": True})
+    assert "no style picture" in messages[-1][1]["message"]
+
+
+def archive(entries):
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in entries.items():
+            file.writestr(name, data)
+    return stream.getvalue()
+
+
+def test_a_hostile_session_file_is_refused_and_writes_nothing_outside(example, photo):
+    settings = json.dumps({"version": 1, "name": "../../x", "edits": {}})
+    deep = '{"version": 1, "edits": ' + "[" * 100000
+    cases = [
+        ({"../../evil.png": photo, "session.json": settings}, "other files"),
+        ({"/etc/cron.d/evil": photo, "session.json": settings}, "other files"),
+        ({"photo.png/../../evil": photo, "session.json": settings}, "other files"),
+        ({"photo.png": photo}, "settings are missing or damaged"),
+        ({"session.json": settings}, "no photo"),
+        ({"photo.png": photo, "session.json": deep}, "damaged"),
+        ({"photo.png": photo, "session.json": "[]"}, "no session of version 1"),
+        ({"photo.png": photo, "session.json": '{"version": 1, "edits": {"speed": 99}}'}, "speed"),
+        ({"photo.png": b"\0" * (3 << 20), "session.json": settings}, "exceeds 1 MiB"),
+    ]
+    with Server(example, limits=Limits(upload_mib=1)) as server:
+        for entries, wanted in cases:
+            status, _, data = server.ask("POST", "/api/sessions", archive(entries))
+            assert status == 400, wanted
+            assert wanted in message(data)
+        wait_until(lambda: not list(server.app.sessions.folder.iterdir()))
+        assert server.open(archive({"photo.png": photo, "session.json": settings}))["name"] == "x"
+
+
+def test_a_body_that_is_too_large_is_cut_off_early(example):
+    with Server(example, limits=Limits(upload_mib=1)) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.putrequest("POST", "/api/sessions")
+        connection.putheader("x-stylecinegan", "1")
+        connection.putheader("content-length", str(2 << 30))
+        connection.endheaders()
+        answer = connection.getresponse()  # before a single byte of the body
+        assert answer.status == 413
+        assert "at most 1 MiB" in message(answer.read())
+        # Without a length, by counting.
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as stream:
+            head = f"POST /api/sessions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+            head += "X-Stylecinegan: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            stream.sendall(head.encode())
+            sent = 0
+            try:
+                while sent < 64 << 20:
+                    stream.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+                    sent += 65536
+            except OSError:
+                pass
+        assert sent < 64 << 20
+        wait_until(lambda: not list(server.app.sessions.folder.iterdir()))
+        assert server.ask("POST", "/api/sessions/x/preview", "x" * (9 << 20))[0] in (410, 413)
+
+
+def test_a_client_that_stalls_or_goes_leaves_nothing(example):
+    with Server(example, limits=Limits(stall_s=0.3)) as server:
+        for is_patient in (True, False):
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            connection.putrequest("POST", "/api/sessions")
+            connection.putheader("x-stylecinegan", "1")
+            connection.putheader("content-length", "1000")
+            connection.endheaders()
+            connection.send(b"x" * 10)
+            if is_patient:
+                answer = connection.getresponse()
+                assert answer.status == 400
+                assert "stopped half-way" in message(answer.read())
+            connection.close()
+            wait_until(lambda: len(server.app.sessions) == 0)
+        wait_until(lambda: not list(server.app.sessions.folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "[]", "[" * 200000, '{"edits": 1}', '{"edits": {"strokes": [[]]}}', "\xff\xfe"],
+)
+def test_what_is_no_json_is_refused(server, photo, body):
+    session = server.open(photo)
+    for action in ("preview", "render", "file", "command"):
+        path = f"/api/sessions/{session['id']}/{action}"
+        status, _, data = server.ask("POST", path, body.encode("latin-1"))
+        if body == "" and action == "preview":
+            assert status == 200  # nothing is set
+        elif body != "":
+            assert status == 400, (action, body[:20])
+            assert message(data)
+
+
+# Bounds
+
+
+def test_the_session_that_was_idle_the_longest_makes_room(example, photo):
+    with Server(example, limits=Limits(sessions=2)) as server:
+        first, second = server.open(photo), server.open(photo)
+        assert server.ask("GET", f"/api/sessions/{first['id']}")[0] == 200  # in use again
+        third = server.open(photo)
+        gone = server.ask("GET", f"/api/sessions/{second['id']}")
+        assert gone[0] == 410
+        assert "over" in message(gone[2])
+        for session in (first, third):
+            assert server.ask("GET", f"/api/sessions/{session['id']}")[0] == 200
+        wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == 2)
+
+
+def test_an_idle_session_expires_with_its_files(example, photo):
+    with Server(example, limits=Limits(idle_minutes=0.005)) as server:
+        old = server.open(photo)
+        time.sleep(0.5)
+        server.open(photo)
+        assert server.ask("GET", f"/api/sessions/{old['id']}")[0] == 410
+        wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == 1)
+
+
+def test_a_video_larger_than_allowed_is_refused(example, photo):
+    with Server(example, limits=Limits(render_side=100, render_frames=10)) as server:
+        session = server.open(photo)
+        path = f"/api/sessions/{session['id']}/render"
+        for video, wanted in (({}, "choose a smaller size"), ({"num_frames": 11}, "from 2 to 10")):
+            status, _, data = server.ask("POST", path, {"video": video})
+            assert status == 400
+            assert wanted in message(data)
+        news = server.render(session["id"], {}, {"size": 96, "num_frames": 2})
+        assert news[-1] == {"type": "done"}
+
+
+def test_a_full_disk_is_told(example, photo):
+    with Server(example, limits=Limits(disk_mib=0)) as server:
+        server.open(photo)  # there was nothing yet
+        status, _, data = server.ask("POST", "/api/sessions", photo)
+        assert status == 400
+        assert "disk space" in message(data)
+
+
+def test_the_end_of_the_server_deletes_everything(example, photo):
+    with Server(example) as server:
+        session = server.open(photo)
+        server.render(session["id"], {}, {"num_frames": 2})
+        folder = server.app.sessions.folder
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+# A token, a proxy
+
+
+def test_beyond_this_machine_a_token_is_needed(example, photo):
+    with Server(example, token="correct horse") as server:
+        for path in ("/", "/page/main.js", "/api/sessions/x", "/?token=wrong", "/?token="):
+            assert server.ask("GET", path)[0] == 401
+        assert server.ask("POST", "/api/sessions", photo)[0] == 401
+        status, headers, _ = server.ask("GET", "/?token=correct%20horse")
+        assert status == 303
+        assert headers["location"] == "./"  # the address is free of it
+        cookie = headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        sent = {"cookie": cookie.split(";")[0]}
+        assert server.ask("GET", "/", headers=sent)[0] == 200
+        assert server.ask("POST", "/api/sessions?example", headers=sent)[0] == 201
+        assert server.ask("GET", "/", headers={"authorization": "Bearer correct horse"})[0] == 200
+
+
+def test_behind_a_proxy_other_names_are_allowed_and_the_page_needs_no_root(example):
+    with Server(example, hosts=["loops.example.org"], root_path="/loops") as server:
+        headers = {"host": "loops.example.org", "origin": "https://loops.example.org"}
+        status, _, page = server.ask("GET", "/", headers=headers)
+        assert status == 200
+        assert not re.search(rb'(?:src|href)="(?:/|https?:)', page)
+        assert server.ask("POST", "/api/sessions?example", headers=headers)[0] == 201
+        # A proxy that does not strip the prefix works as well.
+        assert server.ask("GET", "/loops/page/main.js", headers=headers)[0] == 200
+
+
+def test_the_command_refuses_what_it_cannot_serve():
+    cases = [
+        (["--port", "99999"], "cannot listen"),
+        (["--host", "203.0.113.7", "--port", "0"], "cannot listen"),
+        (["--token", "short"], "at least 8 characters"),
+        (["limits.wrong=1"], "limits"),
+    ]
+    for arguments, wanted in cases:
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND, "app", "--no-browser", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert wanted in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def wait_until(is_so, seconds=20):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -1,0 +1,158 @@
+import threading
+
+import pytest
+
+from stylecinegan.app.worker import Job, Worker
+from stylecinegan.errors import InputError
+
+
+@pytest.fixture
+def worker():
+    worker = Worker()
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+class Heard(list):
+    """What a job said."""
+
+    def outcomes(self):
+        return [news["type"] for news in self if news["type"] != "waiting"]
+
+
+def submit(worker, run, session="anna", **settings):
+    heard = Heard()
+    job = Job(session, run, heard.append, **settings)
+    worker.submit(job)
+    return job, heard
+
+
+def gate(worker):
+    """Keeps the worker busy until it is opened."""
+    is_open, is_running = threading.Event(), threading.Event()
+
+    def run(job):
+        is_running.set()
+        is_open.wait(20)
+
+    job, _ = submit(worker, run, "gate")
+    assert is_running.wait(20)
+    return is_open, job
+
+
+def test_jobs_run_one_after_the_other_and_say_that_they_are_done(worker):
+    order = []
+    jobs = [submit(worker, lambda job, n=n: order.append(n), str(n)) for n in range(5)]
+    for job, heard in jobs:
+        assert job.is_over.wait(20)
+        assert heard.outcomes() == ["done"]
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_the_newest_edit_takes_the_place_of_the_older_one_in_the_line(worker):
+    is_open, _ = gate(worker)
+    order = []
+    first, first_heard = submit(worker, lambda job: order.append("old"), replaces="preview")
+    submit(worker, lambda job: order.append("other"), "bob", replaces="preview")
+    newest, heard = submit(worker, lambda job: order.append("new"), replaces="preview")
+    assert first_heard.outcomes() == ["cancelled"]
+    assert first.is_over.is_set()
+    is_open.set()
+    assert newest.is_over.wait(20)
+    last, _ = submit(worker, lambda job: None)
+    assert last.is_over.wait(20)
+    assert order == ["new", "other"]
+    assert heard.outcomes() == ["done"]
+
+
+def test_a_newer_edit_stops_the_older_one_at_its_next_step(worker):
+    steps, is_running, go_on = [], threading.Event(), threading.Event()
+
+    def slow(job):
+        for step in range(1000):
+            job.check()
+            steps.append(step)
+            is_running.set()
+            go_on.wait(20)
+
+    _, heard = submit(worker, slow, replaces="preview")
+    assert is_running.wait(20)
+    newer, _ = submit(worker, lambda job: None, replaces="preview")
+    go_on.set()
+    assert newer.is_over.wait(20)
+    assert heard.outcomes() == ["cancelled"]
+    assert len(steps) == 1
+
+
+def test_urgent_work_goes_before_and_in_the_middle_of_what_is_not(worker):
+    order, is_running, go_on = [], threading.Event(), threading.Event()
+
+    def render(job):
+        is_running.set()
+        go_on.wait(20)
+        for step in range(2):
+            order.append(f"frame {step}")
+            worker.give_way()
+
+    submit(worker, render, is_urgent=False, replaces="render")
+    assert is_running.wait(20)
+    other, _ = submit(worker, lambda job: order.append("other video"), "bob", is_urgent=False)
+    submit(worker, lambda job: order.append("preview"), "carl")
+    go_on.set()
+    assert other.is_over.wait(20)
+    assert order == ["frame 0", "preview", "frame 1", "other video"]
+
+
+def test_everybody_hears_the_place_in_the_line(worker):
+    is_open, _ = gate(worker)
+    heard = [submit(worker, lambda job: None, name)[1] for name in ("anna", "bob", "carl")]
+    assert [news[-1]["position"] for news in heard] == [1, 2, 3]
+    is_open.set()
+
+
+def test_a_mistake_of_the_user_is_told_and_a_bug_is_not_shown(worker, caplog):
+    def wrong(job):
+        raise InputError("nothing moves")
+
+    def broken(job):
+        raise KeyError("/secret/path")
+
+    for run, message in ((wrong, "nothing moves"), (broken, "something went wrong here")):
+        job, heard = submit(worker, run)
+        assert job.is_over.wait(20)
+        assert heard[-1]["type"] == "error"
+        assert message in heard[-1]["message"]
+        assert "secret" not in heard[-1]["message"]
+    assert "secret" in caplog.text
+    job, heard = submit(worker, lambda job: None)
+    assert job.is_over.wait(20)
+    assert heard.outcomes() == ["done"]
+
+
+def test_a_session_that_ends_takes_its_work_along(worker):
+    is_open, _ = gate(worker)
+    _, heard = submit(worker, lambda job: None, "anna")
+    other, _ = submit(worker, lambda job: None, "bob")
+    assert worker.cancel_session("anna") == []
+    assert heard.outcomes() == ["cancelled"]
+    is_open.set()
+    assert other.is_over.wait(20)
+
+
+def test_stopping_ends_what_runs_and_what_waits():
+    worker = Worker()
+    worker.start()
+    is_running = threading.Event()
+
+    def endless(job):
+        while True:
+            is_running.set()
+            job.check()
+
+    _, heard = submit(worker, endless)
+    _, waiting = submit(worker, endless, "bob")
+    assert is_running.wait(20)
+    worker.stop()
+    assert heard.outcomes() == ["cancelled"]
+    assert waiting.outcomes() == ["cancelled"]
