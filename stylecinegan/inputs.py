@@ -37,10 +37,28 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+def check_precision(name: str) -> str:
+    """Checks the name of an arithmetic and returns it.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {name}")
+    return name
+
+
 def choose_precision(name: str, device: torch.device) -> str:
-    """The arithmetic of a name; ``"auto"`` is bf16 where the device computes with it natively."""
+    """The arithmetic of a name; ``"auto"`` is bf16 where the device computes with it natively.
+
+    Raises:
+        InputError: If the name is none.
+    """
     if name != "auto":
-        return name
+        return check_precision(name)
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     # Emulated bf16 is slower than fp32: only processors with the instructions gain.

@@ -16,10 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
-from stylecinegan.errors import InputError
+from stylecinegan.errors import InputError, TrainingError
 from stylecinegan.ops import ExtensionError
 from stylecinegan.resources import CONFIGS_DIR
-from stylecinegan.training.update import TrainingError
 
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 

@@ -22,8 +22,10 @@ from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.data.batches import Batches
 from stylecinegan.data.resident import ResidentBatches
 from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_number, check_precision
 from stylecinegan.training import distributed
 from stylecinegan.training.loop import train
+from stylecinegan.training.rendezvous import place_of
 
 PATH_KEYS = (
     "data.dir",
@@ -45,9 +47,36 @@ PATH_KEYS = (
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Runs the experiment on this process's share of the machines."""
+    check_settings(cfg)
     device = distributed.local_device(cfg.device)
-    with distributed.process_group(device):
+    with distributed.process_group(device, timeout_s=cfg.distributed.timeout_s):
         run_experiment(cfg, device, Path(HydraConfig.get().runtime.output_dir))
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Refuses what cannot be trained before anything takes time.
+
+    Raises:
+        InputError: If a number is out of its range, or a batch cannot be shared.
+    """
+    for name, least in {"num_steps": 1, "batch_size": 1, "num_accumulate": 1, "keep": 1}.items():
+        check_number(name, cfg[name], least=least, is_whole=True)
+    for name in ("seed", "num_workers", "sample_every"):
+        check_number(name, cfg[name], least=0, is_whole=True)
+    for name in ("save_every", "log_every"):
+        check_number(name, cfg[name], least=1, is_whole=True)
+    for name in ("max_seconds", "export_seconds"):
+        if cfg[name] is not None:
+            check_number(name, cfg[name], least=0)
+    check_number("distributed.timeout_s", cfg.distributed.timeout_s, least=1)
+    check_precision(cfg.precision)
+    place = place_of(os.environ)
+    num_processes = place.world_size if place else 1
+    if cfg.batch_size % (num_processes * cfg.num_accumulate):
+        raise InputError(
+            f"batch_size must be a multiple of {num_processes} processes times num_accumulate="
+            f"{cfg.num_accumulate}, got {cfg.batch_size}"
+        )
 
 
 def run_experiment(cfg: DictConfig, device: torch.device, run_dir: Path) -> None:

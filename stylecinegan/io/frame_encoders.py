@@ -1,4 +1,5 @@
-from dataclasses import dataclass, field
+import os
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -9,12 +10,17 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
+from stylecinegan.io.codecs import Codec
+
+BT709 = 1
+"""Of colour matrix, primaries and transfer, each in its list of the standard (ITU-T H.273)."""
+
 
 class FrameEncoder(Protocol):
     """Writes one video, frame by frame; the file is opened by the first frame."""
 
     def write(self, pixels: np.ndarray) -> None:
-        """Appends a frame, ``[H, W, 3]``, uint8."""
+        """Appends a frame, ``[H, W, 3]`` or with alpha ``[H, W, 4]``, uint8."""
         ...
 
     def close(self) -> None:
@@ -24,43 +30,6 @@ class FrameEncoder(Protocol):
     def abort(self) -> None:
         """Lets go of a file that will be deleted."""
         ...
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How one kind of file is encoded by FFmpeg."""
-
-    container: str
-    name: str
-    options: dict[str, str]
-    pixel_format: str = "yuv420p"
-    has_colour_tags: bool = True
-    container_options: dict[str, str] = field(default_factory=dict)
-
-
-# 12 ms for 1024x1024 on two threads, 38 to 42 dB on photos; "medium" takes three times as long for
-# 1 dB more, and "superfast" makes files half as large again.
-H264 = Codec(
-    "mp4",
-    "libx264",
-    {"preset": "veryfast", "crf": "17"},
-    # Moves the index to the front, so that a browser plays while it loads.
-    container_options={"movflags": "+faststart"},
-)
-# As fast as SVT-AV1's preset 10 at the same quality, and played by more browsers.
-VP9 = Codec(
-    "webm",
-    "libvpx-vp9",
-    {"deadline": "realtime", "cpu-used": "6", "crf": "20", "b": "0", "row-mt": "1"},
-)
-# libwebp converts colours itself. It holds the compressed frames until the end.
-WEBP = Codec(
-    "webp",
-    "libwebp_anim",
-    {"quality": "85", "compression_level": "2"},
-    pixel_format="bgra",
-    has_colour_tags=False,
-)
 
 
 class VideoEncoder:
@@ -71,33 +40,45 @@ class VideoEncoder:
         rate: Frames per second.
         codec: What to encode with.
         loops: How often an animation plays, 0 for ever; video containers cannot say.
+        repeat: How often the frames stand in the file. They are encoded once, and the compressed
+            data is kept in memory until the end: each repetition is the same bit by bit.
     """
 
-    def __init__(self, path: Path, rate: Fraction, codec: Codec, loops: int) -> None:
+    def __init__(
+        self, path: Path, rate: Fraction, codec: Codec, loops: int = 0, repeat: int = 1
+    ) -> None:
         self._path = path
         self._rate = rate
         self._codec = codec
+        self._repeat = repeat
         self._options = dict(codec.container_options)
-        if codec is WEBP:
-            self._options["loop"] = str(loops)
+        if codec.loop_option is not None:
+            self._options[codec.loop_option] = str(loops)
+        if codec.delay_option is not None:
+            self._options[codec.delay_option] = str(1 / rate)
         self._num_frames = 0
         self._container: OutputContainer | None = None
+        self._encoded: list[tuple[av.Packet, int, int]] = []
 
     def write(self, pixels: np.ndarray) -> None:
-        """Appends a frame, ``[H, W, 3]``, uint8."""
+        """Appends a frame, ``[H, W, 3]`` or with alpha ``[H, W, 4]``, uint8."""
         if self._container is None:
-            self._open(*pixels.shape[:2])
-        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            self._open(*pixels.shape)
+        frame = av.VideoFrame.from_ndarray(
+            pixels, format="rgba" if pixels.shape[-1] == 4 else "rgb24"
+        )
         if self._codec.has_colour_tags:
             # Tags alone would shift the colours by up to 26/255.
             frame = frame.reformat(
-                format=self._codec.pixel_format,
+                format=self._stream.pix_fmt,
                 src_color_range=ColorRange.JPEG,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
             )
+            # ProRes takes what it says of them from the frame.
+            frame.color_primaries = frame.color_trc = BT709
         else:
-            frame = frame.reformat(format=self._codec.pixel_format)
+            frame = frame.reformat(format=self._stream.pix_fmt)
         frame.pts = self._num_frames
         frame.time_base = 1 / self._rate
         frame.duration = 1
@@ -108,6 +89,7 @@ class VideoEncoder:
         """Completes the file."""
         if self._container is not None:
             self._mux(None)
+            self._write_repetitions()
             self._container.close()
 
     def abort(self) -> None:
@@ -115,29 +97,46 @@ class VideoEncoder:
         if self._container is not None:
             self._container.close()
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, height: int, width: int, num_channels: int) -> None:
+        # SVT-AV1 writes its settings to the error stream unless it is told not to.
+        os.environ.setdefault("SVT_LOG", "0")
         container = av.open(
             str(self._path), "w", format=self._codec.container, container_options=self._options
         )
         self._container = container
-        stream = container.add_stream(
-            self._codec.name, rate=self._rate, options=dict(self._codec.options)
-        )
+        has_alpha = num_channels == 4
+        options = self._codec.options | (self._codec.alpha_options if has_alpha else {})
+        stream = container.add_stream(self._codec.name, rate=self._rate, options=options)
         assert isinstance(stream, av.VideoStream)
         self._stream = stream
         stream.height, stream.width = height, width
-        stream.pix_fmt = self._codec.pixel_format
+        stream.pix_fmt = self._codec.alpha_pixel_format if has_alpha else self._codec.pixel_format
         stream.time_base = 1 / self._rate
+        if has_alpha and self._codec.container == "webm":
+            stream.metadata["alpha_mode"] = "1"
         if self._codec.has_colour_tags:
             context = stream.codec_context
             context.color_range = ColorRange.MPEG
-            # 1 is BT.709 in each of the three lists of the standard (ITU-T H.273).
-            context.colorspace = context.color_primaries = context.color_trc = 1
+            context.colorspace = context.color_primaries = context.color_trc = BT709
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         assert self._container is not None
         for packet in self._stream.encode(frame):
+            if self._repeat > 1:
+                assert packet.pts is not None
+                assert packet.dts is not None
+                self._encoded.append((packet, packet.pts, packet.dts))
             self._container.mux(packet)
+
+    def _write_repetitions(self) -> None:
+        assert self._container is not None
+        for repetition in range(1, self._repeat):
+            start = repetition * self._num_frames
+            for packet, shown, decoded in self._encoded:
+                # Writing has converted them to the unit of the file.
+                packet.time_base = 1 / self._rate
+                packet.pts, packet.dts, packet.duration = shown + start, decoded + start, 1
+                self._container.mux(packet)
 
 
 class FolderEncoder:
@@ -145,21 +144,28 @@ class FolderEncoder:
 
     Args:
         path: An existing folder.
+        repeat: How often the frames stand in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, repeat: int = 1) -> None:
         self._path = path
+        self._repeat = repeat
         self._num_frames = 0
 
     def write(self, pixels: np.ndarray) -> None:
-        """Appends a frame, ``[H, W, 3]``, uint8."""
-        file = self._path / f"frame_{self._num_frames:05d}.png"
+        """Appends a frame, ``[H, W, 3]`` or with alpha ``[H, W, 4]``, uint8."""
+        file = self._file(self._num_frames)
         # Level 1 takes a third of the time of the default, for files a tenth larger.
         Image.fromarray(pixels).save(file, compress_level=1)
         self._num_frames += 1
 
     def close(self) -> None:
-        """Does nothing: each file is complete."""
+        """Copies the frames as often as wanted; each file is complete."""
+        for frame in range(self._num_frames, self._num_frames * self._repeat):
+            shutil.copyfile(self._file(frame % self._num_frames), self._file(frame))
 
     def abort(self) -> None:
         """Does nothing: no file is open."""
+
+    def _file(self, frame: int) -> Path:
+        return self._path / f"frame_{frame:05d}.png"

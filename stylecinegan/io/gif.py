@@ -8,8 +8,9 @@ from PIL import GifImagePlugin, Image
 # The last of 256 entries marks what is unchanged since the previous frame.
 _NUM_COLOURS = 255
 _UNCHANGED = 255
-# Browsers show anything shorter for a tenth of a second.
-_SHORTEST_DELAY = 2  # hundredths of a second
+SHORTEST_DELAY = 2
+"""In hundredths of a second: browsers show anything shorter for a tenth of a second."""
+
 _PALETTE_SIDE = 512
 _CELL_BITS = 6
 _LEVELS = 16
@@ -27,12 +28,16 @@ class GifEncoder:
         path: File to write.
         rate: Frames per second.
         loops: How often the animation plays, 0 for ever.
+        shortest_delay: Frames that would be shown for less are left out, in hundredths of a second.
     """
 
-    def __init__(self, path: Path, rate: Fraction, loops: int) -> None:
+    def __init__(
+        self, path: Path, rate: Fraction, loops: int, shortest_delay: int = SHORTEST_DELAY
+    ) -> None:
         self._path = path
         self._rate = rate
         self._loops = loops
+        self._shortest_delay = shortest_delay
         self._num_frames = 0
         self._stream = None
         # The frame that waits for its delay, which the start of the next one gives.
@@ -47,7 +52,7 @@ class GifEncoder:
         start = self._start_of(self._num_frames)
         self._num_frames += 1
         if self._waiting is not None:
-            if start - self._waiting_start < _SHORTEST_DELAY:
+            if start - self._waiting_start < self._shortest_delay:
                 return
             self._flush(start)
         self._waiting = dither(pixels, self._table)

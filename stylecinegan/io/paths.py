@@ -11,7 +11,7 @@ from stylecinegan.errors import InputError
 PathLike = str | os.PathLike[str]
 
 # The empty suffix stands for a folder of frames.
-VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp", "")
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".gif", ".webp", ".avif", ".apng", "")
 
 
 MAX_FILE_BYTES = 2**30

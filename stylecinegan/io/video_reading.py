@@ -1,10 +1,13 @@
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from PIL import Image, ImageSequence
 from torch import Tensor
 
 from stylecinegan.errors import InputError
@@ -35,7 +38,7 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
     """Reads the frames of a video one at a time, upright.
 
     Args:
-        path: A video that FFmpeg reads, or a folder of pictures, taken by name.
+        path: A video that FFmpeg reads, an animated WebP, or a folder of pictures, taken by name.
         max_frames: Stop after so many frames.
 
     Returns:
@@ -50,11 +53,14 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
             raise InputError(f"cannot read {path}: wanted a folder of .png or .jpg, found neither")
         return (read_image(picture) for picture in pictures[:max_frames])
     file = existing_file(path, "a video", max_bytes=None).absolute()
+    if file.suffix.lower() == ".webp":
+        return _decode_webp(path, file, max_frames)
     try:
         with av.open(str(file), options=OPEN_OPTIONS, metadata_errors="replace") as container:
             contexts = [stream.codec_context for stream in container.streams.video]
             # Without a codec that FFmpeg knows there is no context.
             sizes = [(c.width, c.height) for c in contexts if c is not None]
+            number = _choose_stream(container)
             num_unknown = len(contexts) - len(sizes)
     except _DECODER_ERRORS as error:
         raise InputError(f"cannot read {path}: wanted a video, found other data") from error
@@ -62,8 +68,14 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
         raise InputError(f"cannot read {path}: wanted a video of a known codec, found none")
     if not sizes:
         raise InputError(f"cannot read {path}: wanted a video, found no picture stream")
-    _check_size(path, *sizes[0])
-    return _decode(path, file, max_frames)
+    _check_size(path, *sizes[number])
+    return _decode(path, file, number, max_frames)
+
+
+def _choose_stream(container: InputContainer) -> int:
+    """The stream of most frames: an animated AVIF also holds its first one as a still picture."""
+    counts = [stream.frames for stream in container.streams.video]
+    return counts.index(max(counts)) if counts else 0
 
 
 def _check_size(path: PathLike, width: int, height: int) -> None:
@@ -74,15 +86,26 @@ def _check_size(path: PathLike, width: int, height: int) -> None:
         )
 
 
-def _decode(path: PathLike, file: Path, max_frames: int | None) -> Iterator[Tensor]:
+def _decode_webp(path: PathLike, file: Path, max_frames: int | None) -> Iterator[Tensor]:
+    """Through Pillow, since FFmpeg decodes no animated WebP."""
+    try:
+        with Image.open(file, formats=["WEBP"]) as picture:
+            _check_size(path, *picture.size)
+            for frame in islice(ImageSequence.Iterator(picture), max_frames):
+                yield from_uint8(np.array(frame.convert("RGB")))
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"cannot read {path}: wanted a video, found other data") from error
+
+
+def _decode(path: PathLike, file: Path, number: int, max_frames: int | None) -> Iterator[Tensor]:
     try:
         with av.open(str(file), options=OPEN_OPTIONS, metadata_errors="replace") as container:
-            context = container.streams.video[0].codec_context
+            context = container.streams.video[number].codec_context
             context.thread_type = "AUTO"
             context.options = {"max_pixels": str(MAX_PIXELS)}
-            for number, frame in enumerate(container.decode(video=0)):
-                if number == max_frames:
-                    return
+            for frame in islice(container.decode(video=number), max_frames):
                 _check_size(path, frame.width, frame.height)
                 yield from_uint8(_rgb_of(frame))
     except InputError:

@@ -4,8 +4,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -13,15 +14,10 @@ import numpy as np
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.frame_encoders import (
-    H264,
-    VP9,
-    WEBP,
-    FolderEncoder,
-    FrameEncoder,
-    VideoEncoder,
-)
-from stylecinegan.io.gif import GifEncoder
+from stylecinegan.io.codecs import CODECS
+from stylecinegan.io.frame_encoders import FolderEncoder, FrameEncoder, VideoEncoder
+from stylecinegan.io.frame_spool import FrameSpool
+from stylecinegan.io.gif import SHORTEST_DELAY, GifEncoder
 from stylecinegan.io.paths import (
     VIDEO_SUFFIXES,
     PathLike,
@@ -30,40 +26,104 @@ from stylecinegan.io.paths import (
     reporting_write_errors,
 )
 from stylecinegan.io.pixels import to_uint8
+from stylecinegan.io.size_limit import encode_below
 
 logger = logging.getLogger(__name__)
 
 # Frames that may wait for the encoder; more would only take memory.
 _MAX_WAITING = 3
-_LONGEST_SIDE = {".mp4": 16384, ".webm": 65534, ".gif": 65535, ".webp": 16383}
+
+# A GIF that has to get small shows every second frame of 25 to 30 a second.
+_GIF_HALF_RATE = 16
+_GIF_HALF_DELAY = 6
+_LONGEST_SIDE = {suffix: codec.longest_side for suffix, codec in CODECS.items()} | {".gif": 65535}
+_LOOPING_SUFFIXES = (".gif", *(name for name, codec in CODECS.items() if codec.loop_option))
+_EVEN_SUFFIXES = tuple(name for name, codec in CODECS.items() if codec.needs_even_sides)
+
+ALPHA_SUFFIXES = ("", *(name for name, codec in CODECS.items() if codec.alpha_pixel_format))
+"""Kinds of video that hold alpha; the empty suffix stands for a folder of frames."""
 
 
 def write_video(
-    path: PathLike, frames: Iterable[Tensor], *, fps: float | Fraction, loops: int = 0
+    path: PathLike,
+    frames: Iterable[Tensor],
+    *,
+    fps: float | Fraction,
+    loops: int = 0,
+    repeat: int = 1,
+    max_bytes: int | None = None,
 ) -> None:
     """Writes a video; the suffix decides the format, and parent folders are created.
 
     Frames are taken one at a time while earlier ones are encoded in a thread. The result appears
     under its name when it is complete; if anything fails, also at an interrupt, what was there
-    before stays untouched. ``.mp4`` (H.264) and ``.webm`` (VP9) need even sides: an odd one loses
-    its last row or column, with a warning.
+    before stays untouched. ``.mp4`` (H.264), ``.webm`` (VP9), ``.mov`` (ProRes 4444) and ``.avif``
+    (AV1) need even sides: an odd one loses its last row or column, with a warning.
 
     Args:
-        path: ``.mp4``, ``.webm``, ``.gif``, ``.webp``, or a folder (no suffix or a trailing slash)
-            for ``frame_00000.png`` and so on. Such a folder of frames is replaced.
-        frames: Images ``[1, 3, H, W]`` in [-1, 1], all of one size.
+        path: ``.mp4``, ``.webm``, ``.mov``, ``.avif``, ``.gif``, ``.webp``, ``.apng``, or a folder
+            (no suffix or a trailing slash) for ``frame_00000.png`` and so on. Such a folder of
+            frames is replaced.
+        frames: Images ``[1, 3, H, W]`` in [-1, 1], all of one size, or ``[1, 4, H, W]`` with alpha
+            (-1 transparent, 1 opaque; colours not multiplied by it) for ``.webm``, ``.mov``,
+            ``.webp``, ``.apng`` and folders.
         fps: Frames per second. GIF counts in hundredths of a second and keeps the total length.
-        loops: How often ``.gif`` and ``.webp`` play; 0 is for ever. The others cannot say.
+        loops: How often ``.gif``, ``.webp``, ``.avif``, ``.apng`` play; 0 is for ever. The others
+            cannot say.
+        repeat: How often the frames stand one after another in the file, for players that do not
+            loop; not for the four formats that do.
+        max_bytes: The file has at most so many: pictures are made smaller until they fit, and GIF
+            shows about 15 a second first. The frames wait on disk meanwhile. Not for a folder.
 
     Raises:
-        InputError: If the file cannot be written, there is no frame, or ``fps`` is no rate.
+        InputError: If the file cannot be written, there is no frame, ``fps`` is no rate, the format
+            cannot do what is wanted, or no picture is small enough for ``max_bytes``.
         ValueError: If a frame is not one image or differs in size from the first.
     """
     rate = _frame_rate(fps)
+    suffix = output_path(path)[1]
+    check_video_options(path, repeat=repeat, max_bytes=max_bytes)
     with replacing(path, VIDEO_SUFFIXES) as temporary:
-        suffix = output_path(path)[1]
-        encoder = _encoder(temporary, suffix, rate, loops)
-        _encode(path, encoder, _pixels_of(path, suffix, frames))
+        pixels = _pixels_of(path, suffix, frames)
+
+        def encode(pixels: Iterable[np.ndarray], shortest_delay: int = SHORTEST_DELAY) -> None:
+            encoder = _encoder(temporary, suffix, rate, loops, repeat, shortest_delay)
+            _encode(path, encoder, iter(pixels))
+
+        if max_bytes is None:
+            encode(pixels)
+            return
+        with reporting_write_errors(path):
+            spool = FrameSpool(temporary.parent, pixels)
+        with closing(spool):
+            is_fast = suffix == ".gif" and rate > _GIF_HALF_RATE
+            encode_half = partial(encode, shortest_delay=_GIF_HALF_DELAY) if is_fast else None
+            encode_below(max_bytes, temporary, spool, encode, encode_half=encode_half, name=path)
+
+
+def check_video_options(path: PathLike, *, repeat: int = 1, max_bytes: int | None = None) -> None:
+    """Checks that a kind of video can do what is wanted, before anything takes time.
+
+    Args:
+        path: As for :func:`write_video`, as the others.
+        repeat: As above.
+        max_bytes: As above.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    suffix = output_path(path)[1]
+    if repeat < 1:
+        raise InputError(f"repeat must be at least 1, got {repeat}")
+    if repeat > 1 and suffix in _LOOPING_SUFFIXES:
+        raise InputError(
+            f"cannot write {path}: {suffix} loops by itself, repeat={repeat} is for "
+            ".mp4, .webm, .mov and folders of frames"
+        )
+    if max_bytes is not None and suffix == "":
+        raise InputError(f"cannot write {path}: a folder of frames has no size to stay under")
+    if max_bytes is not None and max_bytes <= 0:
+        raise InputError(f"max_mb must be more than 0, got {max_bytes / 1e6:g}")
 
 
 def _frame_rate(fps: float | Fraction) -> Fraction:
@@ -74,29 +134,30 @@ def _frame_rate(fps: float | Fraction) -> Fraction:
     return rate or Fraction(1, 1001)
 
 
-def _encoder(path: Path, suffix: str, rate: Fraction, loops: int) -> FrameEncoder:
+def _encoder(
+    path: Path, suffix: str, rate: Fraction, loops: int, repeat: int, shortest_delay: int
+) -> FrameEncoder:
     if suffix == "":
-        return FolderEncoder(path)
+        return FolderEncoder(path, repeat)
     if suffix == ".gif":
-        return GifEncoder(path, rate, loops)
-    codec = {".mp4": H264, ".webm": VP9, ".webp": WEBP}[suffix]
-    return VideoEncoder(path, rate, codec, loops)
+        return GifEncoder(path, rate, loops, shortest_delay)
+    return VideoEncoder(path, rate, CODECS[suffix], loops, repeat)
 
 
 def _pixels_of(path: PathLike, suffix: str, frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
-    """Yields ``[H, W, 3]``, uint8, of each frame, cropped as the format needs it."""
+    """Yields ``[H, W, 3 or 4]``, uint8, of each frame, cropped as the format needs it."""
     first_shape = None
     for frame in frames:
         if first_shape is None:
             first_shape = frame.shape
             _check_frame_size(path, suffix, frame)
-        if frame.ndim != 4 or frame.shape[1] != 3 or frame.shape != first_shape:
+        if frame.ndim != 4 or frame.shape[1] not in (3, 4) or frame.shape != first_shape:
             raise ValueError(
-                f"frames must be [1, 3, H, W] and of one size, got {list(frame.shape)} "
+                f"frames must be [1, 3 or 4, H, W] and of one size, got {list(frame.shape)} "
                 f"after {list(first_shape)}"
             )
         pixels = to_uint8(frame).numpy()
-        if suffix in (".mp4", ".webm"):
+        if suffix in _EVEN_SUFFIXES:
             height, width = (side - side % 2 for side in pixels.shape[:2])
             pixels = np.ascontiguousarray(pixels[:height, :width])
         yield pixels
@@ -106,15 +167,24 @@ def _pixels_of(path: PathLike, suffix: str, frames: Iterable[Tensor]) -> Iterato
 
 def _check_frame_size(path: PathLike, suffix: str, frame: Tensor) -> None:
     height, width = frame.shape[-2:]
+    if frame.shape[1] == 4 and suffix not in ALPHA_SUFFIXES:
+        wanted = ", ".join(filter(None, ALPHA_SUFFIXES))
+        raise InputError(
+            f"cannot write {path}: {suffix} holds no alpha, wanted {wanted} or a folder of frames"
+        )
     longest = _LONGEST_SIDE.get(suffix)
     if longest is not None and max(height, width) > longest:
         raise InputError(
             f"cannot write {path}: wanted at most {longest} pixels a side for {suffix}, "
             f"found {width}x{height}"
         )
-    if suffix in (".mp4", ".webm") and (height % 2 or width % 2):
-        if min(height, width) < 2:
-            raise InputError(f"cannot write {path}: wanted 2x2 pixels, found {width}x{height}")
+    smallest = CODECS[suffix].smallest_side if suffix in CODECS else 1
+    if min(height, width) < smallest:
+        raise InputError(
+            f"cannot write {path}: wanted at least {smallest} pixels a side for {suffix}, "
+            f"found {width}x{height}"
+        )
+    if suffix in _EVEN_SUFFIXES and (height % 2 or width % 2):
         logger.warning(
             "%s needs even sides: the video is %dx%d, cropped from %dx%d at the right and bottom",
             suffix,

@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +14,14 @@ import torch.distributed as dist
 # Python ends, which aborts the process.
 import torch.distributed.nn.functional
 from torch import Tensor
+
+from stylecinegan.errors import InputError, TrainingError
+from stylecinegan.inputs import choose_device
+from stylecinegan.training.peers import PeerWatch
+from stylecinegan.training.rendezvous import meet, place_of
+
+_LOST = re.compile(r"gloo|NCCL|[Tt]imed out|[Cc]onnection|peer")
+"""What the backends say when another process is gone or late."""
 
 
 def rank() -> int:
@@ -36,39 +45,85 @@ def local_device(name: str = "auto") -> torch.device:
     Args:
         name: ``"auto"`` takes the GPU of this process's local rank if there is one, ``"cuda"``
             demands it; anything else is a device's name.
+
+    Raises:
+        InputError: If this machine has no such device, or fewer GPUs than processes.
     """
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device("cuda", local_rank) if name == "cuda" else torch.device(name)
+    if name == "cuda" or (name == "auto" and torch.cuda.is_available()):
+        num = torch.cuda.device_count()
+        if 0 < num <= local_rank:
+            raise InputError(
+                f"wanted a GPU for each process of this machine, found {num}: "
+                f"--nproc-per-node={num}, or device=cpu"
+            )
+        name = f"cuda:{local_rank}"
+    return choose_device(name)
 
 
 @contextmanager
-def process_group(device: torch.device, *, timeout_minutes: float = 30) -> Iterator[None]:
+def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[None]:
     """Joins the processes that ``torchrun`` started, and leaves them at the end.
 
     Without ``RANK`` and ``WORLD_SIZE`` in the environment this process trains alone. GPU tensors
     travel through NCCL, CPU tensors (the flags of :func:`any_rank`) always through gloo, so that
-    agreeing on a flag does not wait for the GPU.
+    agreeing on a flag does not wait for the GPU. While the group lasts, SIGTERM and SIGINT end a
+    process that waits for one that is gone (:class:`PeerWatch`).
+
+    Args:
+        device: Of this process.
+        timeout_s: Seconds for which the processes wait for each other, at the beginning and in
+            every operation.
+
+    Raises:
+        InputError: If not all processes come in time.
+        TrainingError: If one ends while the others wait for it.
     """
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+    place = place_of(os.environ)
+    if place is None:
         yield
         return
     backend = "gloo"
     if device.type == "cuda":
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    store = meet(place, timeout_s=timeout_s)
+    with PeerWatch(store, place.rank, place.world_size):
+        with _together():
+            dist.init_process_group(
+                backend,
+                store=store,
+                rank=place.rank,
+                world_size=place.world_size,
+                timeout=timedelta(seconds=timeout_s),
+            )
+        try:
+            yield
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Says in one line that a process is gone, which the backends do in their own ways."""
     try:
         yield
-    finally:
-        dist.destroy_process_group()
+    except RuntimeError as error:
+        text = str(error)
+        if not isinstance(error, dist.DistError) and not _LOST.search(text):
+            raise
+        number, reason = os.environ.get("RANK", "0"), text.splitlines()[0][:200]
+        raise TrainingError(
+            f"process {number} lost the others: the same command goes on from the last state "
+            f"({reason})"
+        ) from error
 
 
 def average_(values: Tensor) -> Tensor:
     """Replaces a tensor, in place, by its mean over the processes."""
     if world_size() > 1:
-        dist.all_reduce(values)
+        with _together():
+            dist.all_reduce(values)
         values.div_(world_size())
     return values
 
@@ -78,7 +133,8 @@ def any_rank(flag: bool) -> bool:
     if world_size() == 1:
         return flag
     flags = torch.tensor(int(flag))
-    dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+    with _together():
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags.item())
 
 
@@ -87,7 +143,8 @@ def gather(value: Any) -> list[Any]:
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
-    dist.all_gather_object(values, value)
+    with _together():
+        dist.all_gather_object(values, value)
     return values
 
 

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylecinegan.errors import InputError
-from stylecinegan.training.update import TrainingError
+from stylecinegan.errors import InputError, TrainingError
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from stylecinegan.errors import TrainingError
 from stylecinegan.training import distributed
 
 logger = logging.getLogger(__name__)
@@ -14,10 +15,6 @@ Loss = Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 Precision = Literal["fp32", "bf16", "fp16"]
 
 _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on: the message is one line that says why and what helps."""
 
 
 class Update:

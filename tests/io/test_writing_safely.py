@@ -12,7 +12,7 @@ from stylecinegan import io
 from stylecinegan.errors import InputError
 from stylecinegan.io import video_writing
 
-TARGETS = ["a.mp4", "a.webm", "a.gif", "a.webp", "frames/"]
+TARGETS = ["a.mp4", "a.webm", "a.gif", "a.webp", "a.mov", "a.avif", "a.apng", "frames/"]
 
 
 def frames(num_frames, side=32):

@@ -26,7 +26,8 @@ LAYERS = (
     ("backbones", "warping"),
     ("io", "visualization"),
     ("checkpoints",),
-    ("generator", "ops", "inputs", "training"),
+    ("training",),
+    ("generator", "ops", "inputs"),
     ("errors", "resources"),
 )
 """From the top down. Whatever stands in a line imports from the lines below it alone."""

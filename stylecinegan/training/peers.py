@@ -1,0 +1,117 @@
+"""Whether the other processes still live, for a process that is told to end."""
+
+import os
+import signal
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import torch.distributed as dist
+
+_SILENCE = 5
+"""Beats after which a process that says nothing counts as gone."""
+
+_LEFT = 2**40
+"""Taken from the count of a process that has left in order."""
+
+_LOOK_EVERY_S = 0.1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class PeerWatch:
+    """Ends this process when it is told to and another one is gone.
+
+    Python answers a signal when the main thread comes back to it, which a collective operation
+    whose peer is gone never does. Every process therefore counts its beats in the store that all
+    share. Once SIGTERM or SIGINT has come, which a thread is told by Python's wake-up pipe even
+    then, and another process has fallen silent, this process ends at once with status 1: what
+    would be left to do in order cannot be done without the others. As long as all live, the
+    signal is the main thread's, which may take its time to save.
+
+    Args:
+        store: Of all processes.
+        rank: Number of this process.
+        world_size: Number of processes.
+        beat_s: Seconds between beats; by default one, and more where there are many processes.
+    """
+
+    def __init__(
+        self, store: dist.Store, rank: int, world_size: int, *, beat_s: float | None = None
+    ) -> None:
+        self._store = store.clone()  # of its own: a waiting operation would hold up the beats
+        self._rank = rank
+        self._others = [other for other in range(world_size) if other != rank]
+        self._beat_s = max(1.0, world_size / 64) if beat_s is None else beat_s
+        now = time.monotonic()
+        self._seen: dict[int, tuple[int, float]] = {other: (0, now) for other in self._others}
+        self._answered = now
+        self._is_over = threading.Event()
+        self._has_failed = False
+        self._pipe: tuple[int, int] | None = None
+        self._previous_pipe = -1
+        self._beats = threading.Thread(target=self._beat, name="peer-beats", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begins to beat and to listen."""
+        self._beats.start()
+        if threading.current_thread() is threading.main_thread():
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[1], False)
+            self._previous_pipe = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, name="peer-signals", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves; in order unless of an error, so that the others do not take it for gone."""
+        self._has_failed = kind is not None
+        self._is_over.set()
+        if self._pipe is not None:
+            signal.set_wakeup_fd(self._previous_pipe)
+            os.close(self._pipe[1])
+        self._beats.join(self._beat_s * 2)
+
+    def gone(self) -> int | None:
+        """The first of the other processes that has fallen silent."""
+        now = time.monotonic()
+        longest = _SILENCE * self._beat_s
+        if self._others and now - self._answered > longest:
+            return self._others[0]  # the store is with it, or with a launcher that is gone as well
+        silent = (other for other, (_, when) in self._seen.items() if now - when > longest)
+        return next(silent, None)
+
+    def _beat(self) -> None:
+        try:
+            while not self._is_over.wait(self._beat_s):
+                self._store.add(f"beat/{self._rank}", 1)
+                for other in self._others:
+                    beats, _ = self._seen[other]
+                    count = self._store.add(f"beat/{other}", 0)
+                    if count != beats or count < 0:
+                        self._seen[other] = (count, time.monotonic())
+                self._answered = time.monotonic()
+            if not self._has_failed:
+                self._store.add(f"beat/{self._rank}", -_LEFT)
+        except (dist.DistError, RuntimeError):
+            return  # whoever had the store is gone; gone() tells by the silence
+
+    def _listen(self) -> None:
+        assert self._pipe is not None
+        has_to_stop = False
+        while received := os.read(self._pipe[0], 64):
+            has_to_stop = has_to_stop or any(number in _STOP_SIGNALS for number in received)
+            while has_to_stop and not self._is_over.is_set():
+                gone = self.gone()
+                if gone is not None:
+                    message = f"error: stopped; process {gone} does not answer any more\n"
+                    os.write(2, message.encode())
+                    os._exit(1)
+                time.sleep(_LOOK_EVERY_S)
+            if self._is_over.is_set():
+                break
+        os.close(self._pipe[0])

@@ -1,0 +1,161 @@
+"""How the processes of one training find each other, and who is told when one does not come."""
+
+import logging
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch.distributed as dist
+
+from stylecinegan.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_FIRST_WORD_S = 3.0
+"""Seconds of waiting after which it is said for what."""
+
+_NEXT_WORD_S = 30.0
+_LOOK_EVERY_S = 0.2
+_CONNECT_S = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of this process among all, as launchers write it into the environment.
+
+    Attributes:
+        rank: Number of this process.
+        world_size: Number of processes.
+        address: Host of the meeting point (``MASTER_ADDR``).
+        port: Its port (``MASTER_PORT``).
+        has_agent: Whether the launcher runs the meeting point; process 0 does otherwise.
+        attempt: How often the launcher has started the processes before.
+    """
+
+    rank: int
+    world_size: int
+    address: str
+    port: int
+    has_agent: bool = False
+    attempt: int = 0
+
+
+def place_of(environment: Mapping[str, str]) -> Place | None:
+    """Reads the place of this process, ``None`` where it is alone.
+
+    Raises:
+        InputError: If a variable of the launcher is missing or no number, or the rank is none.
+    """
+    if "RANK" not in environment or "WORLD_SIZE" not in environment:
+        return None
+    names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    missing = [name for name in names if name not in environment]
+    if missing:
+        raise InputError(f"wanted {', '.join(names)} of a launcher, found no {missing[0]}")
+    numbers = {}
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"):
+        if not environment[name].isdecimal():
+            raise InputError(f"wanted a number in {name}, found {environment[name]!r}")
+        numbers[name] = int(environment[name])
+    rank, world_size, port = numbers.values()
+    if rank >= world_size:
+        raise InputError(f"wanted RANK below WORLD_SIZE={world_size}, found {rank}")
+    if port >= 2**16:
+        raise InputError(f"wanted a port below 65536 in MASTER_PORT, found {port}")
+    return Place(
+        rank,
+        world_size,
+        environment["MASTER_ADDR"],
+        port,
+        environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+        int(environment.get("TORCHELASTIC_RESTART_COUNT", "0")),
+    )
+
+
+def meet(place: Place, *, timeout_s: float) -> dist.Store:
+    """Waits until every process has come, and says for whom.
+
+    The waiting happens in Python: PyTorch's own is silent and answers no signal.
+
+    Args:
+        place: Of this process.
+        timeout_s: Seconds to wait at most.
+
+    Returns:
+        The store that all processes share.
+
+    Raises:
+        InputError: If not all came in time, the port cannot be used, or two have one rank.
+    """
+    patience = _Patience(place, timeout_s)
+    is_host = place.rank == 0 and not place.has_agent
+    while not is_host and not _answers(place):
+        patience.wait("the first")
+    store = dist.PrefixStore(f"attempt{place.attempt}", _open(place, is_host=is_host))
+    if store.add(f"come/{place.rank}", 1) > 1:
+        raise InputError(f"wanted processes of different RANK, found two of {place.rank}")
+    store.add("come", 1)
+    while (num_come := store.add("come", 0)) < place.world_size:
+        patience.wait(str(place.world_size - num_come))
+    store.set_timeout(timedelta(seconds=timeout_s))
+    return store
+
+
+class _Patience:
+    """Waits in small steps, says now and then for whom, and ends."""
+
+    def __init__(self, place: Place, timeout_s: float) -> None:
+        self._place = place
+        self._timeout_s = timeout_s
+        self._begin = time.monotonic()
+        self._next_word = self._begin + _FIRST_WORD_S
+
+    def wait(self, missing: str) -> None:
+        """Waits a moment for some of the processes.
+
+        Raises:
+            InputError: If the time is over.
+        """
+        place, now = self._place, time.monotonic()
+        if now - self._begin > self._timeout_s:
+            raise InputError(
+                f"waited {self._timeout_s:g} s (distributed.timeout_s) for {missing} of "
+                f"{place.world_size} processes ({place.address}:{place.port})"
+            )
+        if now > self._next_word:
+            self._next_word = now + _NEXT_WORD_S
+            logger.warning(
+                "waiting for %s of %d processes (%s:%d)",
+                missing,
+                place.world_size,
+                place.address,
+                place.port,
+            )
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _answers(place: Place) -> bool:
+    """Tells whether somebody listens at the meeting point."""
+    try:
+        with socket.create_connection((place.address, place.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _open(place: Place, *, is_host: bool) -> dist.TCPStore:
+    try:
+        return dist.TCPStore(
+            place.address,
+            place.port,
+            is_master=is_host,
+            timeout=timedelta(seconds=_CONNECT_S),
+            wait_for_workers=False,
+        )
+    except (dist.DistError, RuntimeError) as error:
+        reason = "in use" if "EADDRINUSE" in str(error) else str(error).splitlines()[0]
+        raise InputError(
+            f"cannot meet at {place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): {reason}"
+        ) from error

@@ -1,0 +1,150 @@
+"""Processes that do not come, or go while others wait for them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stylecinegan.errors import InputError
+from stylecinegan.training.rendezvous import place_of
+
+PROGRAM = """\
+import os, signal, sys, time, torch
+from stylecinegan.cli import command_line
+from stylecinegan.training import distributed
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+@command_line.errors_in_one_line
+def main(cfg):
+    with distributed.process_group(torch.device("cpu"), timeout_s=float(sys.argv[1])):
+        print("together", flush=True)
+        if sys.argv[2] == "work":
+            while True:
+                distributed.any_rank(False)
+                time.sleep(0.02)
+        time.sleep(3600)
+main(None)
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start():
+    """Starts a process of a group and stops it in the end."""
+    processes = []
+
+    def run(rank, world_size, port, *, timeout_s=60, role="work"):
+        group = {"RANK": rank, "WORLD_SIZE": world_size, "MASTER_PORT": port}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(timeout_s), role],
+                env={**os.environ, **group, "MASTER_ADDR": "127.0.0.1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def read_until(stream, words):
+    for line in stream:
+        if words in line:
+            return line
+    raise AssertionError(f"ended without {words}")
+
+
+@pytest.mark.parametrize(
+    ("rank", "missing", "number"),
+    [("0", "3 of 4", signal.SIGTERM), ("2", "the first of 4", signal.SIGINT)],
+)
+def test_who_waits_for_others_says_so_and_ends_at_a_signal(start, rank, missing, number):
+    port = free_port()
+    process = start(rank, "4", port)
+    line = read_until(process.stderr, "waiting")
+    assert f"waiting for {missing} processes (127.0.0.1:{port})" in line
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "stopped"
+
+
+def test_the_waiting_has_a_limit(start):
+    port = free_port()
+    process = start("0", "2", port, timeout_s=1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors == (
+        f"error: waited 1 s (distributed.timeout_s) for 1 of 2 processes (127.0.0.1:{port})\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_who_waits_for_a_process_that_does_not_answer(start, number):
+    port = free_port()
+    waiting, frozen = (start(rank, "2", port, timeout_s=600) for rank in ("0", "1"))
+    for process in (waiting, frozen):
+        read_until(process.stdout, "together")
+    frozen.send_signal(signal.SIGSTOP)  # as a machine that has lost its network
+    time.sleep(1)
+    waiting.send_signal(number)
+    _, errors = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1
+    assert errors == "error: stopped; process 1 does not answer any more\n"
+
+
+def test_who_loses_a_process_in_the_middle_of_the_work_ends_with_one_line(start):
+    port = free_port()
+    killed, left = (start(rank, "2", port, timeout_s=600) for rank in ("0", "1"))
+    for process in (killed, left):
+        read_until(process.stdout, "together")
+    killed.kill()
+    _, errors = left.communicate(timeout=60)
+    assert left.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: process 1 lost the others")
+    assert "Traceback" not in errors
+
+
+def test_a_signal_while_all_live_is_left_to_the_program(start):
+    port = free_port()
+    told, other = (start(rank, "2", port) for rank in ("0", "1"))
+    for process in (told, other):
+        read_until(process.stdout, "together")
+    told.send_signal(signal.SIGTERM)
+    _, errors = told.communicate(timeout=60)
+    assert errors.splitlines()[-1] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"MASTER_ADDR": None}, "found no MASTER_ADDR"),
+        ({"RANK": "two"}, "a number in RANK, found 'two'"),
+        ({"RANK": "4"}, "RANK below WORLD_SIZE=4, found 4"),
+        ({"MASTER_PORT": "99999"}, "below 65536 in MASTER_PORT, found 99999"),
+    ],
+)
+def test_a_launcher_that_says_nonsense_is_an_error(changes, message):
+    environment = {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    environment |= {name: value for name, value in changes.items() if value is not None}
+    for name in [name for name, value in changes.items() if value is None]:
+        del environment[name]
+    with pytest.raises(InputError, match=message):
+        place_of(environment)
+
+
+def test_a_process_without_a_launcher_is_alone():
+    assert place_of({"PATH": "/bin"}) is None
