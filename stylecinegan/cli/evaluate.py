@@ -26,6 +26,7 @@ QUOTED_KEYS = (
     "table.photos.listed",
     "table.squeezenet",
     "table.lpips_trunk",
+    "table.reference",
     "table.labelled.dir",
     "table.labelled.labels_dir",
     "table.labelled.held_out",

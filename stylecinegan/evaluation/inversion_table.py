@@ -1,28 +1,126 @@
 """Table 5: inversion with w+ alone and with w+ and D^10, and samples of the generator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.backbones.lpips_trunks import Net
+from stylecinegan.data.pictures import stem
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.comparison import make_metrics
+from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
 from stylecinegan.evaluation.photos import Photos
-from stylecinegan.evaluation.report import Row, Table
-from stylecinegan.losses.adversarial import SqueezeNetFeatures
-from stylecinegan.metrics.pictures import FeatureStatistics, multi_scale_ssim, rmse
+from stylecinegan.evaluation.report import Table
+from stylecinegan.evaluation.statistics import deviation, deviations, mean_rows
+from stylecinegan.metrics.frechet_protocols import (
+    FrechetProtocol,
+    picture_protocols,
+    seeds_of_run,
+)
+from stylecinegan.metrics.gaussians import Gaussian
+from stylecinegan.metrics.pictures import PictureMetric
 
 PAPER = {
-    "w+ only": {"RMSE": 18.5902, "MS-SSIM": 0.7893},
-    "w+ and D10": {"RMSE": 5.6404, "MS-SSIM": 0.9907},
+    "w+ only": {
+        "LPIPS alex": 0.0153,
+        "RMSE": 18.5901,
+        "MS-SSIM": 0.7891,
+        "fid_pytorch_fid_256": 40.8276,
+    },
+    "w+ and D10": {
+        "LPIPS alex": 0.0019,
+        "RMSE": 5.6410,
+        "MS-SSIM": 0.9907,
+        "fid_pytorch_fid_256": 11.8231,
+    },
 }
-"""Of Table 5, on 256 photos of its own test set at 1024x1024."""
+"""On 256 photos of its own test set at 1024x1024; which net LPIPS had is not said."""
 
 NUM_RECONSTRUCTIONS = 16
 NUM_SAMPLES_SHOWN = 64
 BATCH = 16
+
+
+@dataclass(frozen=True)
+class InversionMeasurement:
+    """Measures both inversions of a photo; called with the photo's name.
+
+    Attributes:
+        model: Ours.
+        photos: The photos.
+        metrics: Numbers of two pictures.
+        protocols: Fréchet distances, whose features are kept beside the numbers.
+    """
+
+    model: StyleCineGAN
+    photos: Photos
+    metrics: Sequence[PictureMetric]
+    protocols: Sequence[FrechetProtocol]
+
+    @torch.no_grad()
+    def __call__(self, name: str) -> Entries:
+        """Measures; an entry an inversion, and one with the features of the photo."""
+        photo, label = self.photos.read(name), stem(name)
+        entries: Entries = [{"photo": label, "features": self._features(photo)}]
+        for row, image in self.invert(photo).items():
+            figures = {metric.name: float(metric(image, photo)) for metric in self.metrics}
+            features = self._features(image)
+            entries.append({"row": row, "photo": label, **figures, "features": features})
+        return entries
+
+    @torch.no_grad()
+    def invert(self, photo: Tensor) -> dict[str, Tensor]:
+        """Inverts a photo both ways, at its own size."""
+        inversion = self.model.invert(photo)
+        code_only = self.model.generator(inversion.w_plus).clamp(-1.0, 1.0)
+        return {
+            row: _fit(image, photo)
+            for row, image in zip(PAPER, (code_only, inversion.image), strict=True)
+        }
+
+    def _features(self, image: Tensor) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        for protocol in self.protocols:
+            statistics = protocol.statistics()
+            statistics.add(image)
+            found[protocol.name] = [float(f"{x:.7g}") for x in statistics.features()[0]]
+        return found
+
+
+@dataclass(frozen=True)
+class SampleMeasurement:
+    """Measures the samples of a run by all protocols; called with ``run_NUMBER``.
+
+    Attributes:
+        model: Ours.
+        count: Samples of a run.
+        protocols: Fréchet distances.
+        real: What samples are compared with, by protocol.
+    """
+
+    model: StyleCineGAN
+    count: int
+    protocols: Sequence[FrechetProtocol]
+    real: Mapping[str, Gaussian]
+
+    @torch.no_grad()
+    def __call__(self, name: str) -> Entries:
+        """Measures; one entry."""
+        statistics = [protocol.statistics() for protocol in self.protocols]
+        for images in _samples(self.model, seeds_of_run(int(name[4:]), self.count)):
+            for taken in statistics:
+                taken.add(images)
+        distances = {
+            protocol.name: self.real[protocol.name].distance(taken.gaussian())
+            for protocol, taken in zip(self.protocols, statistics, strict=True)
+        }
+        return [{"run": name, **distances}]
 
 
 @torch.no_grad()
@@ -32,74 +130,132 @@ def measure_inversion(
     *,
     photos: Photos,
     num_samples: int = 5000,
+    num_runs: int = 3,
+    reference: str | Path | None = None,
     squeezenet: str | Path | None = None,
+    lpips: Net | None = "alex",
+    lpips_trunk: str | Path | None = None,
+    num_processes: int = 1,
 ) -> Table:
-    """Measures how well photos are inverted, and writes pictures of it.
+    """Measures how well photos are inverted, and how near samples are, and writes pictures of it.
 
-    RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. The Fréchet distance
-    compares samples of the generator (ψ = 1, seeds 0 …) with the photos over fixed SqueezeNet
-    features (``fire9``, averaged over the picture): it serves to compare runs and is no FID.
+    LPIPS, RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. Fréchet distances
+    are measured by every protocol whose weights are at hand: of both inversions to the photos, and
+    of samples of the generator (ψ = 1) to the photos, mean and deviation over runs with other
+    seeds. What is measured is kept in ``photos/`` and ``samples/``; a second run goes on.
 
     Args:
         model: What is measured.
-        output_dir: Where ``reconstructions.png`` (photo, w+ only, w+ and D^10) and ``samples.png``
-            (64 samples, seeds 0 to 63, ψ = 1) are written.
+        output_dir: Where ``reconstructions.png`` (photo, w+ only, w+ and D^10), ``samples.png``
+            (64 samples, seeds 0 to 63, ψ = 1) and ``reference/PROTOCOL.npz``, the statistics of
+            the photos, are written.
         photos: Photos that the model was not trained on.
-        num_samples: Samples for the Fréchet distance; 0 leaves it and the sample sheet out.
-        squeezenet: ``.npz`` of SqueezeNet 1.0; without it there is no Fréchet distance.
+        num_samples: Samples a run; 0 leaves them out.
+        num_runs: Runs, each with seeds of its own.
+        reference: Folder of ``PROTOCOL.npz`` that samples are compared with, in place of the
+            photos' own statistics.
+        squeezenet: ``.npz`` of SqueezeNet 1.0; without it there is no distance over its features.
+        lpips: Network of LPIPS.
+        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
+            out where it is missing there.
+        num_processes: Processes; the numbers do not depend on it.
 
     Returns:
-        The table, with one detail a photo.
+        The table, with one detail a photo and inversion.
+
+    Raises:
+        InputError: If a file that was named cannot be used.
     """
-    network = None if squeezenet is None or not num_samples else SqueezeNetFeatures(squeezenet)
-    real = None if network is None else FeatureStatistics(network)
-    details: list[Row] = []
-    shown: list[Tensor] = []
-    for name, photo in tqdm(photos, total=len(photos), unit="photo"):
-        inversion = model.invert(photo)
-        code_only = model.generator(inversion.w_plus).clamp(-1.0, 1.0)
-        inverted = {"w+ only": code_only, "w+ and D10": inversion.image}
-        for row, image in inverted.items():
-            fitted = _fit(image, photo)
-            figures = {"RMSE": rmse(fitted, photo), "MS-SSIM": multi_scale_ssim(fitted, photo)}
-            details.append({"row": row, "photo": name, **figures})
-        if len(shown) < 3 * NUM_RECONSTRUCTIONS:
-            shown += [photo, *inverted.values()]
-        if real is not None:
-            real.add(photo)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    cell = (256, 256)
-    io.write_image(
-        output_dir / "reconstructions.png", visualization.contact_sheet(shown, 6, cell=cell)
-    )
-    rows = [_mean(details, name) for name in PAPER]
+    if num_samples and num_runs < 1:
+        raise InputError(f"num_runs must be at least 1, got {num_runs}")
+    protocols = picture_protocols(squeezenet)
+    side = min(photos.read(photos.names[0]).shape[2:])
+    metrics = make_metrics(side, None, lpips, lpips_trunk)
+    digest = photos.digest()
+    settings = {
+        "model": fingerprint(model),
+        "photos": f"{digest} {photos.size}",
+        "metrics": f"{[m.name for m in metrics]} {[p.name for p in protocols]}",
+    }
+    measure = InversionMeasurement(model, photos, metrics, protocols)
+    kept = Kept(output_dir / "photos", settings)
+    results = measure_all(photos.names, measure, kept, num_processes=num_processes)
+    found = [entry for entries in results for entry in entries]
+    real = {p.name: _gaussian(found, p, None) for p in protocols}
+    for protocol in protocols:
+        path = output_dir / "reference" / f"{protocol.name}.npz"
+        real[protocol.name].write(path, protocol.name, digest)
+    details = [
+        {key: value for key, value in entry.items() if key != "features"}
+        for entry in found
+        if "row" in entry
+    ]
+    rows = [
+        {**row, **_distances(found, protocols, real, str(row["row"]))}
+        for row in mean_rows(details, PAPER)
+    ]
+    spread = deviations(details, PAPER)
+    _write_reconstructions(measure, output_dir)
+    title = f"Inversion of {len(photos)} photos, SHA-256 of their pixels {digest[:8]}…"
+    seconds = kept.seconds(photos.names)
+    sources = f"photos {digest[:8]}…"
+    if reference is not None:
+        read = {p.name: Gaussian.read(Path(reference) / f"{p.name}.npz", p.name) for p in protocols}
+        real = {name: gaussian for name, (gaussian, _) in read.items()}
+        sources = ", ".join(sorted({f"photos {source[:8]}…" for _, source in read.values()}))
     if num_samples:
-        sampled = None if network is None else FeatureStatistics(network)
-        _measure_samples(model, output_dir, num_samples, sampled)
-        if real is not None and sampled is not None:
-            rows.append({"row": "samples", "Fréchet (SqueezeNet)": real.distance(sampled)})
-    return Table(f"Inversion of {len(photos)} photos", rows, PAPER, details)
+        _write_samples(model, output_dir)
+    if num_samples and protocols:
+        measure_run = SampleMeasurement(model, num_samples, protocols, real)
+        settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
+        kept = Kept(output_dir / "samples", settings)
+        names = [f"run_{run}" for run in range(num_runs)]
+        runs = [entries[0] for entries in measure_all(names, measure_run, kept)]
+        columns = {p.column(num_samples): [float(run[p.name]) for run in runs] for p in protocols}
+        rows.append({"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}})
+        if num_runs > 1:
+            spread["samples"] = {column: deviation(values) for column, values in columns.items()}
+        title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
+        seconds += kept.seconds(names)
+    return Table(title, rows, PAPER, details, spread, seconds=seconds)
 
 
-def _measure_samples(
-    model: StyleCineGAN, output_dir: Path, count: int, statistics: FeatureStatistics | None
-) -> None:
-    """Writes the sample sheet and, where asked for, takes the statistics of the samples."""
-    wanted = count if statistics is not None else min(count, NUM_SAMPLES_SHOWN)
+def _gaussian(found: Entries, protocol: FrechetProtocol, row: str | None) -> Gaussian:
+    features = [e["features"][protocol.name] for e in found if e.get("row") == row]
+    return Gaussian.of(np.array(features, dtype=np.float64))
+
+
+def _distances(
+    found: Entries, protocols: Sequence[FrechetProtocol], real: Mapping[str, Gaussian], row: str
+) -> dict[str, float]:
+    return {
+        p.column(real[p.name].count): real[p.name].distance(_gaussian(found, p, row))
+        for p in protocols
+        if real[p.name].count > 1
+    }
+
+
+def _write_reconstructions(measure: InversionMeasurement, output_dir: Path) -> None:
     shown: list[Tensor] = []
-    for images in tqdm(_samples(model, wanted), total=-(-wanted // BATCH), unit="batch"):
-        if len(shown) < NUM_SAMPLES_SHOWN:
-            shown += images.split(1)
-        if statistics is not None:
-            statistics.add(images)
-    sheet = visualization.contact_sheet(shown[:NUM_SAMPLES_SHOWN], 8)
-    io.write_image(output_dir / "samples.png", sheet)
+    for name in measure.photos.names[:NUM_RECONSTRUCTIONS]:
+        photo = measure.photos.read(name)
+        shown += [photo, *measure.invert(photo).values()]
+    sheet = visualization.contact_sheet(shown, 6, cell=(256, 256))
+    io.write_image(output_dir / "reconstructions.png", sheet)
 
 
-def _samples(model: StyleCineGAN, count: int) -> Iterator[Tensor]:
-    for first in range(0, count, BATCH):
-        seeds = range(first, min(first + BATCH, count))
-        codes = [model.generator.sample_w_plus(seed, truncation=1.0) for seed in seeds]
+def _write_samples(model: StyleCineGAN, output_dir: Path) -> None:
+    batches = _samples(model, range(NUM_SAMPLES_SHOWN))
+    shown = [image for images in batches for image in images.split(1)]
+    io.write_image(output_dir / "samples.png", visualization.contact_sheet(shown, 8))
+
+
+def _samples(model: StyleCineGAN, seeds: range) -> Iterator[Tensor]:
+    for first in range(0, len(seeds), BATCH):
+        codes = [
+            model.generator.sample_w_plus(seed, truncation=1.0)
+            for seed in seeds[first : first + BATCH]
+        ]
         yield model.generator(torch.cat(codes)).clamp(-1.0, 1.0)
 
 
@@ -107,12 +263,3 @@ def _fit(image: Tensor, photo: Tensor) -> Tensor:
     if image.shape == photo.shape:
         return image
     return F.interpolate(image, photo.shape[2:], mode="bilinear", antialias=True)
-
-
-def _mean(details: list[Row], name: str) -> Row:
-    chosen = [entry for entry in details if entry["row"] == name]
-    columns = ("RMSE", "MS-SSIM")
-    return {
-        "row": name,
-        **{c: sum(float(entry[c]) for entry in chosen) / len(chosen) for c in columns},
-    }

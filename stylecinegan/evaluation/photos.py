@@ -1,5 +1,6 @@
 """The photos that a table is measured on."""
 
+import hashlib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -54,8 +55,21 @@ class Photos:
     def __iter__(self) -> Iterator[tuple[str, Tensor]]:
         """Yields names without suffix and photos, ``[1, 3, H, W]`` in [-1, 1]."""
         for name in self.names:
-            pixels = torch.from_numpy(self.folder.read(name).copy())
-            yield stem(name), resize_photo(from_uint8(pixels), self.size)
+            yield stem(name), self.read(name)
+
+    def read(self, name: str) -> Tensor:
+        """Reads one of ``names``, ``[1, 3, H, W]`` in [-1, 1]."""
+        pixels = torch.from_numpy(self.folder.read(name).copy())
+        return resize_photo(from_uint8(pixels), self.size)
+
+    def digest(self) -> str:
+        """SHA-256 over the pixels of all photos, in their order, as they are read here."""
+        sha256 = hashlib.sha256()
+        for name in self.names:
+            pixels = self.folder.read(name)
+            sha256.update(f"{pixels.shape}".encode())
+            sha256.update(pixels.tobytes())
+        return sha256.hexdigest()
 
     def beside(self, name: str, suffix: str) -> Path:
         """Path of the file that belongs to a photo: its name without suffix, then ``suffix``."""

@@ -22,7 +22,7 @@ class Table:
         rows: The system's name under ``"row"``, then its numbers by column.
         paper: The paper's numbers, by row and column, where it has any.
         details: One entry a picture or clip, with whatever was measured on it.
-        deviations: Standard deviation over the clips, by row and column.
+        deviations: Standard deviation over clips, photos or runs, by row and column.
         differences: Rows that compare the others with the first, shown below the table.
         seconds: What measuring took, also in earlier runs that this one went on from.
     """
@@ -79,7 +79,7 @@ def to_markdown(table: Table) -> str:
     """Lays a table out: ours ± deviation, with a slash the paper's number where there is one."""
     lines = [table.title, "", *_lay_out(table.rows, table)]
     if table.deviations:
-        lines += ["", "± is the standard deviation over the clips."]
+        lines += ["", "± is the standard deviation over clips, photos or runs with other seeds."]
     if table.paper:
         lines += ["", "ours / paper (difference)"]
     if table.differences:

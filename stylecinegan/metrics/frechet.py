@@ -17,7 +17,8 @@ from torchvision.models import Inception3
 from stylecinegan.checkpoints import read_pickle
 from stylecinegan.checkpoints.published_files import find_weights
 from stylecinegan.errors import InputError
-from stylecinegan.metrics.regions import MeanOver, as_stored, cover, share_of
+from stylecinegan.metrics.gaussians import Gaussian
+from stylecinegan.metrics.regions import MeanOver, as_stored, cover, share_of, to_pixels
 
 INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
 I3D = "i3d_torchscript.pt"
@@ -65,20 +66,15 @@ class FeatureStatistics:
 
     def distance(self, other: "FeatureStatistics") -> float:
         """Fréchet distance between the two Gaussians."""
-        mean, covariance = self._gaussian()
-        other_mean, other_covariance = other._gaussian()
-        # The trace of the product's root, by two symmetric problems: with a root h of one
-        # covariance, C1 C2 has the eigenvalues of h C2 h, real and at least 0. The general root
-        # of pytorch_fid takes several times as long and fails with SciPy 1.18 and later.
-        values, vectors = np.linalg.eigh(covariance)
-        root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
-        eigenvalues = np.linalg.eigvalsh(root @ other_covariance @ root).clip(min=0.0)
-        spread = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(eigenvalues).sum()
-        return float(np.square(mean - other_mean).sum() + spread)
+        return self.gaussian().distance(other.gaussian())
 
-    def _gaussian(self) -> tuple[np.ndarray, np.ndarray]:
-        features = np.concatenate(self._features)
-        return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+    def gaussian(self) -> Gaussian:
+        """Fits what was added."""
+        return Gaussian.of(self.features())
+
+    def features(self) -> np.ndarray:
+        """The pooled features of all that was added, ``[N, C]``, float64."""
+        return np.concatenate(self._features)
 
 
 class InceptionFeatures(nn.Module):
@@ -148,7 +144,7 @@ class I3DFeatures(nn.Module):
 
     def forward(self, video: Tensor) -> list[Tensor]:
         """Computes ``[B, 400, 1, 1]`` of ``[B, 3, T, H, W]`` in [-1, 1], T of 16 as a rule."""
-        # Differs from other code in nothing but the order: pixels are scaled here, and the
-        # network resizes each frame to 224x224.
-        features = self.network(as_stored(video), rescale=False, resize=True, return_features=True)
+        # As StyleGAN-V feeds it: the 256 values of a file, which the network scales to [-1, 1]
+        # itself after it has resized each frame to 224x224.
+        features = self.network(to_pixels(video), rescale=True, resize=True, return_features=True)
         return [features[:, :, None, None]]

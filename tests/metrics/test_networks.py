@@ -259,7 +259,7 @@ def test_inception_features_are_the_activations_of_pytorch_fid(hub, tmp_path):
     one = FeatureStatistics(InceptionFeatures(tmp_path / "inception.pth"))
     one.add(pictures[:2])
     one.add(pictures[2:])
-    np.testing.assert_allclose(np.concatenate(one._features), wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(one.features(), wanted, rtol=1e-4, atol=1e-6)
 
 
 class ToyDetector(nn.Module):
@@ -268,8 +268,30 @@ class ToyDetector(nn.Module):
     def forward(self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool):
         assert resize
         assert return_features
-        assert not rescale
+        if rescale:
+            x = 2.0 * x / 255.0 - 1.0
         return torch.stack([x.mean(dim=[1, 2, 3, 4]), x[:, 0].mean(dim=[1, 2, 3])], dim=1)
+
+
+class Inputs(nn.Module):
+    """Hands on what the I3D file is fed."""
+
+    def forward(self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool):
+        assert rescale
+        assert resize
+        return x.flatten(1)
+
+
+def test_fvd_feeds_the_256_values_of_a_file_and_lets_the_network_scale_them(tmp_path):
+    torch.jit.script(Inputs()).save(str(tmp_path / "inputs.pt"))
+    video = torch.tensor([-1.3, -1.0, -0.0101, 0.0, 0.5, 1.0]).view(1, 1, 1, 1, 6)
+    fed = I3DFeatures(tmp_path / "inputs.pt")(video.expand(1, 3, 2, 1, 6))[0].flatten()
+    # Clamped, mapped by 127.5 (x + 1) and rounded, as a file of 8 bits holds them.
+    assert fed[:6].tolist() == [0.0, 0.0, 126.0, 128.0, 191.0, 255.0]
+    torch.jit.script(ToyDetector()).save(str(tmp_path / "toy.pt"))
+    stored = torch.rand(2, 3, 4, 8, 8).mul(255).round() / 127.5 - 1.0
+    features = I3DFeatures(tmp_path / "toy.pt")(stored)[0].flatten(1)
+    torch.testing.assert_close(features[:, 0], stored.mean(dim=(1, 2, 3, 4)))
 
 
 def test_fvd_takes_videos_and_refuses_a_mean_over_an_area(tmp_path):

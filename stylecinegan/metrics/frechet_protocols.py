@@ -1,0 +1,88 @@
+"""Fréchet distances by name: the name fixes the network, its features and what it is fed.
+
+A column is called by the protocol and the number of pictures on either side,
+``fid_pytorch_fid_5000``: the distance grows as the number falls, so numbers of two names are not
+comparable.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from stylecinegan.errors import InputError
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
+from stylecinegan.metrics.frechet import FeatureStatistics, I3DFeatures, InceptionFeatures
+
+logger = logging.getLogger(__name__)
+
+FID = "fid_pytorch_fid"
+"""FID as ``pytorch_fid`` 0.3.0 has it: its Inception, 2048 features, 8-bit pictures resized to 299
+without antialiasing."""
+
+FVD = "fvd_i3d_16f"
+"""FVD as StyleGAN-V has it: its I3D file, 400 features, 16 frames of 8 bits, resized to 224."""
+
+SQUEEZENET = "frechet_squeezenet_fire9"
+"""Over 512 features of SqueezeNet 1.0, ``fire9`` averaged over the picture. It is no FID."""
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    FID: InceptionFeatures,
+    FVD: I3DFeatures,
+    SQUEEZENET: SqueezeNetFeatures,
+}
+
+
+@dataclass(frozen=True)
+class FrechetProtocol:
+    """A name and its network.
+
+    Args:
+        name: One of :data:`NETWORKS`.
+        weights: The network's file; by default in torch's folder of downloads.
+
+    Raises:
+        InputError: If the name is another, or the weights are not there.
+    """
+
+    name: str
+    weights: str | Path | None = None
+    network: nn.Module = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Builds the network."""
+        if self.name not in NETWORKS:
+            raise InputError(f"protocol must be one of {', '.join(NETWORKS)}, got {self.name}")
+        weights = () if self.weights is None else (self.weights,)
+        object.__setattr__(self, "network", NETWORKS[self.name](*weights).eval())
+
+    def statistics(self) -> FeatureStatistics:
+        """Statistics of a set, still empty."""
+        return FeatureStatistics(self.network)
+
+    def column(self, count: int) -> str:
+        """Name of a distance between sets of ``count``."""
+        return f"{self.name}_{count}"
+
+
+def picture_protocols(squeezenet: str | Path | None) -> list[FrechetProtocol]:
+    """The protocols for pictures whose weights are at hand.
+
+    Args:
+        squeezenet: ``.npz`` of SqueezeNet 1.0.
+    """
+    protocols: list[FrechetProtocol] = []
+    try:
+        protocols.append(FrechetProtocol(FID))
+    except InputError as error:
+        logger.warning("no FID: %s", error)
+    if squeezenet is not None:
+        protocols.append(FrechetProtocol(SQUEEZENET, squeezenet))
+    return protocols
+
+
+def seeds_of_run(run: int, count: int) -> range:
+    """The seeds of a run's samples; no two runs share one."""
+    return range(run * count, (run + 1) * count)

@@ -1,0 +1,89 @@
+"""Gaussians of features: Fréchet distances of two, and one of real pictures kept in a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stylecinegan.errors import InputError
+from stylecinegan.io.paths import replacing
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """What a Fréchet distance knows of a set of pictures or videos.
+
+    Attributes:
+        mean: ``[C]``, float64.
+        covariance: ``[C, C]``, with n - 1.
+        count: Pictures or videos.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> "Gaussian":
+        """Fits features, ``[N, C]``."""
+        covariance = np.atleast_2d(np.cov(features, rowvar=False))
+        return cls(features.mean(axis=0), covariance, len(features))
+
+    def distance(self, other: "Gaussian") -> float:
+        """Fréchet distance."""
+        # The trace of the product's root, by two symmetric problems: with a root h of one
+        # covariance, C1 C2 has the eigenvalues of h C2 h, real and at least 0. The general root
+        # of pytorch_fid takes several times as long and fails with SciPy 1.18 and later.
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
+        eigenvalues = np.linalg.eigvalsh(root @ other.covariance @ root).clip(min=0.0)
+        traces = np.trace(self.covariance) + np.trace(other.covariance)
+        spread = traces - 2 * np.sqrt(eigenvalues).sum()
+        return float(np.square(self.mean - other.mean).sum() + spread)
+
+    def write(self, path: str | Path, protocol: str, source: str) -> None:
+        """Writes an ``.npz``; the covariance as its lower triangle in single precision.
+
+        Args:
+            path: Target.
+            protocol: Name of what the features are, see :class:`FrechetProtocol`.
+            source: What the pictures are, e.g. the digest of their pixels.
+        """
+        lower = self.covariance[np.tril_indices(len(self.mean))].astype(np.float32)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(Path(path), (".npz",)) as temporary:
+            np.savez_compressed(
+                temporary,
+                mean=self.mean,
+                lower=lower,
+                count=np.int64(self.count),
+                protocol=np.str_(protocol),
+                source=np.str_(source),
+            )
+
+    @classmethod
+    def read(cls, path: str | Path, protocol: str) -> tuple["Gaussian", str]:
+        """Reads what :meth:`write` wrote.
+
+        Returns:
+            The Gaussian and the source.
+
+        Raises:
+            InputError: If the file is missing or damaged, or holds features of another protocol.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found, source = str(file["protocol"]), str(file["source"])
+                mean, lower = file["mean"].astype(np.float64), file["lower"].astype(np.float64)
+                count = int(file["count"])
+            covariance = np.zeros((len(mean), len(mean)))
+            covariance[np.tril_indices(len(mean))] = lower
+        except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"wanted statistics of {protocol} in {path}, found {reason}"
+            ) from error
+        if found != protocol:
+            raise InputError(f"wanted statistics of {protocol} in {path}, found those of {found}")
+        covariance += np.tril(covariance, -1).T
+        return cls(mean, covariance, count), source
