@@ -1,5 +1,6 @@
 """Perceptual distances of pictures in pairs: LPIPS, and one over fixed SqueezeNet features."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from stylecinegan.losses.adversarial import SqueezeNetFeatures
 from stylecinegan.metrics.regions import MeanOver, as_stored, cover, mean_over
 
 
-class _FeatureMetric(nn.Module):
+class FeatureMetric(nn.Module):
     """A distance that is a mean over maps of several layers; arguments as of ``RMSE``."""
 
     name: str
@@ -34,12 +35,26 @@ class _FeatureMetric(nn.Module):
         over: MeanOver = "picture",
     ) -> Tensor:
         """Compares ``[B, 3, H, W]`` in [-1, 1]; ``[B]``, 0 for equal pictures."""
+        return self.by_convention(actual, expected, region, [over])[over]
+
+    @torch.no_grad()
+    def by_convention(
+        self,
+        actual: Tensor,
+        expected: Tensor,
+        region: Tensor | None,
+        conventions: Iterable[MeanOver],
+    ) -> dict[MeanOver, Tensor]:
+        """As a call for each convention, but the features, which they share, are computed once."""
         pictures = [as_stored(cover(image, region)) for image in (actual, expected)]
         maps = self.maps(*pictures)
-        return self.combine(torch.stack([mean_over(values, region, over) for values in maps]))
+        return {
+            over: self.combine(torch.stack([mean_over(values, region, over) for values in maps]))
+            for over in conventions
+        }
 
 
-class LPIPS(_FeatureMetric):
+class LPIPS(FeatureMetric):
     """LPIPS, version 0.1 (Zhang et al. 2018), as the package ``lpips`` has it.
 
     Over a region, every layer's map is averaged with the region's share of its places as weights.
@@ -82,7 +97,7 @@ class LPIPS(_FeatureMetric):
         return layers.sum(dim=0)
 
 
-class SqueezeNetDistance(_FeatureMetric):
+class SqueezeNetDistance(FeatureMetric):
     """Distance over fixed ImageNet features of SqueezeNet 1.0. It is not LPIPS.
 
     The mean over four layers of the squared distance of unit-length feature vectors: what

@@ -10,6 +10,7 @@ from pytorch_msssim.ssim import gaussian_filter
 from torch import Tensor
 
 from stylecinegan.metrics.frechet import FeatureStatistics
+from stylecinegan.metrics.perceptual import FeatureMetric
 from stylecinegan.metrics.regions import (
     NAMES,
     MeanOver,
@@ -64,11 +65,15 @@ def compare(
     """
     if region is None:
         return {metric.name: metric(actual, expected) for metric in metrics}
-    return {
-        f"{metric.name} ({name})": metric(actual, expected, region, over)
-        for metric in metrics
-        for over, name in NAMES.items()
-    }
+    conventions: list[MeanOver] = list(NAMES)
+    figures: dict[str, Tensor] = {}
+    for metric in metrics:
+        if isinstance(metric, FeatureMetric):
+            values = metric.by_convention(actual, expected, region, conventions)
+        else:
+            values = {over: metric(actual, expected, region, over) for over in conventions}
+        figures |= {f"{metric.name} ({NAMES[over]})": value for over, value in values.items()}
+    return figures
 
 
 class RMSE:
