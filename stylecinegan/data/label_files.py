@@ -11,7 +11,7 @@ from stylecinegan.data.label_pictures import describe_classes, read_classes
 from stylecinegan.data.labelme import read_drawing
 from stylecinegan.data.pictures import PICTURE_SUFFIXES, PictureFolder
 from stylecinegan.errors import InputError
-from stylecinegan.io.decoding import open_picture
+from stylecinegan.io.formats import open_picture
 
 _DRAWING, _PICTURE = ".json", ".png"
 

@@ -7,13 +7,17 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.decoding import MAX_PIXELS, open_picture
+from stylecinegan.io.decoding import MAX_PIXELS, decode_8_bits, flatten
+from stylecinegan.io.formats import open_picture
 from stylecinegan.io.paths import MAX_FILE_BYTES
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+    | {".heic", ".heif", ".avif"}
+)
 # What Pillow's decoders and zip files raise on damaged data, besides MemoryError.
 BROKEN = (
     OSError,
@@ -65,9 +69,12 @@ class PictureFolder:
         return picture
 
     def read(self, name: str) -> np.ndarray:
-        """Decodes a picture, upright by its EXIF rotation, uint8 RGB, ``[H, W, 3]``."""
+        """Decodes a picture as a photo is read, uint8 RGB, ``[H, W, 3]``.
+
+        Upright, in sRGB by its colour profile, transparent places white.
+        """
         with self.open(name) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            return flatten(decode_8_bits(picture, name))
 
     def size(self, name: str) -> int:
         """Returns the bytes of a decoded picture, 0 if not even its header can be read."""

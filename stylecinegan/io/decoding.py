@@ -3,22 +3,23 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from stylecinegan.errors import InputError
+from stylecinegan.io.colour_profiles import (
+    adobe_to_srgb,
+    deep_to_srgb,
+    is_adobe_rgb,
+    to_srgb,
+)
+from stylecinegan.io.formats import describe_file, open_picture
 from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, existing_file
 
 # Decoded to float32 this is 1.2 GB; the largest phone and camera pictures stay below it.
 MAX_PIXELS = 100_000_000
-
-# Left out are formats that others decode for Pillow: PostScript, for one, is a program, and would
-# be run.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
 
 # What Pillow's decoders raise on damaged files.
 DECODER_ERRORS = (
@@ -40,10 +41,11 @@ _EXIF_ORIENTATION = 274
 
 
 def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
-    """Decodes a still picture of any kind, turned upright.
+    """Decodes a still picture of any kind, turned upright, in sRGB by its colour profile.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP or anything else that Pillow opens; the first frame counts.
+        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or anything else that Pillow opens; the first
+            frame counts, and of a picture with an HDR gain map the picture alone.
         wanted: What the picture is for, with its article, for the message.
 
     Returns:
@@ -86,7 +88,7 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
             ) from error
         except Image.UnidentifiedImageError as error:
             raise InputError(
-                f"cannot read {path}: wanted {wanted}, found {_describe(file)}"
+                f"cannot read {path}: wanted {wanted}, found {describe_file(file)}"
             ) from error
         except DECODER_ERRORS as error:
             raise InputError(
@@ -94,27 +96,35 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
             ) from error
 
 
-def decode(path: PathLike, image: Image.Image) -> np.ndarray:
-    """Decodes what :func:`opened` opened; the result is that of :func:`decode_picture`."""
+def decode(path: PathLike, image: Image.Image, *, is_colour: bool = True) -> np.ndarray:
+    """Decodes what :func:`opened` opened.
+
+    Args:
+        path: Of the file.
+        image: The picture.
+        is_colour: Whether its values are colours, which its profile is applied to.
+
+    Returns:
+        As of :func:`decode_picture`.
+    """
     is_deep = _has_16_bits(path, image)
     # A cut file has to fail here: OpenCV would return it with a grey bottom.
     image.load()
-    return _decode_16_bits(path, image) if is_deep else _decode_8_bits(path, image)
+    if is_deep:
+        return _decode_16_bits(path, image, is_colour=is_colour)
+    if image.mode.startswith(("I", "F")):
+        pixels = _decode_numbers(image, str(path))
+        profile = image.info.get("icc_profile") if is_colour else None
+        return deep_to_srgb(pixels, str(path), profile)
+    return decode_8_bits(image, str(path), is_colour=is_colour)
 
 
 def decode_indices(image: Image.Image) -> np.ndarray | None:
     """Decodes the palette's indices, upright, ``[H, W]``, if a picture has a palette."""
     if image.mode not in ("P", "PA"):
         return None
-    if image.format != "TIFF":
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     return np.asarray(image if image.mode == "P" else image.getchannel(0))
-
-
-def open_picture(source: Path | BinaryIO) -> Image.Image:
-    """Opens a picture of the formats that Pillow decodes itself, without decoding it yet."""
-    Image.init()
-    return Image.open(source, formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def _check_size(path: PathLike, image: Image.Image) -> None:
@@ -123,21 +133,6 @@ def _check_size(path: PathLike, image: Image.Image) -> None:
             f"cannot read {path}: wanted at most {MAX_PIXELS // 10**6} megapixels, found "
             f"{image.width}x{image.height}"
         )
-
-
-def _describe(file: Path) -> str:
-    with file.open("rb") as stream:
-        start = stream.read(512)
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml", b"<svg")):
-        return "a web page or another marked-up text"
-    if start[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        return "HEIC, which has to be saved as JPEG or PNG first"
-    if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
-        return "PostScript, which has to be saved as PNG first"
-    if start[4:8] == b"ftyp":
-        return "a video"
-    return f"data of an unknown format, beginning with {start[:12]!r}"
 
 
 def _has_16_bits(path: PathLike, image: Image.Image) -> bool:
@@ -155,21 +150,79 @@ def _has_16_bits(path: PathLike, image: Image.Image) -> bool:
     return is_16_bit and tags.get(_TIFF_PHOTOMETRIC) in (0, 1, 2)
 
 
-def _decode_8_bits(path: PathLike, image: Image.Image) -> np.ndarray:
+def decode_8_bits(image: Image.Image, name: str, *, is_colour: bool = True) -> np.ndarray:
+    """Decodes an open picture to 8 bits, upright, in sRGB.
+
+    Args:
+        image: The picture.
+        name: Of its file, for messages.
+        is_colour: Whether its values are colours, which its profile is applied to.
+
+    Returns:
+        ``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA, uint8.
+
+    Raises:
+        InputError: If the range of its values is unknown.
+    """
     if image.mode.startswith(("I", "F")):
+        pixels = _decode_numbers(image, name)
+        return (pixels // 257).astype(np.uint8)
+    profile = image.info.get("icc_profile") if is_colour else None
+    is_adobe = is_colour and is_adobe_rgb(image)
+    image = _upright(image)
+    if image.mode in ("RGBa", "La"):
+        image = image.convert(image.mode.upper())
+    has_alpha = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA")
+    opacity = None
+    if has_alpha:
+        with_opacity = image.convert("RGBA")
+        opacity = with_opacity.getchannel("A")
+        image = image.convert("L") if image.mode in ("L", "LA") else with_opacity.convert("RGB")
+    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    image = adobe_to_srgb(image) if is_adobe else to_srgb(image, name, profile)
+    if opacity is not None:
+        image.putalpha(opacity)
+    return np.array(image)
+
+
+def flatten(pixels: np.ndarray) -> np.ndarray:
+    """Lays a picture on white.
+
+    Args:
+        pixels: ``[H, W, 3]`` or ``[H, W, 4]``, uint8.
+
+    Returns:
+        ``[H, W, 3]``, uint8.
+    """
+    if pixels.shape[-1] == 3:
+        return pixels
+    colour, opacity = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
+    # Rounded; at most 255² + 127, which 16 bits hold.
+    return ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Pillow turns TIFF while loading, and HEIC turns itself.
+    return image if image.format in ("TIFF", "HEIF") else ImageOps.exif_transpose(image)
+
+
+def _decode_numbers(image: Image.Image, name: str) -> np.ndarray:
+    """Decodes grey values that are no bytes, ``[H, W, 3]``, uint16."""
+    values = np.asarray(_upright(image))
+    if image.mode == "F" and values.min() >= 0.0 and values.max() <= 1.0:  # NaN is neither
+        values = np.rint(values * 65535)
+    # Those of PGM are stretched to 16 bits by Pillow, whatever the header says is white.
+    elif not (image.mode.startswith("I;16") or image.format == "PPM") or image.mode == "F":
+        found = "32-bit integers" if image.mode == "I" else f"from {values.min()} to {values.max()}"
         raise InputError(
-            f"cannot read {path}: wanted 8 or 16 bits a sample in PNG or TIFF, found mode "
-            f"{image.mode}, whose range is unknown"
+            f"cannot read {name}: wanted 8 or 16 bits a sample, or floating point in [0, 1], "
+            f"found mode {image.mode}, {found}"
         )
-    if image.format != "TIFF":  # which Pillow turns upright while loading
-        image = ImageOps.exif_transpose(image)
-    if image.mode == "La":
-        image = image.convert("LA")
-    has_alpha = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA", "RGBa")
-    return np.array(image.convert("RGBA" if has_alpha else "RGB"))
+    return values.astype(np.uint16)[..., None].repeat(3, axis=-1)
 
 
-def _decode_16_bits(path: PathLike, image: Image.Image) -> np.ndarray:
+def _decode_16_bits(path: PathLike, image: Image.Image, *, is_colour: bool) -> np.ndarray:
     cv2 = load_opencv()
     # Through memory, because OpenCV cannot open every Unicode path on every system.
     data = np.fromfile(existing_file(path, "a picture"), np.uint8)
@@ -184,9 +237,13 @@ def _decode_16_bits(path: PathLike, image: Image.Image) -> np.ndarray:
         pixels = pixels[..., ::-1]
     if image.format == "TIFF":  # OpenCV turns TIFF upright itself, and nothing else
         tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
-        is_inverted = tags.get(_TIFF_PHOTOMETRIC) == 0
-        return np.ascontiguousarray(65535 - pixels if is_inverted else pixels)
-    return np.ascontiguousarray(_turn_upright(pixels, image.getexif().get(_EXIF_ORIENTATION, 1)))
+        if tags.get(_TIFF_PHOTOMETRIC) == 0:
+            pixels = 65535 - pixels
+    else:
+        pixels = _turn_upright(pixels, image.getexif().get(_EXIF_ORIENTATION, 1))
+    if is_colour:
+        pixels = deep_to_srgb(pixels, str(path), image.info.get("icc_profile"))
+    return np.ascontiguousarray(pixels)
 
 
 def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -24,10 +24,11 @@ def read_image(path: PathLike) -> Tensor:
     """Reads a photo, upright as its EXIF data say.
 
     Transparent places show white. Grey, palette and CMYK become RGB, 16-bit values keep their
-    precision. An embedded colour profile is ignored.
+    precision. Colours are converted to sRGB by the embedded profile; a damaged one is ignored
+    with a warning.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF or BMP of at most 100 megapixels.
+        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP of at most 100 megapixels.
 
     Returns:
         ``[1, 3, H, W]``, float32 in [-1, 1].

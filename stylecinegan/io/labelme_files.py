@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.decoding import DECODER_ERRORS, MAX_PIXELS, open_picture
+from stylecinegan.io.decoding import DECODER_ERRORS, MAX_PIXELS
+from stylecinegan.io.formats import open_picture
 from stylecinegan.io.paths import PathLike, existing_file
 from stylecinegan.io.shapes import COVERS
 

@@ -37,7 +37,7 @@ def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
     if expand_home(path).suffix.lower() == ".json":
         return _read_drawing(path, size)
     with opened(path, "a mask") as image:
-        pixels = decode(path, image)
+        pixels = decode(path, image, is_colour=False)
         indices = decode_indices(image)
     reading = read_mask_pixels(path, pixels, indices)
     if reading.note:

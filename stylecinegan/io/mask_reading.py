@@ -64,7 +64,7 @@ def read_mask_pixels(
         opacity = pixels[..., 3]
     visible = None if opacity is None else opacity > largest // 8
     if visible is not None and not visible.any():
-        return MaskReading(np.zeros(opacity.shape, np.float32))
+        return MaskReading(np.zeros(visible.shape, np.float32))
     if opacity is not None and visible is not None and _is_one_colour(colour[visible]):
         reading = _read_values(path, opacity, "opacity")
         is_dark = colour[visible].max() <= _DARK * (largest // 255)
