@@ -35,6 +35,7 @@ QUOTED_KEYS = (
     "table.samples.path",
     "table.clips.held_out",
     "table.clips.path",
+    "table.clips.listed",
     "table.scenes.masks_dir",
     "table.study",
     "table.answers",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stylecinegan import io
 from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
+from stylecinegan.data.pictures import read_names
 from stylecinegan.data.sky_timelapse import SkyTimelapse
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import resize_photo
@@ -24,6 +25,8 @@ class RealClips:
         size: Longer side that frames are shrunk or enlarged to, in pixels; by default their own.
         number: Use only the first so many clips; by default all.
         names: Use only these clips; by default all.
+        listed: Text file of the clips to use, one name a line; names that are not there do not
+            matter. By default all.
 
     Raises:
         InputError: If there are no clips, or fewer than wanted, or a name is not there.
@@ -37,6 +40,7 @@ class RealClips:
         size: int | None = None,
         number: int | None = None,
         names: list[str] | None = None,
+        listed: str | Path | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
         self.num_frames = num_frames
@@ -48,7 +52,13 @@ class RealClips:
         found = list(self._folders.names if self._folders is not None else self._videos)
         if names is not None and (unknown := sorted(set(names) - set(found))):
             raise InputError(f"wanted the clips {', '.join(unknown)} in {path}, found no such")
-        self.names = [name for name in found if names is None or name in names][:number]
+        chosen = found if names is None else [name for name in found if name in names]
+        if listed is not None:
+            wanted = read_names(listed)
+            chosen = [name for name in chosen if name in wanted]
+            if not chosen:
+                raise InputError(f"wanted clips of {listed} in {path}, found none")
+        self.names = chosen[:number]
         if number is not None and len(self.names) < number:
             raise InputError(f"wanted {number} clips in {path}, found {len(self.names)}")
 

@@ -72,7 +72,7 @@ def compare(
             values = metric.by_convention(actual, expected, region, conventions)
         else:
             values = {over: metric(actual, expected, region, over) for over in conventions}
-        figures |= {f"{metric.name} ({NAMES[over]})": value for over, value in values.items()}
+        figures |= {f"{metric.name} ({NAMES[over]})": values[over] for over in conventions}
     return figures
 
 

@@ -44,7 +44,7 @@ class PeerWatch:
         self._others = [other for other in range(world_size) if other != rank]
         self._beat_s = max(1.0, world_size / 64) if beat_s is None else beat_s
         now = time.monotonic()
-        self._seen: dict[int, tuple[int, float]] = {other: (0, now) for other in self._others}
+        self._seen: dict[int, tuple[int, float]] = dict.fromkeys(self._others, (0, now))
         self._answered = now
         self._is_over = threading.Event()
         self._has_failed = False

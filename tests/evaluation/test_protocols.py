@@ -128,6 +128,15 @@ def test_a_file_that_a_killed_run_left_torn_is_measured_again(tmp_path):
     assert list(measure_all(["x/y"], lambda name: [{"name": name}], kept)) == [[{"name": "x/y"}]]
 
 
+def test_a_list_chooses_the_clips_that_were_held_out(folder, tmp_path):
+    (tmp_path / "held_out.txt").write_text("sky_00001\nelsewhere_mp4\n")
+    clips = RealClips(folder / "sky.npz", num_frames=6, listed=tmp_path / "held_out.txt")
+    assert clips.names == ["sky_00001"]
+    (tmp_path / "held_out.txt").write_text("elsewhere_mp4\n")
+    with pytest.raises(InputError, match=r"wanted clips of .*held_out.txt in .*, found none"):
+        RealClips(folder / "sky.npz", num_frames=6, listed=tmp_path / "held_out.txt")
+
+
 def test_clips_are_videos_or_arrays_and_what_does_not_fit_is_one_line(folder, tmp_path):
     frames = [torch.full((1, 3, 64, 96), number / 4) for number in range(4)]
     io.write_video(tmp_path / "sea/wave.mp4", iter(frames), fps=30)
