@@ -25,12 +25,12 @@ from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
 from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
+from stylecinegan.cli.video_settings import check_video_settings, size_photo, write_video
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import (
     check_number,
     choose_device,
     choose_precision,
-    resize_photo,
 )
 from stylecinegan.io.paths import VIDEO_SUFFIXES
 from stylecinegan.mask.matting import moving_threshold
@@ -80,6 +80,7 @@ def main(cfg: DictConfig) -> None:
         return
     for video in videos.values():
         io.check_writable(video)
+    check_video_settings(cfg, videos.values())
     device = choose_device(cfg.device)
     precision = choose_precision(cfg.precision, device)
     is_batch = is_folder(cfg.photo)
@@ -120,7 +121,7 @@ def write_cinemagraph(
 ) -> None:
     """Animates one picture and writes the video."""
     drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
-    photo = resize_photo(image, cfg.size)
+    photo = size_photo(image, cfg)
     with step("predict mask and motion, prepare the loop"):
         scene = make_scene(cfg, model, photo, drawn_size)
         style = None
@@ -129,7 +130,7 @@ def write_cinemagraph(
         cinemagraph = scene.animate(cfg.num_frames, warping=instantiate(cfg.warping), style=style)
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
-        io.write_video(video, progress(cinemagraph, quality), fps=cfg.fps)
+        write_video(video, cinemagraph, progress(cinemagraph, quality), cfg)
     if quality is not None:
         write_intermediate(video, cinemagraph, quality)
         write_codes(video, model, cinemagraph, target)

@@ -8,9 +8,10 @@ from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import check_writable
 from stylecinegan.io.pixels import from_uint8, to_uint8
 from stylecinegan.io.video_reading import read_video
-from stylecinegan.io.video_writing import write_video
+from stylecinegan.io.video_writing import check_video_options, write_video
 
 __all__ = [
+    "check_video_options",
     "check_writable",
     "from_uint8",
     "load_opencv",

@@ -101,18 +101,26 @@ def write_video(
             encode_below(max_bytes, temporary, spool, encode, encode_half=encode_half, name=path)
 
 
-def check_video_options(path: PathLike, *, repeat: int = 1, max_bytes: int | None = None) -> None:
+def check_video_options(
+    path: PathLike, *, repeat: int = 1, max_bytes: int | None = None, has_alpha: bool = False
+) -> None:
     """Checks that a kind of video can do what is wanted, before anything takes time.
 
     Args:
         path: As for :func:`write_video`, as the others.
         repeat: As above.
         max_bytes: As above.
+        has_alpha: Whether frames have alpha.
 
     Raises:
         InputError: If it cannot.
     """
     suffix = output_path(path)[1]
+    if has_alpha and suffix not in ALPHA_SUFFIXES:
+        wanted = ", ".join(filter(None, ALPHA_SUFFIXES))
+        raise InputError(
+            f"cannot write {path}: {suffix} holds no alpha, wanted {wanted} or a folder of frames"
+        )
     if repeat < 1:
         raise InputError(f"repeat must be at least 1, got {repeat}")
     if repeat > 1 and suffix in _LOOPING_SUFFIXES:
@@ -167,11 +175,7 @@ def _pixels_of(path: PathLike, suffix: str, frames: Iterable[Tensor]) -> Iterato
 
 def _check_frame_size(path: PathLike, suffix: str, frame: Tensor) -> None:
     height, width = frame.shape[-2:]
-    if frame.shape[1] == 4 and suffix not in ALPHA_SUFFIXES:
-        wanted = ", ".join(filter(None, ALPHA_SUFFIXES))
-        raise InputError(
-            f"cannot write {path}: {suffix} holds no alpha, wanted {wanted} or a folder of frames"
-        )
+    check_video_options(path, has_alpha=frame.shape[1] == 4)
     longest = _LONGEST_SIDE.get(suffix)
     if longest is not None and max(height, width) > longest:
         raise InputError(

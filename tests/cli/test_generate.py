@@ -282,3 +282,14 @@ def test_a_drawing_made_in_labelme_is_mask_and_arrows_and_eulerian_motion_is_mot
 def test_arrows_are_still_numbers(folder):
     done = generate(folder, "arrows=[[0.2,0.1,0.6,0.1]]", "video=arrows.mp4")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_video_for_editors_is_a_cropped_layer_with_alpha_and_has_a_poster(folder):
+    done = generate(
+        folder, "video=editors/a.mov", "alpha=true", "aspect=9:16", "repeat=2", "poster=true"
+    )
+    assert done.returncode == 0, done.stderr
+    frames = list(io.read_video(folder / "editors/a.mov"))
+    assert [tuple(frame.shape) for frame in frames] == [(1, 3, 66, 36)] * 8
+    assert io.read_image(folder / "editors/a_poster.jpg").shape == (1, 3, 66, 36)
+    assert len(list((folder / "editors").iterdir())) == 2

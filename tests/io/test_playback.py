@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stylecinegan import io
-from tests.evaluation.chromium import Chromium, find_program
+from tests.chromium import Chromium, find_program
 from tests.io.moving import loop, with_alpha
 
 pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is installed")

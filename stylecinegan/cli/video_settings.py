@@ -1,0 +1,113 @@
+"""What of the frames a video shows, and how: size, aspect, alpha, poster."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from stylecinegan import io
+from stylecinegan.cinemagraph import Cinemagraph
+from stylecinegan.errors import InputError
+from stylecinegan.framing import (
+    PRESETS,
+    Crop,
+    choose_crop,
+    covering_size,
+    inner_size,
+    parse_aspect,
+)
+from stylecinegan.inputs import check_number, resize_photo
+
+
+def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
+    """Refuses what a kind of video cannot do before anything takes time.
+
+    Args:
+        cfg: The settings of ``generate``.
+        videos: The files to write.
+
+    Raises:
+        InputError: If a setting has another form, two contradict, or a format cannot do it.
+    """
+    check_number("repeat", cfg.repeat, least=1, is_whole=True)
+    if cfg.max_mb is not None:
+        check_number("max_mb", cfg.max_mb, least=0)
+    if isinstance(cfg.size, str):
+        if cfg.size not in PRESETS:
+            wanted = ", ".join(PRESETS)
+            raise InputError(f"size must be a number, [height,width], {wanted}, got {cfg.size}")
+        if cfg.aspect is not None:
+            raise InputError(f"size={cfg.size} has an aspect: leave aspect={cfg.aspect} out")
+    if cfg.aspect is not None:
+        parse_aspect(str(cfg.aspect))
+    for video in videos:
+        io.check_video_options(
+            video, repeat=cfg.repeat, max_bytes=_max_bytes(cfg), has_alpha=cfg.alpha
+        )
+
+
+def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
+    """Resizes a photo as the settings say; by a preset, so that it covers the preset's size."""
+    size = cfg.size
+    if isinstance(size, str):
+        size = covering_size((photo.shape[2], photo.shape[3]), PRESETS[size])
+    return resize_photo(photo, size)
+
+
+def write_video(
+    video: Path, cinemagraph: Cinemagraph, frames: Iterable[Tensor], cfg: DictConfig
+) -> None:
+    """Writes the part of the frames that the settings ask for, and its poster.
+
+    Args:
+        video: File or folder of frames.
+        cinemagraph: What the frames are of.
+        frames: ``[1, 3, H, W]`` in [-1, 1].
+        cfg: The settings of ``generate``.
+    """
+    crop = _crop(cinemagraph, cfg)
+    if cfg.alpha:
+        frames = moving_layers(cinemagraph, frames)
+    if crop is not None:
+        frames = (crop.of(frame) for frame in frames)
+    io.write_video(video, frames, fps=cfg.fps, repeat=cfg.repeat, max_bytes=_max_bytes(cfg))
+    if cfg.poster:
+        first = next(iter(cinemagraph.frames))
+        base = video.with_suffix("")
+        io.write_image(f"{base}_poster.jpg", first if crop is None else crop.of(first))
+
+
+def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Frames as layers over the photo: what moves, with the mask for alpha.
+
+    A layer's colours are such that the layer over the photo is the frame: I + (frame - I) / S.
+
+    Args:
+        cinemagraph: What the frames are of.
+        frames: ``[1, 3, H, W]`` in [-1, 1].
+
+    Yields:
+        ``[1, 4, H, W]`` in [-1, 1]; colours are those of the photo where nothing moves.
+    """
+    photo, mask = cinemagraph.photo, cinemagraph.mask
+    for frame in frames:
+        # Stored values have 8 bits: a share of less than one of 255 shows nothing.
+        layer = photo + (frame - photo) / mask.clamp(min=1 / 255)
+        yield torch.cat([layer.clamp(-1.0, 1.0), mask * 2.0 - 1.0], dim=1)
+
+
+def _crop(cinemagraph: Cinemagraph, cfg: DictConfig) -> Crop | None:
+    size = (cinemagraph.photo.shape[2], cinemagraph.photo.shape[3])
+    if isinstance(cfg.size, str):
+        inner = PRESETS[cfg.size]
+    elif cfg.aspect is not None:
+        inner = inner_size(size, parse_aspect(str(cfg.aspect)))
+    else:
+        return None
+    return choose_crop(cinemagraph.motion.norm(dim=1, keepdim=True), inner)
+
+
+def _max_bytes(cfg: DictConfig) -> int | None:
+    return None if cfg.max_mb is None else int(cfg.max_mb * 1e6)

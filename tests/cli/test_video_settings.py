@@ -1,0 +1,101 @@
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+
+from stylecinegan import io
+from stylecinegan.cinemagraph import Cinemagraph
+from stylecinegan.cli.video_settings import (
+    check_video_settings,
+    moving_layers,
+    size_photo,
+    write_video,
+)
+from stylecinegan.errors import InputError
+
+DEFAULTS = {
+    "size": None,
+    "aspect": None,
+    "fps": 10,
+    "repeat": 1,
+    "max_mb": None,
+    "alpha": False,
+    "poster": False,
+}
+
+
+def settings(**changes):
+    return OmegaConf.create({**DEFAULTS, **changes})
+
+
+@pytest.fixture
+def cinemagraph():
+    """The right third moves; its edge is soft."""
+    torch.manual_seed(0)
+    photo = torch.rand(1, 3, 48, 72) - 0.5
+    mask = ((torch.arange(72.0) - 44) / 4).clamp(0, 1).expand(1, 1, 48, 72)
+    motion = torch.cat([mask, 0 * mask], dim=1)
+
+    def frames():
+        for frame in range(4):
+            yield photo + mask * (torch.roll(photo, frame, 3) - photo)
+
+    def invert():
+        raise AssertionError("no inversion is needed")
+
+    return Cinemagraph(4, photo, mask, motion, invert, frames)
+
+
+def test_a_moving_layer_over_the_photo_is_the_frame(cinemagraph):
+    for layer, frame in zip(
+        moving_layers(cinemagraph, cinemagraph.frames), cinemagraph.frames, strict=True
+    ):
+        opacity = (layer[:, 3:] + 1) / 2
+        torch.testing.assert_close(opacity, cinemagraph.mask)
+        composed = opacity * layer[:, :3] + (1 - opacity) * cinemagraph.photo
+        torch.testing.assert_close(composed, frame, rtol=0, atol=1e-5)
+
+
+def test_the_crop_shows_what_moves_and_the_poster_is_its_first_frame(tmp_path, cinemagraph):
+    cfg = settings(aspect="1:2", poster=True)
+    write_video(tmp_path / "frames", cinemagraph, cinemagraph.frames, cfg)
+    read = list(io.read_video(tmp_path / "frames"))
+    assert len(read) == 4
+    assert read[0].shape == (1, 3, 48, 24)
+    torch.testing.assert_close(read[1], list(cinemagraph.frames)[1][..., 48:], rtol=0, atol=1 / 255)
+    poster = io.read_image(tmp_path / "frames_poster.jpg")
+    assert (poster - read[0]).abs().mean() < 0.1
+
+
+def test_alpha_repetitions_and_the_size_reach_the_file(tmp_path, cinemagraph):
+    write_video(tmp_path / "a/", cinemagraph, cinemagraph.frames, settings(alpha=True, repeat=2))
+    files = sorted((tmp_path / "a").iterdir())
+    assert len(files) == 8
+    assert Image.open(files[0]).mode == "RGBA"
+    write_video(tmp_path / "a.gif", cinemagraph, cinemagraph.frames, settings(max_mb=0.008))
+    assert (tmp_path / "a.gif").stat().st_size <= 8000
+
+
+def test_a_preset_is_covered_by_the_photo(cinemagraph):
+    assert size_photo(cinemagraph.photo, settings(size="story")).shape[2:] == (1920, 2880)
+    assert size_photo(cinemagraph.photo, settings(size=144)).shape[2:] == (96, 144)
+
+
+@pytest.mark.parametrize(
+    ("changes", "video", "message"),
+    [
+        ({"repeat": 0}, "a.mp4", "repeat must be a whole number of at least 1, got 0"),
+        ({"repeat": 1.5}, "a.mp4", "repeat must be a whole number"),
+        ({"repeat": 2}, "a.gif", r"\.gif loops by itself"),
+        ({"max_mb": -1}, "a.gif", "max_mb must be"),
+        ({"max_mb": 0}, "a.gif", "max_mb must be more than 0"),
+        ({"max_mb": 8}, "frames/", "a folder of frames has no size"),
+        ({"size": "huge"}, "a.mp4", "story, portrait, square, hd, 4k, got huge"),
+        ({"size": "story", "aspect": "1:1"}, "a.mp4", "leave aspect=1:1 out"),
+        ({"aspect": 1.5}, "a.mp4", "WIDTH:HEIGHT"),
+        ({"alpha": True}, "a.mp4", r"\.mp4 holds no alpha, wanted \.webm"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_computed(changes, video, message):
+    with pytest.raises(InputError, match=message):
+        check_video_settings(settings(**changes), [video])
