@@ -54,15 +54,14 @@ def main(cfg: DictConfig) -> None:
     if name not in WITHOUT_MODEL:
         model = instantiate(cfg.model, precision=cfg.precision)
     output_dir = Path(cfg.output_dir)
-    table = measure(model, output_dir)
-    settings = OmegaConf.to_container(cfg, resolve=True)
     context = {
         "name": name,
-        "settings": settings,
-        "commit": command_line.commit(),
+        "settings": OmegaConf.to_container(cfg, resolve=True),
+        "commit": command_line.commit(),  # before measuring: the checkout may change meanwhile
         "machine": describe_machine(torch.device("cpu")),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
     }
+    table = measure(model, output_dir)
     logger.info("%s\nThe table is in %s", write_table(table, output_dir, context), output_dir)
 
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io, visualization
 from stylecinegan.backbones.lpips_trunks import Net
+from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.data.pictures import stem
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.comparison import make_metrics
-from stylecinegan.evaluation.kept import Entries, Kept, fingerprint, measure_all
+from stylecinegan.evaluation.kept import Entries, Kept, measure_all
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Table
 from stylecinegan.evaluation.statistics import deviation, deviations, mean_rows
