@@ -20,14 +20,20 @@ def check_number(name: str, value: object, *, least: float, is_whole: bool = Fal
         raise InputError(f"{name} must be {kind} of at least {least:g}, got {value}")
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, process: int = 0) -> torch.device:
     """The device of a name; ``"auto"`` is the GPU if there is one.
+
+    Args:
+        name: ``"auto"``, ``"cuda"`` or a device's name.
+        process: Number of this process on its machine; GPUs are dealt out in turn.
 
     Raises:
         InputError: If the name is no device of this machine.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and process and torch.cuda.device_count():
+        name = f"cuda:{process % torch.cuda.device_count()}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data import annotation_folder
 from stylecinegan.data.label_pictures import write_label
 from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
@@ -49,7 +50,7 @@ def main(cfg: DictConfig) -> None:
     elif cfg.folder is None:
         raise InputError("folder=FOLDER is needed to write photos and labels to, got none")
     else:
-        write(cfg, Path(cfg.folder))
+        write(cfg, job_path(cfg.folder))
 
 
 def check(folder: Path) -> None:

@@ -91,7 +91,9 @@ def setting_names(command: str) -> set[str]:
     return {setting.key for section in sections for setting in section.settings} | set(groups)
 
 
-def quote_values(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
+def quote_values(
+    arguments: Sequence[str], keys: Collection[str], *, are_lists: bool = False
+) -> list[str]:
     """Quotes the values of keys that hold paths or prose, so that they are taken literally.
 
     Hydra's grammar refuses most characters of such a value, and ``${...}`` would be looked up.
@@ -100,6 +102,8 @@ def quote_values(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
     Args:
         arguments: The command line without the script's name.
         keys: Keys whose values are taken as they are typed.
+        are_lists: Whether several values may stand between commas, as with ``-m``: words, and
+            paths of what is there.
 
     Raises:
         InputError: If such a value is missing.
@@ -110,7 +114,12 @@ def quote_values(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
         if equals and key in keys:
             if not value:
                 raise InputError(f"{key}= has no value; {key}=null stands for none")
-            argument = f"{key}={_quoted(value)}"
+            values = [value]
+            if are_lists and not _exists(value):
+                parts = value.split(",")
+                is_list = all(part and (_is_word(part) or _exists(part)) for part in parts)
+                values = parts if is_list else values
+            argument = f"{key}=" + ",".join(map(_quoted, values))
         quoted.append(argument)
     return quoted
 
@@ -162,6 +171,10 @@ def _without_dashes(arguments: Sequence[str], flags: Mapping[str, str]) -> list[
         else:
             raise InputError(f"{flag} needs a value, e.g. {flag}=VALUE")
     return read
+
+
+def _is_word(value: str) -> bool:
+    return value.replace("-", "").isalnum()
 
 
 def _exists(argument: str) -> bool:

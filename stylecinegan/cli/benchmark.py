@@ -27,6 +27,7 @@ from stylecinegan.benchmarks.rendering import render_contestants
 from stylecinegan.benchmarks.training import train_contestants
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Table, write_table
@@ -39,7 +40,14 @@ from stylecinegan.ops import extension
 logger = logging.getLogger(__name__)
 
 PATH_KEYS = ("output_dir", "model.directory", "generate.photo")
-UNITS = {"splat": "map", "euler": "frame", "render": "frame", "generate": "run", "train": "picture"}
+UNITS = {
+    "splat": "map",
+    "euler": "frame",
+    "render": "frame",
+    "generate": "run",
+    "photos": "photo",
+    "train": "picture",
+}
 """The suites, and what their times are of."""
 
 
@@ -53,9 +61,11 @@ def main(cfg: DictConfig) -> None:
         torch.set_num_threads(cfg.threads)
     torch.manual_seed(0)
     machine = describe_machine(device)
-    output_dir = Path(cfg.output_dir)
+    output_dir = job_path(cfg.output_dir)
     if cfg.suite == "generate":
         measured = measure_commands(cfg, device, output_dir)
+    elif cfg.suite == "photos":
+        measured = measure_processes(cfg, device)
     else:
         suites = {"splat": splat, "euler": euler, "render": render, "train": train}
         contestants = suites[cfg.suite](cfg, device)
@@ -83,6 +93,10 @@ def check_settings(cfg: DictConfig) -> None:
         check_number("threads", cfg.threads, least=1, is_whole=True)
     check_number("splat.channels", cfg.splat.channels, least=1, is_whole=True)
     check_number("splat.copy_mb", cfg.splat.copy_mb, least=1, is_whole=True)
+    for name in ("number", "num_frames", "size"):
+        check_number(f"photos.{name}", cfg.photos[name], least=2, is_whole=True)
+    for num_processes in cfg.photos.processes:
+        check_number("photos.processes", num_processes, least=1, is_whole=True)
     if cfg.suite == "render" and cfg.size % 32:
         raise InputError(f"size must be divisible by 32 for suite=render, got {cfg.size}")
 
@@ -189,6 +203,45 @@ def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> 
     name = f"{size}x{size}, {num_frames} frames"
     is_baseline = job == (cfg.size, cfg.num_frames)
     return Contestant(name, command, peak_bytes=lambda: command.peak_bytes, is_baseline=is_baseline)
+
+
+def measure_processes(cfg: DictConfig, device: torch.device) -> list[Measurement]:
+    """Times a folder of photos, made by one process and by several that share it."""
+    extension.is_available(device.type)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for number in range(cfg.photos.number):
+            image = draw_landscape(cfg.photos.size, cfg.photos.size, seed=number).image
+            io.write_image(folder / f"photos/{number:04d}.jpg", image)
+        contestants = [processes_contestant(cfg, num, folder) for num in cfg.photos.processes]
+        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+    for measurement in measured:
+        per_minute = 60 / measurement.median
+        logger.info("%s: %.1f photos a minute", measurement.contestant.name, per_minute)
+    return measured
+
+
+def processes_contestant(cfg: DictConfig, num_processes: int, folder: Path) -> Contestant:
+    """``stylecinegan generate`` of a folder by so many processes of torchrun."""
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}", "-m"]
+    arguments = [
+        *("photo=photos", f"video=videos{num_processes}", f"num_frames={cfg.photos.num_frames}"),
+        *(f"device={cfg.device}", *cfg.photos.arguments),
+    ]
+    if cfg.model.directory is not None:
+        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
+    command = Command(
+        [sys.executable, "-m", *launcher, "stylecinegan", "generate", *arguments], folder
+    )
+    name = f"{num_processes} process" + ("es" if num_processes > 1 else "")
+    # The peak of the launcher, which is the command, says nothing of its processes.
+    return Contestant(
+        name,
+        command,
+        units=cfg.photos.number,
+        peak_bytes=lambda: None,
+        is_baseline=num_processes == cfg.photos.processes[0],
+    )
 
 
 def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:

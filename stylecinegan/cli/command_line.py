@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -16,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
+from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
 from stylecinegan.errors import InputError, TrainingError
 from stylecinegan.ops import ExtensionError
 from stylecinegan.resources import CONFIGS_DIR
@@ -35,14 +38,16 @@ def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) ->
         path_keys: Keys whose values are taken as they are typed: paths and prose.
     """
     try:
-        sys.argv[1:] = quote_values(sys.argv[1:], path_keys)
+        sweeps = is_sweep(sys.argv[1:])
+        sys.argv[1:] = quote_values(sys.argv[1:], path_keys, are_lists=sweeps)
     except InputError as error:
         sys.exit(f"error: {error}")
     flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
-    if not flags:  # help, sweeps and the like are Hydra's own
+    if all(flag in MULTIRUN_FLAGS for flag in flags):  # the others are Hydra's own
         try:
+            job = first_job(sys.argv[1:]) if sweeps else sys.argv[1:]
             with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
-                cfg = compose(config_name, overrides=sys.argv[1:])
+                cfg = compose(config_name, overrides=job)
         except COMPOSITION_ERRORS as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
@@ -52,7 +57,23 @@ def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) ->
             sys.exit(f"error: wanted values for {needed}; --help explains the settings")
     # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    main()
+    with ExitStack() as stack:
+        if sweeps:
+            sys.argv[1:] = name_jobs(sys.argv[1:])
+            if not _keeps_sweeps(config_name, sys.argv[1:]):
+                # Hydra writes a file there that nobody asked for.
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                sys.argv.append(f"hydra.sweep.dir={folder}")
+        main()
+
+
+def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
+    """Tells whether the folder of a sweep is somebody's choice: its files are to stay."""
+    given = ("hydra.sweep.dir=", "hydra/launcher=")  # a launcher on a cluster logs there
+    root = OmegaConf.load(CONFIGS_DIR / f"{config_name}.yaml")
+    return any(name in argument for name in given for argument in arguments) or (
+        OmegaConf.select(root, "hydra.sweep") is not None
+    )
 
 
 def _one_line(error: Exception, config_name: str) -> str:

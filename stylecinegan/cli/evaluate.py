@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 
 import hydra
 import torch
@@ -14,6 +13,7 @@ from stylecinegan import StyleCineGAN
 from stylecinegan.benchmarks.machine import describe_machine
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.evaluation.report import write_table
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def main(cfg: DictConfig) -> None:
     model: StyleCineGAN | None = None
     if name not in WITHOUT_MODEL:
         model = instantiate(cfg.model, precision=cfg.precision)
-    output_dir = Path(cfg.output_dir)
+    output_dir = job_path(cfg.output_dir)
     context = {
         "name": name,
         "settings": OmegaConf.to_container(cfg, resolve=True),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -23,8 +24,11 @@ from stylecinegan.app.session_file import unpack
 from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.failures import Failures
 from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
+from stylecinegan.cli.shares import Share, choose_share, is_of_torchrun, local_number
 from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.cli.video_settings import check_video_settings, size_photo, write_video
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import (
@@ -72,19 +76,16 @@ REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", 
 def main(cfg: DictConfig) -> None:
     """Reads photos or samples landscapes, animates them and writes the videos."""
     check_settings(cfg)
-    videos = name_videos(cfg)
-    if cfg.skip_existing:
-        videos = {source: video for source, video in videos.items() if not video.exists()}
+    videos = choose_videos(cfg, name_videos(cfg))
     if not videos:
-        logger.info("every video is there already")
         return
-    for video in videos.values():
+    is_many = is_folder(cfg.photo) or cfg.seeds is not None
+    for video in list(videos.values())[:1]:
         io.check_writable(video)
     check_video_settings(cfg, videos.values())
-    device = choose_device(cfg.device)
+    device = choose_device(cfg.device, local_number(os.environ))
     precision = choose_precision(cfg.precision, device)
-    is_batch = is_folder(cfg.photo)
-    photo = None if cfg.photo is None or is_batch else io.read_image(cfg.photo)
+    photo = None if cfg.photo is None or is_many else io.read_image(cfg.photo)
     style = None if cfg.style is None else read_style(str(cfg.style))
     with step("load the model"):
         model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
@@ -92,21 +93,70 @@ def main(cfg: DictConfig) -> None:
     if style is not None:
         with step("find the latent codes of the style"):
             target = make_target(cfg, style, model)
-    failures = []
+    if is_many:
+        write_many(cfg, model, target, videos)
+        return
     for source, video in videos.items():
+        image = read_source(cfg, model, source) if photo is None else photo
+        write_cinemagraph(cfg, model, image, target, video)
+
+
+def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int | Path, Path]:
+    """The videos that are this process's to make."""
+    share = choose_share(str(cfg.share), os.environ)
+    if not is_folder(cfg.photo) and cfg.seeds is None:
+        # torchrun gives all processes the same photo. Tasks of Slurm may have one each.
+        if is_of_torchrun(os.environ) and share.index:
+            logger.info("there is one photo, which process 0 animates")
+            return {}
+        share = Share()
+    chosen = {source: videos[source] for source in share.of(list(videos))}
+    num_mine = len(chosen)
+    if cfg.skip_existing:
+        folders = {video.parent for video in chosen.values()}
+        there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+        chosen = {source: video for source, video in chosen.items() if video not in there}
+        if not chosen:
+            logger.info("every video is there already")
+    if share.count > 1:
+        logger.info(
+            "share %d/%d: %d of %d videos, %d of them there already",
+            *(share.index, share.count, num_mine, len(videos), num_mine - len(chosen)),
+        )
+    return chosen
+
+
+def write_many(
+    cfg: DictConfig,
+    model: StyleCineGAN,
+    target: StyleTarget | None,
+    videos: dict[int | Path, Path],
+) -> None:
+    """Animates many pictures; one that fails is listed in a file and does not end the others.
+
+    Raises:
+        InputError: If photos gave no video, or no sample did.
+    """
+    failures = Failures(next(iter(videos.values())).parent)
+    failures.forget({str(source) for source in videos})
+    errors = []
+    for source, video in videos.items():
+        if cfg.skip_existing and video.exists():  # somebody else was faster
+            continue
         try:
-            image = read_source(cfg, model, source) if photo is None else photo
-            write_cinemagraph(cfg, model, image.to(device), target, video)
+            write_cinemagraph(cfg, model, read_source(cfg, model, source), target, video)
         except InputError as error:
-            if len(videos) == 1 and not is_batch:
-                raise
-            # A broken photo, or a sample in which nothing moves, does not end the others.
             logger.warning("no %s: %s", video, error)
-            failures.append(error)
-    if is_batch and failures:
-        raise InputError(f"{len(failures)} of {len(videos)} photos gave no video, see above")
-    if len(failures) == len(videos):
-        raise failures[0]
+            failures.add(str(source), video, error)
+            errors.append(error)
+    if not errors or (cfg.photo is None and len(errors) < len(videos)):
+        return
+    if len(videos) == 1:
+        raise errors[0]
+    message = f"{len(errors)} of {len(videos)} gave no video, listed in {failures.path}"
+    if not is_of_torchrun(os.environ):
+        raise InputError(message)
+    logger.warning(message)  # with another status torchrun would end the other processes
 
 
 def read_source(cfg: DictConfig, model: StyleCineGAN, source: int | Path) -> Tensor:
@@ -120,6 +170,27 @@ def write_cinemagraph(
     cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None, video: Path
 ) -> None:
     """Animates one picture and writes the video."""
+    with reporting_memory(image):
+        animate_picture(cfg, model, image, target, video)
+
+
+@contextmanager
+def reporting_memory(image: Tensor) -> Iterator[None]:
+    """Says in one line that a picture is too large for the machine."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        height, width = image.shape[2:]
+        raise InputError(
+            f"not enough memory for {width}x{height}, size=1024 makes the picture smaller"
+        ) from error
+
+
+def animate_picture(
+    cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None, video: Path
+) -> None:
+    """Makes one video."""
+    image = image.to(next(model.parameters()).device)
     drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
     photo = size_photo(image, cfg)
     with step("predict mask and motion, prepare the loop"):
@@ -128,9 +199,10 @@ def write_cinemagraph(
         if target is not None:
             style = make_style(cfg, target.of(model.generator, scene.inversion))
         cinemagraph = scene.animate(cfg.num_frames, warping=instantiate(cfg.warping), style=style)
+    is_many = is_folder(cfg.photo) or cfg.seeds is not None
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
-        write_video(video, cinemagraph, progress(cinemagraph, quality), cfg)
+        write_video(video, cinemagraph, progress(cinemagraph, quality, is_many=is_many), cfg)
     if quality is not None:
         write_intermediate(video, cinemagraph, quality)
         write_codes(video, model, cinemagraph, target)
@@ -166,12 +238,12 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
         return {**name_folder_videos(cfg.photo, cfg.video)}
     if cfg.seeds is None:
         source = cfg.photo or f"seed{cfg.seed}.jpg"
-        return {cfg.seed or 0: Path(cfg.video or Path(source).stem + ".mp4")}
+        return {cfg.seed or 0: job_path(cfg.video or Path(source).stem + ".mp4")}
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(cfg.seeds))
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
         raise InputError(f"seeds must be a range such as 0-63, got {cfg.seeds}")
-    folder = Path(cfg.video or "samples")
+    folder = job_path(cfg.video or "samples")
     if folder.suffix in VIDEO_SUFFIXES[:-1] or folder.is_file():
         raise InputError(f"video must be a folder for many seeds, got {folder}")
     return {seed: folder / f"seed{seed:0{len(str(last))}d}.mp4" for seed in range(first, last + 1)}
@@ -243,9 +315,14 @@ def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any
     return controls
 
 
-def progress(cinemagraph: Cinemagraph, quality: LoopQuality | None) -> Iterator[Tensor]:
+def progress(
+    cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_many: bool
+) -> Iterator[Tensor]:
     """Passes the frames on under a progress bar, measured on their way if wanted."""
-    for frame in tqdm(cinemagraph.frames, total=cinemagraph.num_frames, unit="frame"):
+    # Of many videos, the log of a batch system holds no bars.
+    disable = None if is_many else False
+    bar = tqdm(cinemagraph.frames, total=cinemagraph.num_frames, unit="frame", disable=disable)
+    for frame in bar:
         yield frame if quality is None else quality.add(frame)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data.pictures import PICTURE_SUFFIXES
 from stylecinegan.errors import InputError
 from stylecinegan.io.paths import VIDEO_SUFFIXES, expand_home
@@ -36,7 +37,7 @@ def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
     if not found:
         kinds = " ".join(sorted(PICTURE_SUFFIXES))
         raise InputError(f"wanted photos ({kinds}) in {photos}, found none")
-    target = Path(video or f"{folder.resolve().name}_videos")
+    target = job_path(video or f"{folder.resolve().name}_videos")
     if target.suffix in VIDEO_SUFFIXES[:-1] or target.is_file():
         raise InputError(f"video must be a folder for many photos, got {target}")
     # lake.jpg and lake.png may lie side by side.

@@ -20,6 +20,7 @@ from stylecinegan import io
 from stylecinegan.backbones.u2net import U2Net, load_sky_weights
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data.composite_sheet import composite_sheet
 from stylecinegan.data.composites import Composites
 from stylecinegan.data.motion_pairs import check_settings
@@ -38,6 +39,7 @@ PATH_KEYS = ("source", "output", "teacher", "skies", "labels")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Makes the data of the task that was chosen."""
+    cfg.output = str(job_path(cfg.output))
     tasks = {"labels": label_skies, "motion": pair_motion, "composites": show_composites}
     tasks[HydraConfig.get().runtime.choices["task"]](cfg)
 

@@ -18,6 +18,7 @@ from stylecinegan.appearance.restyling import restyling
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.style_settings import check_picture_settings, chosen_layers, make_target
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 
@@ -33,7 +34,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 def main(cfg: DictConfig) -> None:
     """Writes the sheet and says what its rows and columns are."""
     check_settings(cfg)
-    io.check_writable(cfg.sheet, PICTURE_SUFFIXES)
+    sheet = job_path(cfg.sheet)
+    io.check_writable(sheet, PICTURE_SUFFIXES)
     device = choose_device(cfg.device)
     styles = [read_style(name) for name in list_styles(cfg)]
     photo = None if cfg.photo is None else io.read_image(cfg.photo)
@@ -42,11 +44,11 @@ def main(cfg: DictConfig) -> None:
     if photo is None:
         photo = model.sample(cfg.seed, truncation=cfg.truncation)
     pictures = restyle(cfg, model, resize_photo(photo, cfg.size).to(device), styles)
-    io.write_image(cfg.sheet, visualization.contact_sheet(pictures, len(cfg.strengths)))
+    io.write_image(sheet, visualization.contact_sheet(pictures, len(cfg.strengths)))
     for number, name in enumerate(list_styles(cfg), start=1):
         logger.info("row %d: %s", number, name)
     logger.info("columns: β = %s", ", ".join(f"{strength:g}" for strength in cfg.strengths))
-    logger.info("the sheet is in %s", cfg.sheet)
+    logger.info("the sheet is in %s", sheet)
 
 
 def check_settings(cfg: DictConfig) -> None:

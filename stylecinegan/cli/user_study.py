@@ -1,13 +1,13 @@
 """Builds the page of a user study: stylecinegan user_study videos=FOLDER photos=FOLDER"""  # noqa: D415
 
 import logging
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.sweeps import job_path
 from stylecinegan.user_study.study import build_study
 
 logger = logging.getLogger(__name__)
@@ -19,17 +19,17 @@ PATH_KEYS = ("videos", "photos", "output_dir", "ours", "title")  # texts, which 
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Writes the study and says what to do with it."""
+    folder = job_path(cfg.output_dir)
     study = build_study(
         cfg.videos,
         cfg.photos,
-        cfg.output_dir,
+        folder,
         ours=cfg.ours,
         num_scored=cfg.num_scored,
         num_paired=cfg.num_paired,
         seed=cfg.seed,
         title=cfg.title,
     )
-    folder = Path(cfg.output_dir)
     logger.info(
         "%s: %d questions. Put this folder on any web server, or open its index.html; keep %s "
         "to yourself.\nWith the saved answers in %s: stylecinegan evaluate table=2 "

@@ -1,5 +1,7 @@
 import gc
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -41,12 +43,14 @@ def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(f
     job = start("generate.py", *arguments(folder), cwd=folder).wait(120)
     assert job.status == 1
     expected = [f"{number:02d}.mp4" for number in range(50) if number != 12]
-    assert names(folder / "videos") == expected
+    assert names(folder / "videos") == [*expected, "failures.jsonl"]
+    (failure,) = (folder / "videos/failures.jsonl").read_text().splitlines()
+    assert json.loads(failure)["source"] == f"{folder}/photos/12.png"
     about_it = [line for line in job.output.splitlines() if "12.png" in line]
     assert len(about_it) == 1, job.output
-    assert job.errors == ["error: 1 of 50 photos gave no video, see above"]
+    assert job.errors == [f"error: 1 of 50 gave no video, listed in {folder}/videos/failures.jsonl"]
     # Again: only what is missing is made.
-    times = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
+    times = {path: path.stat().st_mtime_ns for path in (folder / "videos").glob("*.mp4")}
     (folder / "videos/30.mp4").unlink()
     io.write_image(folder / "photos/12.png", draw_landscape(32, 40, seed=12).image)
     job = start("generate.py", *arguments(folder, "skip_existing=true"), cwd=folder).wait()
@@ -57,6 +61,47 @@ def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(f
     job = start("generate.py", *arguments(folder, "skip_existing=true"), cwd=folder).wait()
     assert job.status == 0
     assert "every video is there already" in job.output
+
+
+@pytest.mark.parametrize(
+    "variables", [("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")]
+)
+def test_processes_share_a_folder_and_none_does_what_another_did(
+    folder, tmp_path, start, variables
+):
+    for number in range(5):
+        io.write_image(tmp_path / f"{number}.png", draw_landscape(32, 40, seed=number).image)
+    given = arguments(folder, f"photo={tmp_path}", f"video={tmp_path}/videos")
+    jobs = [
+        start(
+            "generate.py",
+            *given,
+            cwd=tmp_path,
+            environment=dict(zip(variables, (str(number), "2"), strict=True)),
+        )
+        for number in range(2)
+    ]
+    made = []
+    for job in jobs:
+        assert job.wait().status == 0, job.output
+        made.append(re.findall(r"the video is in .*/(\d)\.mp4", job.output))
+    assert made == [["0", "2", "4"], ["1", "3"]]
+    assert names(tmp_path / "videos") == [f"{number}.mp4" for number in range(5)]
+    assert "share 1/2: 2 of 5 videos, 0 of them there already" in jobs[1].output
+
+
+def test_a_failure_under_torchrun_is_listed_and_does_not_end_the_other_processes(
+    folder, tmp_path, start
+):
+    io.write_image(tmp_path / "a.png", draw_landscape(32, 40).image)
+    (tmp_path / "b.png").write_bytes(b"broken")
+    (tmp_path / "c.png").write_bytes(b"broken")
+    given = arguments(folder, f"photo={tmp_path}", f"video={tmp_path}/videos")
+    environment = {"RANK": "0", "WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "none"}
+    job = start("generate.py", *given, cwd=tmp_path, environment=environment).wait()
+    assert job.status == 0, job.output
+    assert "2 of 3 gave no video, listed in" in job.output
+    assert len((tmp_path / "videos/failures.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_folder_without_photos_and_a_video_file_for_many_are_refused(folder, start):
