@@ -43,11 +43,13 @@ def draw_landscape(height: int, width: int, seed: int = 0) -> DrawnLandscape:
     depth = ((rows - ridge) / 0.25).clamp(0.0, 1.0)
     land = _mix(depth, (0.36, 0.38, 0.46), (0.16, 0.22, 0.14)) * (1.0 + 0.5 * rock)
 
+    is_land = _edge((rows - ridge) * height)
     waves = _fractal_noise(height, width, (8.0, 0.5), random)
     nearness = ((rows - shore) / (1.0 - shore)).clamp(0.0, 1.0)
-    water = _mix(nearness, (0.70, 0.66, 0.62), (0.10, 0.26, 0.36)) + 0.35 * nearness.sqrt() * waves
+    mirrored = _reflection(torch.lerp(sky, land, is_land), rows, shore, waves * nearness.sqrt())
+    deep = _mix(nearness, (0.30, 0.42, 0.52), (0.08, 0.22, 0.32))
+    water = torch.lerp(mirrored, deep, (0.5 + 1.2 * nearness).clamp(max=1.0)) + 0.35 * nearness.sqrt() * waves
 
-    is_land = _edge((rows - ridge) * height)
     is_water = _edge((rows - torch.maximum(shore, ridge)) * height)
     image = torch.lerp(torch.lerp(sky, land, is_land), water, is_water)
     label = torch.ones(1, 1, height, width, dtype=torch.int64)
@@ -55,6 +57,15 @@ def draw_landscape(height: int, width: int, seed: int = 0) -> DrawnLandscape:
     label[is_water > 0.5] = 2
     mask = torch.maximum(1.0 - is_land, is_water)
     return DrawnLandscape((image.clamp(0.0, 1.0) * 2.0 - 1.0), label, mask)
+
+
+def _reflection(above: Tensor, rows: Tensor, shore: Tensor, waves: Tensor) -> Tensor:
+    """The picture above the shore, mirrored below it and distorted by waves, ``[1, 3, H, W]``."""
+    height, width = above.shape[2:]
+    y = (2.0 * shore - rows + 0.15 * waves).clamp(0.0, 1.0)[0, 0]
+    x = torch.linspace(-1.0, 1.0, width).expand(height, width)
+    grid = torch.stack([x, 2.0 * y.expand(height, width) - 1.0], dim=2)[None]
+    return F.grid_sample(above, grid, padding_mode="border", align_corners=True)
 
 
 def _edge(distance: Tensor) -> Tensor:
