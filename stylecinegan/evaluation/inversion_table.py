@@ -205,7 +205,7 @@ def measure_inversion(
         real = {name: gaussian for name, (gaussian, _) in read.items()}
         sources = ", ".join(sorted({f"photos {source[:8]}…" for _, source in read.values()}))
     if num_samples:
-        _write_samples(model, output_dir)
+        _write_samples(model, output_dir, min(num_samples, NUM_SAMPLES_SHOWN))
     if num_samples and protocols:
         measure_run = SampleMeasurement(model, num_samples, protocols, real)
         settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
@@ -245,8 +245,8 @@ def _write_reconstructions(measure: InversionMeasurement, output_dir: Path) -> N
     io.write_image(output_dir / "reconstructions.png", sheet)
 
 
-def _write_samples(model: StyleCineGAN, output_dir: Path) -> None:
-    batches = _samples(model, range(NUM_SAMPLES_SHOWN))
+def _write_samples(model: StyleCineGAN, output_dir: Path, count: int) -> None:
+    batches = _samples(model, range(count))
     shown = [image for images in batches for image in images.split(1)]
     io.write_image(output_dir / "samples.png", visualization.contact_sheet(shown, 8))
 
