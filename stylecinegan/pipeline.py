@@ -23,6 +23,7 @@ from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls.controls import normalize_speed
+from stylecinegan.motion.falls import find_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
@@ -236,8 +237,10 @@ class StyleCineGAN(nn.Module):
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
             motion = predict_motion(self.motion_generator, image, probabilities)
         # The released weights, which see the photo alone, learned perspective from real water.
-        knows_classes = self.motion_generator.in_channels > 3
-        return refine_motion(motion, mask, probabilities if knows_classes else None)
+        if self.motion_generator.in_channels == 3 or probabilities is None:
+            return refine_motion(motion, mask)
+        falls = find_falls(image, probabilities, mask)
+        return refine_motion(motion, mask, probabilities, falls=falls)
 
     @torch.no_grad()
     def animate(

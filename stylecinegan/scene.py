@@ -22,6 +22,7 @@ from stylecinegan.motion.controls import (
     controlled_motion,
     directed_motion,
 )
+from stylecinegan.motion.falls import find_falls, mark_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
@@ -220,7 +221,7 @@ class Scene:
             InputError: If a control refers to a region that the mask does not hold.
         """
         if self._motion is None:
-            vote = None if self.classes is None else self.classes.vote
+            vote = self._vote
             if self._predicted_motion is None:
                 self._predicted_motion = self._uncontrolled_motion(vote)
             self._motion = controlled_motion(
@@ -260,6 +261,14 @@ class Scene:
             inversion=(lambda: self.inversion) if is_full_size else None,
             style=style,
         )
+
+    @property
+    def _vote(self) -> Tensor | None:
+        """Classes with falling water, a region of its own, where the model knows classes."""
+        if self.classes is None:
+            return None
+        falls = find_falls(self.photo, self.classes.probabilities, self.mask)
+        return mark_falls(self.classes.vote, falls) if falls else self.classes.vote
 
     def _uncontrolled_motion(self, vote: Tensor | None) -> Tensor:
         if isinstance(self._source, Tensor):

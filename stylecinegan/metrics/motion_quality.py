@@ -13,12 +13,15 @@ motion differ by rounding errors, which have no order."""
 def angles(motion: Tensor, expected: Tensor) -> Tensor:
     """Angles between vectors, in degrees, ``[K]`` in [0, 180].
 
+    No motion has no direction: it counts as 90 degrees, neither with nor against what is expected.
+
     Args:
         motion: ``[2, K]``.
         expected: ``[2, K]``.
     """
     cross = motion[0] * expected[1] - motion[1] * expected[0]
-    return torch.atan2(cross.abs(), (motion * expected).sum(dim=0)).rad2deg()
+    found = torch.atan2(cross.abs(), (motion * expected).sum(dim=0)).rad2deg()
+    return torch.where((motion == 0).all(dim=0), 90.0, found)
 
 
 def with_sign_of(motion: Tensor, expected: Tensor, number: Tensor) -> Tensor:

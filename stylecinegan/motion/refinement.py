@@ -2,9 +2,12 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.io import load_opencv
+from stylecinegan.motion.currents import follow_shapes
+from stylecinegan.motion.falls import Falls, fall
 from stylecinegan.motion.regions import Regions, find_regions, perspective
 
 EDGE_WIDTH = 0.08
@@ -25,6 +28,14 @@ EVEN_SHARE = 0.05
 Chosen on real training clips: twice as much begins to cost rank correlation there.
 """
 
+LEAST_AGREEMENT = 0.7
+"""Length of a sky's summed motion, as a share of its summed speeds, that makes it one wind."""
+
+CARRY_SIDE = 256
+CARRY_REACH = 0.05
+"""Longer side of the map on which motion is carried on, and how far its neighbours count, as a
+share of that."""
+
 HORIZON_WIDTH = 0.02
 """Way from the speed of water to that of a sky behind it, as a share of the longer side: a boat on
 the horizon bends rather than breaks."""
@@ -35,15 +46,17 @@ def refine_motion(
     mask: Tensor,
     probabilities: Tensor | None = None,
     *,
+    falls: Falls | None = None,
     edge_width: float = EDGE_WIDTH,
 ) -> Tensor:
-    """Makes speeds plausible, lets them fall off at the mask's edge and multiplies by S.
+    """Makes directions and speeds plausible, slows the mask's edge down and multiplies by S.
 
     Args:
         motion: M, ``[1, 2, H, W]``.
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         probabilities: Of static, sky and water, ``[1, 3, h, w]``, for a motion that does not know
-            perspective itself; by default water keeps its speeds.
+            perspective itself; by default water keeps its speeds and directions.
+        falls: Falling water, by default none.
         edge_width: Share of the longer side; 0 leaves the edge to S.
 
     Returns:
@@ -53,8 +66,69 @@ def refine_motion(
     if bool((mask > 0.5).any()):
         classes = None if probabilities is None else probabilities.argmax(dim=1, keepdim=True)
         regions = find_regions(mask, classes)
+        if classes is not None:
+            motion = carry_on(motion, mask, classes)
+            motion = follow_shapes(blow_one_way(motion, regions), regions)
         motion = slow_far_water(even_out(motion, regions), regions)
+        if falls is not None:
+            motion = fall(motion, falls, regions)
     return motion * fall_off(mask, edge_width) * mask
+
+
+def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
+    """Lets what a mask says that moves go with what moves beside it, though classified as static.
+
+    A network that takes something for a rock predicts no motion there; who painted it knows better.
+
+    Args:
+        motion: ``[1, 2, H, W]``.
+        mask: S, ``[1, 1, H, W]``.
+        classes: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``.
+
+    Returns:
+        ``[1, 2, H, W]``.
+    """
+    is_static = F.interpolate(classes.float(), mask.shape[2:], mode="nearest-exact") == 0
+    painted = (mask > 0.5) & is_static
+    known = (mask > 0.5) & ~is_static
+    if not bool(painted.any()) or not bool(known.any()):
+        return motion
+    scale = min(1.0, CARRY_SIDE / max(mask.shape[2:]))
+    size = [max(1, round(side * scale)) for side in mask.shape[2:]]
+    weighted = F.interpolate(torch.cat([motion, torch.ones_like(mask)], 1) * known, size=size)
+    carried = weighted[0].cpu().numpy()
+    cv2 = load_opencv()
+    blurred = [cv2.GaussianBlur(part, (0, 0), CARRY_REACH * max(size)) for part in carried]
+    # Far from everything else that moves it takes the motion of all of it.
+    vectors = np.stack(blurred[:2]) + 1e-6 * carried[:2].mean(axis=(1, 2), keepdims=True)
+    share = blurred[2] + 1e-6 * carried[2].mean()
+    near = torch.from_numpy(vectors / share)[None].to(motion)
+    return torch.where(painted, F.interpolate(near, mask.shape[2:], mode="bilinear"), motion)
+
+
+def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
+    """Lets all of the sky move in one direction, its mean, at the speeds that it has.
+
+    Args:
+        motion: ``[1, 2, H, W]``.
+        regions: Of this map.
+
+    Returns:
+        ``[1, 2, H, W]``.
+    """
+    is_sky = torch.tensor(
+        [regions.is_sky(number) for number in range(len(regions.kinds))],
+        device=regions.number.device,
+    )[regions.number]
+    inside = motion[0][:, is_sky & regions.moves]
+    if inside.shape[1] == 0:
+        return motion
+    total = inside.sum(dim=1)
+    # A sky without a common direction, as one that opens towards the viewer, stays as it is.
+    if float(total.norm() / inside.norm(dim=0).sum().clamp(min=1e-9)) < LEAST_AGREEMENT:
+        return motion
+    way = (total / total.norm()).view(1, 2, 1, 1)
+    return torch.where(is_sky, motion.norm(dim=1, keepdim=True) * way, motion)
 
 
 def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Tensor:

@@ -45,3 +45,9 @@ def test_the_median_of_vectors_is_not_drawn_away_by_one_far_off():
     assert geometric_median(vectors, torch.ones(4)).tolist() == pytest.approx([1.0, 0.0], abs=1e-2)
     weighted = geometric_median(vectors, torch.tensor([0.0, 0.0, 0.1, 1.0]))
     assert weighted[0] == pytest.approx(100.0, abs=0.5)
+
+
+def test_no_motion_is_neither_with_nor_against_what_is_expected():
+    motion = torch.tensor([[0.0, 1.0, -2.0], [0.0, 0.0, 0.0]])
+    expected = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    assert angles(motion, expected).tolist() == [90.0, 0.0, 180.0]

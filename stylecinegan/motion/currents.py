@@ -1,0 +1,178 @@
+"""Where water goes by the shape of its surface: rivers along their banks, seas to their shores."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.io import load_opencv
+from stylecinegan.motion.regions import Regions
+
+SIDE = 256
+"""Longer side of the map on which shapes are looked at."""
+
+NUM_SWEEPS = 150
+
+GRID_SIDE = 40
+"""Cells a side of the coarse grid on which the stream of a river is solved."""
+
+BANKS_WEIGHT = 0.85
+"""How much the banks of a river count against what was predicted of its direction."""
+
+SWELL_TURN = 25.0
+"""Degrees by which the swell of a sea turns from sideways towards the viewer, as in real clips."""
+
+
+def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
+    """Turns the water of rivers and seas by geometry; its speeds stay.
+
+    - A river, water that widens towards the viewer and ends at land, follows its banks towards its
+      near end.
+    - A sea, water that ends at the sky, rolls towards the viewer, and towards a shore in the
+      foreground all the more.
+    - Other water, lakes and ponds, keeps its predicted direction.
+
+    Args:
+        motion: ``[1, 2, H, W]``.
+        regions: Of this map.
+
+    Returns:
+        ``[1, 2, H, W]``.
+    """
+    if "water" not in regions.kinds:
+        return motion
+    height, width = regions.number.shape
+    scale = min(1.0, SIDE / max(height, width))
+    size = (max(2, round(height * scale)), max(2, round(width * scale)))
+    label = _shrink(_label(regions), size)
+    field = motion[0]
+    speed = field.norm(dim=0, keepdim=True)
+    sideways = -1.0 if float(field[0][regions.moves].sum()) < 0 else 1.0
+    for number in regions.of_kind("water"):
+        region = regions.number == number
+        water = _shrink(region & regions.moves, size).astype(bool)
+        if not water.any():
+            continue
+        if meets_sky(water, label == 1):
+            way = towards_shore(water, label)
+            way = _turn(way, np.deg2rad(SWELL_TURN) * np.maximum(1.0 - way[1], 0.0))
+            way[0] *= sideways
+            wanted = _enlarge(way, regions) * speed
+        elif is_river(water):
+            wanted = _enlarge(along_banks(water), regions) * speed
+            wanted = torch.lerp(field, wanted, BANKS_WEIGHT)
+            wanted = wanted / wanted.norm(dim=0, keepdim=True).clamp(min=1e-9) * speed
+        else:
+            continue
+        field = torch.where(region, wanted, field)
+    return field[None]
+
+
+def _label(regions: Regions) -> Tensor:
+    """0 static, 1 sky, 2 water, ``[H, W]``."""
+    by_number = [1 if regions.is_sky(number) else 2 for number in range(len(regions.kinds))]
+    table = torch.tensor(by_number, device=regions.number.device)
+    return table[regions.number] * regions.moves
+
+
+def _shrink(values: Tensor, size: tuple[int, int]) -> np.ndarray:
+    small = F.interpolate(values.float()[None, None], size, mode="nearest-exact")
+    return small[0, 0].cpu().numpy().astype(np.int64)
+
+
+def _enlarge(way: np.ndarray, regions: Regions) -> Tensor:
+    """Unit vectors ``[2, H, W]`` at the size of the regions."""
+    small = torch.from_numpy(way.astype(np.float32))[None].to(regions.number.device)
+    fine = F.interpolate(small, regions.number.shape, mode="bilinear")[0]
+    return fine / fine.norm(dim=0, keepdim=True).clamp(min=1e-6)
+
+
+def _turn(way: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.stack([cosine * way[0] - sine * way[1], sine * way[0] + cosine * way[1]])
+
+
+def is_river(water: np.ndarray) -> bool:
+    """Tells a river by its width: little at its far end, little for its length."""
+    height, width = water.shape
+    widths = water.sum(axis=1)
+    rows = np.flatnonzero(widths)
+    length = len(rows)
+    if length < 0.25 * height:
+        return False
+    far, near = (widths[part].mean() for part in (rows[: length // 5], rows[-length // 3 :]))
+    return bool(far < 0.5 * near and far < 0.3 * width and water.sum() < 0.9 * length**2)
+
+
+def meets_sky(water: np.ndarray, sky: np.ndarray) -> bool:
+    """Tells whether water ends at the sky, as a sea does, and not at land."""
+    columns = np.flatnonzero(water.any(axis=0))
+    above = np.maximum(water.argmax(axis=0) - 2, 0)
+    return bool(sky[above[columns], columns].mean() > 0.25)
+
+
+def along_banks(water: np.ndarray) -> np.ndarray:
+    """Unit vectors of a stream through a region, from its highest to its lowest part."""
+    cv2 = load_opencv()
+    height, width = water.shape
+    coarse = cv2.resize(
+        water.astype(np.float32), (GRID_SIDE, GRID_SIDE), interpolation=cv2.INTER_AREA
+    )
+    inside = coarse > 0.3
+    rows = np.flatnonzero(inside.any(axis=1))
+    row = np.arange(GRID_SIDE)[:, None]
+    source = inside & (row <= rows.min())
+    drain = inside & (row >= rows.max())
+    potential = np.where(inside, (row - rows.min()) / max(np.ptp(rows), 1), 0.0)
+    for _ in range(NUM_SWEEPS):
+        total = np.zeros_like(potential)
+        count = np.zeros_like(potential)
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            open_ = np.roll(inside, step, axis) & _no_wrap(axis, step)
+            total += np.where(open_, np.roll(potential, step, axis), 0.0)
+            count += open_
+        mean = total / np.maximum(count, 1.0)
+        # Banks let nothing through: what is outside is not averaged.
+        potential = np.where(inside, mean, 0.0)
+        potential[source], potential[drain] = 0.0, 1.0
+    flow = np.stack([_difference(potential, inside, 1), _difference(potential, inside, 0)])
+    flow = np.stack([_spread(part, inside) for part in flow])
+    flow[0] *= width / height
+    fine = np.stack([cv2.resize(part.astype(np.float32), (width, height)) for part in flow])
+    return fine / np.maximum(np.hypot(*fine), 1e-6)
+
+
+def _no_wrap(axis: int, step: int) -> np.ndarray:
+    place = np.arange(GRID_SIDE)
+    kept = place != (0 if step > 0 else GRID_SIDE - 1)
+    return kept[:, None] if axis == 0 else kept[None, :]
+
+
+def _difference(potential: np.ndarray, inside: np.ndarray, axis: int) -> np.ndarray:
+    """Derivative inside a region; at its edge one-sided."""
+    total = np.zeros_like(potential)
+    for step in (1, -1):
+        open_ = np.roll(inside, step, axis) & _no_wrap(axis, step)
+        total += np.where(open_, step * (potential - np.roll(potential, step, axis)), 0.0)
+    return total
+
+
+def _spread(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Smooths values of a region and continues them beyond its edge."""
+    cv2 = load_opencv()
+    weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 1.0)
+    return cv2.GaussianBlur(values * inside, (0, 0), 1.0) / np.maximum(weight, 1e-9)
+
+
+def towards_shore(water: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Unit vectors to the right that turn downwards above a shore in the foreground."""
+    cv2 = load_opencv()
+    height = water.shape[0]
+    rows = np.arange(height)[:, None]
+    bottom = np.where(water, rows, -1).max(axis=0)
+    below = np.minimum(bottom + 2, height - 1)
+    is_shore = (bottom > 0.5 * height) & (bottom < height - 2)
+    is_shore &= label[below, np.arange(water.shape[1])] == 0
+    near = np.exp(-np.maximum(bottom[None] - rows, 0) / (0.08 * height)) * is_shore
+    turn = cv2.GaussianBlur(near.astype(np.float32), (0, 0), height / 32) * np.deg2rad(60.0)
+    return np.stack([np.cos(turn), np.sin(turn)])
