@@ -114,6 +114,7 @@ class StyleCineGAN(nn.Module):
         caution: float = CAUTION,
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
+        opacity: Tensor | None = None,
     ) -> Scene:
         """Opens a photo: its mask, motion and inversion are computed once and on demand.
 
@@ -126,6 +127,7 @@ class StyleCineGAN(nn.Module):
             caution=caution,
             animate_all_if_small=animate_all_if_small,
             num_inversion_steps=num_inversion_steps,
+            opacity=opacity,
         )
 
     @torch.no_grad()

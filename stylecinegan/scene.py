@@ -14,6 +14,7 @@ from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
+from stylecinegan.mask.frame_borders import SceneBox, find_scene, visible
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import (
@@ -67,6 +68,8 @@ class Scene:
         animate_all_if_small: Moves the whole photo where the predicted mask covers under 10 % of
             it, as the released code does.
         num_inversion_steps: Optimisation steps that bring the inversion closer to the photo.
+        opacity: ``[1, 1, H, W]`` in [0, 1], if the photo has transparent places: they are static
+            in every mask.
 
     Raises:
         InputError: If the photo has another shape.
@@ -81,6 +84,7 @@ class Scene:
         caution: float = CAUTION,
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
+        opacity: Tensor | None = None,
     ) -> None:
         if photo.ndim != 4 or photo.shape[:2] != (1, 3):
             raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
@@ -90,6 +94,7 @@ class Scene:
         self._caution = caution
         self._animate_all_if_small = animate_all_if_small
         self._num_inversion_steps = num_inversion_steps
+        self._opacity = opacity
         self._given_mask: Tensor | None = None
         self._corrections: dict[str, Tensor | None] = {"add": None, "remove": None}
         self._source: str | Tensor = "auto"
@@ -107,10 +112,20 @@ class Scene:
     def prediction(self) -> MaskPrediction:
         """The predicted mask, uncorrected, and the classes of the pixels.
 
+        Bars and frames of one colour and transparent margins are cut off before, and static.
+
         Raises:
             InputError: If the model has no classifiers.
         """
-        return self._model.segment(self.photo, self._region, caution=self._caution)
+        size, box = (self.photo.shape[2], self.photo.shape[3]), self._box
+        if box.covers(size):
+            return self._model.segment(self.photo, self._region, caution=self._caution)
+        scene = self._model.segment(box.crop(self.photo), self._region, caution=self._caution)
+        return box.embed_prediction(scene, size)
+
+    @cached_property
+    def _box(self) -> SceneBox:
+        return find_scene(self.photo, self._opacity)
 
     @property
     def classes(self) -> PixelClasses | None:
@@ -135,7 +150,10 @@ class Scene:
                 is_corrected = any(painted is not None for painted in self._corrections.values())
                 if self._animate_all_if_small or not is_corrected:
                     mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
-            self._mask = correct_mask(mask, **self._corrections)
+                    height, width = self.photo.shape[2:]
+                    mask = self._box.embed(self._box.crop(mask), (height, width))
+            mask = correct_mask(mask, **self._corrections)
+            self._mask = mask if self._opacity is None else mask * visible(self._opacity)
         return self._mask
 
     @mask.setter

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stylecinegan import Scene
 from stylecinegan.data.drawn import draw_landscape
@@ -119,3 +120,37 @@ def test_what_fits_no_scene_is_refused(model, drawn):
         scene.mask = drawn.mask[:, :, :10]
     with pytest.raises(InputError, match="one of right"):
         scene.motion("sideways")
+
+
+class Restless(Counting):
+    """A model that finds sky everywhere."""
+
+    def segment(self, photo, region="both", *, caution=0.6):
+        self.found = torch.ones_like(photo[:, :1])
+        return super().segment(photo, region, caution=caution)
+
+
+def test_bars_and_frames_are_static_in_predicted_masks_and_not_shown_to_the_networks(drawn):
+    photo = F.pad(drawn.image + 1, (0, 0, 16, 16)) - 1  # black bars above and below
+    model = Restless(drawn.mask)
+    scene = Scene(model, photo)
+    assert scene.mask[:, :, :16].max() == scene.mask[:, :, 80:].max() == 0
+    assert scene.mask[:, :, 16:80].min() == 1
+    assert model.found.shape == drawn.mask.shape  # what was segmented
+    assert scene.classes.vote.shape == scene.mask.shape
+    everything = Scene(model, photo, animate_all_if_small=True)
+    assert torch.equal(everything.mask, scene.mask)
+    scene.mask = torch.ones_like(scene.mask)
+    assert scene.mask.min() == 1  # who gives a mask has it
+
+
+def test_transparent_places_are_static_in_every_mask(drawn):
+    opacity = torch.ones_like(drawn.mask)
+    opacity[..., 30:60] = 0
+    scene = Scene(Restless(drawn.mask), drawn.image, opacity=opacity)
+    assert torch.equal(scene.mask, opacity)
+    scene.mask = torch.ones_like(opacity)
+    assert torch.equal(scene.mask, opacity)
+    frames = list(scene.animate(4).frames)
+    for frame in frames:
+        assert torch.equal(frame[..., 35:55], drawn.image[..., 35:55])

@@ -48,6 +48,7 @@ from stylecinegan.motion.controls import (
     read_hints,
 )
 from stylecinegan.motion.controls.speeds import speeds_in_shares
+from stylecinegan.transparency import resize_transparent, split_opacity
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def main(cfg: DictConfig) -> None:
     check_video_settings(cfg, videos.values())
     device = choose_device(cfg.device, local_number(os.environ))
     precision = choose_precision(cfg.precision, device)
-    photo = None if cfg.photo is None or is_many else io.read_image(cfg.photo)
+    photo = None if cfg.photo is None or is_many else io.read_image(cfg.photo, keep_alpha=True)
     style = None if cfg.style is None else read_style(str(cfg.style))
     with step("load the model"):
         model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
@@ -162,7 +163,7 @@ def write_many(
 def read_source(cfg: DictConfig, model: StyleCineGAN, source: int | Path) -> Tensor:
     """Reads a photo, or samples the landscape of a seed."""
     if isinstance(source, Path):
-        return io.read_image(source)
+        return io.read_image(source, keep_alpha=True)
     return model.sample(source, truncation=cfg.truncation)
 
 
@@ -192,9 +193,13 @@ def animate_picture(
     """Makes one video."""
     image = image.to(next(model.parameters()).device)
     drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
-    photo = size_photo(image, cfg)
+    photo, opacity = split_opacity(image)
+    if opacity is None:
+        photo = size_photo(photo, cfg)
+    else:
+        photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
     with step("predict mask and motion, prepare the loop"):
-        scene = make_scene(cfg, model, photo, drawn_size)
+        scene = make_scene(cfg, model, photo, drawn_size, opacity)
         style = None
         if target is not None:
             style = make_style(cfg, target.of(model.generator, scene.inversion))
@@ -202,7 +207,8 @@ def animate_picture(
     is_many = is_folder(cfg.photo) or cfg.seeds is not None
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
-        write_video(video, cinemagraph, progress(cinemagraph, quality, is_many=is_many), cfg)
+        frames = progress(cinemagraph, quality, is_many=is_many)
+        write_video(video, cinemagraph, frames, cfg, opacity)
     if quality is not None:
         write_intermediate(video, cinemagraph, quality)
         write_codes(video, model, cinemagraph, target)
@@ -250,7 +256,11 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
 
 
 def make_scene(
-    cfg: DictConfig, model: StyleCineGAN, photo: Tensor, drawn_size: tuple[int, int]
+    cfg: DictConfig,
+    model: StyleCineGAN,
+    photo: Tensor,
+    drawn_size: tuple[int, int],
+    opacity: Tensor | None = None,
 ) -> Scene:
     """Opens a photo with the mask, the corrections and the motion that the settings name."""
     size = (photo.shape[2], photo.shape[3])
@@ -261,6 +271,7 @@ def make_scene(
         caution=cfg.mask_caution,
         animate_all_if_small=cfg.mask_small == "everything",
         num_inversion_steps=cfg.inversion.steps,
+        opacity=opacity,
     )
     if cfg.mask == "all":
         scene.mask = torch.ones_like(photo[:, :1])

@@ -1,5 +1,6 @@
 """What of the frames a video shows, and how: size, aspect, alpha, poster."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from stylecinegan.framing import (
     parse_aspect,
 )
 from stylecinegan.inputs import check_number, resize_photo
+from stylecinegan.io.paths import output_path
+from stylecinegan.io.video_writing import ALPHA_SUFFIXES
+from stylecinegan.transparency import add_alpha, lay_on_white
+
+logger = logging.getLogger(__name__)
 
 
 def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
@@ -57,7 +63,11 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
 
 
 def write_video(
-    video: Path, cinemagraph: Cinemagraph, frames: Iterable[Tensor], cfg: DictConfig
+    video: Path,
+    cinemagraph: Cinemagraph,
+    frames: Iterable[Tensor],
+    cfg: DictConfig,
+    opacity: Tensor | None = None,
 ) -> None:
     """Writes the part of the frames that the settings ask for, and its poster.
 
@@ -66,17 +76,36 @@ def write_video(
         cinemagraph: What the frames are of.
         frames: ``[1, 3, H, W]`` in [-1, 1].
         cfg: The settings of ``generate``.
+        opacity: ``[1, 1, H, W]`` in [0, 1] of a photo with transparent places, which stay
+            transparent where the format can, and show white where it cannot.
     """
     crop = _crop(cinemagraph, cfg)
     if cfg.alpha:
         frames = moving_layers(cinemagraph, frames)
+    elif opacity is not None:
+        frames = _show_opacity(video, frames, opacity)
     if crop is not None:
         frames = (crop.of(frame) for frame in frames)
     io.write_video(video, frames, fps=cfg.fps, repeat=cfg.repeat, max_bytes=_max_bytes(cfg))
     if cfg.poster:
         first = next(iter(cinemagraph.frames))
+        if opacity is not None:
+            first = next(lay_on_white([first], opacity))
         base = video.with_suffix("")
         io.write_image(f"{base}_poster.jpg", first if crop is None else crop.of(first))
+
+
+def _show_opacity(video: Path, frames: Iterable[Tensor], opacity: Tensor) -> Iterator[Tensor]:
+    suffix = output_path(video)[1]
+    if suffix in ALPHA_SUFFIXES:
+        return add_alpha(frames, opacity)
+    logger.info(
+        "the photo has transparent places, which %s cannot hold: they show white; "
+        "video=%s.webm keeps them",
+        suffix,
+        video.stem,
+    )
+    return lay_on_white(frames, opacity)
 
 
 def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterator[Tensor]:

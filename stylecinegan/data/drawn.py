@@ -48,7 +48,10 @@ def draw_landscape(height: int, width: int, seed: int = 0) -> DrawnLandscape:
     nearness = ((rows - shore) / (1.0 - shore)).clamp(0.0, 1.0)
     mirrored = _reflection(torch.lerp(sky, land, is_land), rows, shore, waves * nearness.sqrt())
     deep = _mix(nearness, (0.30, 0.42, 0.52), (0.08, 0.22, 0.32))
-    water = torch.lerp(mirrored, deep, (0.5 + 1.2 * nearness).clamp(max=1.0)) + 0.35 * nearness.sqrt() * waves
+    water = (
+        torch.lerp(mirrored, deep, (0.5 + 1.2 * nearness).clamp(max=1.0))
+        + 0.35 * nearness.sqrt() * waves
+    )
 
     is_water = _edge((rows - torch.maximum(shore, ridge)) * height)
     image = torch.lerp(torch.lerp(sky, land, is_land), water, is_water)

@@ -20,7 +20,7 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def read_image(path: PathLike) -> Tensor:
+def read_image(path: PathLike, *, keep_alpha: bool = False) -> Tensor:
     """Reads a photo, upright as its EXIF data say.
 
     Transparent places show white. Grey, palette and CMYK become RGB, 16-bit values keep their
@@ -29,9 +29,12 @@ def read_image(path: PathLike) -> Tensor:
 
     Args:
         path: JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP of at most 100 megapixels.
+        keep_alpha: Whether a photo with transparent places keeps its alpha instead of showing
+            white there.
 
     Returns:
-        ``[1, 3, H, W]``, float32 in [-1, 1].
+        ``[1, 3, H, W]``, or with alpha ``[1, 4, H, W]``, float32 in [-1, 1]; colours are not
+        multiplied by the alpha, and white where nothing is seen.
 
     Raises:
         InputError: If this is not a whole picture of such a kind.
@@ -44,6 +47,9 @@ def read_image(path: PathLike) -> Tensor:
         else:
             largest = np.float32(np.iinfo(pixels.dtype).max)
             opacity = opacity / largest
+            if keep_alpha:
+                seen = np.where(opacity > 0, colour / largest, np.float32(1))
+                return _from_unit(torch.from_numpy(np.concatenate([seen, opacity], axis=-1)))
             flattened = torch.from_numpy(colour / largest * opacity + (1 - opacity))
             return _from_unit(flattened)
     if pixels.dtype == np.uint8:
@@ -52,7 +58,7 @@ def read_image(path: PathLike) -> Tensor:
 
 
 def _from_unit(values: Tensor) -> Tensor:
-    """Moves [0, 1], ``[H, W, 3]``, to [-1, 1], ``[1, 3, H, W]``."""
+    """Moves [0, 1], ``[H, W, C]``, to [-1, 1], ``[1, C, H, W]``."""
     return values.permute(2, 0, 1)[None].contiguous().mul_(2).sub_(1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stylecinegan import checkpoints, io
 from stylecinegan.appearance import read_latent, write_latent
@@ -293,3 +294,21 @@ def test_a_video_for_editors_is_a_cropped_layer_with_alpha_and_has_a_poster(fold
     assert [tuple(frame.shape) for frame in frames] == [(1, 3, 66, 36)] * 8
     assert io.read_image(folder / "editors/a_poster.jpg").shape == (1, 3, 66, 36)
     assert len(list((folder / "editors").iterdir())) == 2
+
+
+def test_a_transparent_photo_stays_transparent_where_the_format_can(folder):
+    photo = io.to_uint8(draw_landscape(66, 98, seed=1).image).numpy()
+    opacity = np.full((66, 98), 255, np.uint8)
+    opacity[:, :40] = 0
+    Image.fromarray(np.dstack([photo, opacity])).save(folder / "cut out.png")
+    done = generate(folder, "photo=cut out.png", "video=cut_out/")
+    assert done.returncode == 0, done.stderr
+    for path in (folder / "cut_out").iterdir():
+        with Image.open(path) as frame:
+            assert frame.mode == "RGBA"
+            assert (np.asarray(frame.getchannel("A")) == opacity).all()
+    done = generate(folder, "photo=cut out.png", "video=cut_out.mp4")
+    assert done.returncode == 0, done.stderr
+    assert "transparent places, which .mp4 cannot hold: they show white" in done.stdout
+    for frame in io.read_video(folder / "cut_out.mp4"):
+        assert frame[..., :36].min() > 0.97
