@@ -33,3 +33,19 @@ def user_models_dir() -> Path:
         return CHECKPOINTS_DIR
     data_home = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")  # Windows
     return (Path(data_home or "~/.local/share") / "stylecinegan/models").expanduser()
+
+
+def project_path(name: str) -> str:
+    """Finds a file of the project from anywhere; configurations write ``${project:NAME}``.
+
+    Args:
+        name: Its path in a checkout, below ``configs/`` or ``checkpoints/``, or the example photo.
+
+    Raises:
+        ValueError: If such files do not come with the package.
+    """
+    folder, _, rest = name.partition("/")
+    folders = {"configs": CONFIGS_DIR, "checkpoints": CHECKPOINTS_DIR, "data": EXAMPLE_PHOTO.parent}
+    if folder not in folders:
+        raise ValueError(f"wanted a path in {', '.join(folders)}, got {name}")
+    return str(folders[folder] / rest)

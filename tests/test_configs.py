@@ -3,11 +3,18 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_object
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from stylecinegan import Warping
+from stylecinegan.cli import command_line  # noqa: F401 (it registers ${project:NAME})
+from stylecinegan.data.pictures import read_names
+
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs/experiment").glob("*.yaml"))
+EXPERIMENTS = sorted(
+    str(path.relative_to(ROOT / "configs/experiment").with_suffix(""))
+    for path in (ROOT / "configs/experiment").rglob("*.yaml")
+)
 
 
 def load(name, *overrides):
@@ -70,6 +77,51 @@ def test_every_experiment_composes_and_binds(experiment):
     check_targets(cfg)
     OmegaConf.to_container(cfg, resolve=True)
     assert not OmegaConf.missing_keys(cfg)
+
+
+def test_the_papers_recipes_differ_from_ours_where_the_paper_does():
+    def task(experiment):
+        return OmegaConf.to_container(load("train", f"experiment={experiment}").task, resolve=True)
+
+    paper = task("paper/generator")["generator"]
+    assert (paper["resolution"], paper["style_dim"], paper["channel_max"]) == (1024, 512, 512)
+    assert task("paper/mask")["context"] == "none"
+    assert task("mask")["context"] == "semantic"
+    motion = task("paper/motion")
+    assert motion["generator"]["in_channels"] + 2 == motion["discriminator"]["in_channels"] == 5
+    assert task("paper/encoder")["perceptual"]["_target_"].endswith("LPIPSDistance")
+    assert "perceptual" not in task("encoder")
+
+
+def test_a_perceptual_term_is_added_by_its_group():
+    cfg = load("train", "experiment=encoder", "+perceptual@task.perceptual=squeezenet")
+    check_targets(cfg)
+    assert cfg.task.perceptual.features.path.endswith("squeezenet1_0_features.npz")
+
+
+def test_the_papers_rendering_is_a_choice():
+    warping = instantiate(load("generate", "warping=paper").warping)
+    assert warping == Warping.of_the_paper()
+    assert instantiate(load("generate").warping) == Warping()
+
+
+def test_held_out_lists_and_weights_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for experiment in EXPERIMENTS:
+        cfg = load("train", f"experiment={experiment}")
+        for key in ("held_out", "motion_held_out"):
+            if cfg.data.get(key):
+                assert len(read_names(cfg.data[key])) > 10
+    assert Path(load("train", "experiment=appearance").task.initial, "motion.safetensors").is_file()
+    assert len(read_names(load("evaluate", 'table="5"').table.photos.listed)) > 10
+    assert Path(load("benchmark", "suite=splat").generate.photo).is_file()
+
+
+def test_every_command_leaves_nothing_but_what_was_asked_for():
+    for root in (path.stem for path in (ROOT / "configs").glob("*.yaml")):
+        text = (ROOT / f"configs/{root}.yaml").read_text()
+        assert "  - hydra/in_place\n" in text, root
+        assert "job_logging" not in text, root
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

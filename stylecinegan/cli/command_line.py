@@ -21,7 +21,10 @@ from stylecinegan.cli.extras import explain_missing
 from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
 from stylecinegan.errors import InputError, TrainingError
 from stylecinegan.ops import ExtensionError
-from stylecinegan.resources import CONFIGS_DIR
+from stylecinegan.resources import CONFIGS_DIR, project_path
+
+# Hydra composes configurations before any function of ours runs.
+OmegaConf.register_new_resolver("project", project_path, replace=True)
 
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 

@@ -86,8 +86,10 @@ def read_sections(file: Path, prefix: str = "") -> list[Section]:
 
 def read_choices(group: str) -> dict[str, str]:
     """Lists the files of a group of configurations with the first sentence of each."""
-    files = sorted((CONFIGS_DIR / group).glob("*.yaml"))
-    return {file.stem: re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0] for file in files}
+    folder = CONFIGS_DIR / group
+    files = sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file))
+    names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+    return {name: re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0] for name, file in zip(names, files, strict=True)}
 
 
 def read_groups(file: Path) -> dict[str, str | None]:

@@ -1,0 +1,107 @@
+"""Which settings hold text, whose values are taken as they are typed."""
+
+import inspect
+import re
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from stylecinegan.resources import CONFIGS_DIR
+
+# Hydra reads these as the text that they are.
+_PLAIN = re.compile(r"(?=[\w.+/-]*[A-Za-z/])(?!(?:true|false|null|nan|[+-]?inf)$)[\w.+/-]+", re.A | re.I)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
+
+
+def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
+    """Finds the keys of a command line whose values are not to be read by Hydra's grammar.
+
+    These are the settings that are text: by their default, or by the signature of the function
+    that they are an argument of. Of a setting without either, such as ``photo: null``, whatever
+    is no number, truth value, list or mapping is text, and so is the name of a file.
+
+    Args:
+        config_name: The command's root in ``configs/``.
+        arguments: The command line without the command's name.
+    """
+    overrides = [argument.partition("=") for argument in arguments if "=" in argument]
+    given = {key: value for key, _, value in overrides if key and key[0] not in "-+~"}
+    keys = {key for key, value in given.items() if _is_group(key) and _NUMBER.fullmatch(value)}
+    uncertain = {
+        key: value
+        for key, value in given.items()
+        if not _is_group(key) and not _PLAIN.fullmatch(value)
+    }
+    if not uncertain:
+        return keys
+    groups = [f'{key}="{value.split(",")[0]}"' for key, value in given.items() if _is_group(key)]
+    try:
+        with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
+            cfg = compose(config_name, overrides=groups)
+    except (HydraException, OmegaConfBaseException):
+        return keys  # the composition of the whole line says what is wrong
+    return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
+
+
+def _is_group(key: str) -> bool:
+    return "." not in key and (CONFIGS_DIR / key).is_dir()
+
+
+def _is_literal(cfg: DictConfig, key: str, value: str) -> bool:
+    parent_key, _, name = key.rpartition(".")
+    parent = OmegaConf.select(cfg, parent_key) if parent_key else cfg
+    if not isinstance(parent, DictConfig) or name not in parent:
+        return False
+    declared = _declared_type(parent, name)
+    if declared is None:
+        declared = _default_type(parent, name)
+    if declared is None:
+        return not _reads_as_data(value) or Path(value).exists()
+    return declared is str
+
+
+def _declared_type(parent: DictConfig, name: str) -> type | None:
+    """``str`` if the signature of what a node builds wants text or a path, ``None`` if unknown."""
+    if "_target_" not in parent:
+        return None
+    try:
+        parameter = inspect.signature(get_object(parent["_target_"])).parameters.get(name)
+    except (ImportError, ValueError, TypeError, HydraException):
+        return None
+    if parameter is None or parameter.annotation is parameter.empty:
+        return None
+    return str if _takes_text(parameter.annotation) else object
+
+
+def _takes_text(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(map(_takes_text, get_args(annotation)))
+    return annotation in (str, Path)
+
+
+def _default_type(parent: DictConfig, name: str) -> type | None:
+    """The type of a default, ``None`` for a missing or empty one."""
+    try:
+        default = None if OmegaConf.is_missing(parent, name) else parent[name]
+    except OmegaConfBaseException:  # an interpolation that only a running command resolves
+        return str
+    return None if default is None else str if isinstance(default, str) else object
+
+
+def _reads_as_data(value: str) -> bool:
+    """Whether Hydra reads a number, a truth value, a list or a mapping."""
+    try:
+        override = OverridesParser.create().parse_override(f"key={value}")
+    except HydraException:
+        return False
+    if override.is_sweep_override():
+        return not override.is_choice_sweep() or value.startswith("choice(")
+    return not isinstance(override.value(), str)
