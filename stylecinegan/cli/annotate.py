@@ -31,7 +31,6 @@ from stylecinegan.inputs import check_number, choose_device
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("photos", "folder", "check", "model.directory")
 
 Sources = dict[str, Callable[[], Tensor]]
 """Pictures by name, read when they are called."""
@@ -138,4 +137,4 @@ def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "annotate", PATH_KEYS)
+    command_line.run(main, "annotate")

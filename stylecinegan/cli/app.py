@@ -22,12 +22,11 @@ from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.appearance import read_style
 from stylecinegan.cli import command_line, generate
 from stylecinegan.cli.arguments import quote_values
+from stylecinegan.cli.literal_keys import literal_keys
 from stylecinegan.cli.style_settings import make_style, make_target
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 from stylecinegan.resources import CONFIGS_DIR, EXAMPLE_PHOTO
-
-PATH_KEYS = ("host", "token", "root_path", "model.directory")
 
 HOME = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine."""
@@ -109,8 +108,9 @@ def animate(
         pause: Called between the slow parts.
     """
     typed = [f"{key}={value}" for key, value in settings.items()]
+    keys = literal_keys("generate", typed) | {"text"}  # a visitor's, whatever it reads like
     with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
-        cfg = compose("generate", overrides=quote_values(typed, generate.PATH_KEYS))
+        cfg = compose("generate", overrides=quote_values(typed, keys))
     image = io.read_image(cfg.photo).to(model.generator.w_mean.device)
     photo = resize_photo(image, cfg.size)
     scene = generate.make_scene(cfg, model, photo, (image.shape[2], image.shape[3]))
@@ -182,4 +182,4 @@ def addresses() -> list[str]:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "app", PATH_KEYS)
+    command_line.run(main, "app")

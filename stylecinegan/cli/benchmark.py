@@ -39,7 +39,6 @@ from stylecinegan.ops import extension
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("output_dir", "model.directory", "generate.photo")
 UNITS = {
     "splat": "map",
     "euler": "frame",
@@ -255,4 +254,4 @@ def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "benchmark", PATH_KEYS)
+    command_line.run(main, "benchmark")

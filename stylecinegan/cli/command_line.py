@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
+from stylecinegan.cli.literal_keys import literal_keys
 from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
 from stylecinegan.errors import InputError, TrainingError
 from stylecinegan.ops import ExtensionError
@@ -32,17 +33,17 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 """What Hydra raises for overrides that it cannot compose; the last one for ``model=null``."""
 
 
-def run(main: Callable[[], None], config_name: str, path_keys: Sequence[str]) -> None:
+def run(main: Callable[[], None], config_name: str) -> None:
     """Runs a script: quotes its paths, and says in one line what its configuration lacks.
 
     Args:
         main: A function decorated by ``hydra.main``.
         config_name: Its root in ``configs/``.
-        path_keys: Keys whose values are taken as they are typed: paths and prose.
     """
     try:
         sweeps = is_sweep(sys.argv[1:])
-        sys.argv[1:] = quote_values(sys.argv[1:], path_keys, are_lists=sweeps)
+        keys = literal_keys(config_name, sys.argv[1:])
+        sys.argv[1:] = quote_values(sys.argv[1:], keys, are_lists=sweeps)
     except InputError as error:
         sys.exit(f"error: {error}")
     flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]

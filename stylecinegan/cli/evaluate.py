@@ -18,28 +18,6 @@ from stylecinegan.evaluation.report import write_table
 
 logger = logging.getLogger(__name__)
 
-QUOTED_KEYS = (
-    "table",  # Hydra takes 5 for a number otherwise
-    "model.directory",
-    "output_dir",
-    "table.photos.path",
-    "table.photos.listed",
-    "table.squeezenet",
-    "table.lpips_trunk",
-    "table.reference",
-    "table.labelled.dir",
-    "table.labelled.labels_dir",
-    "table.labelled.held_out",
-    "table.drawn.path",
-    "table.weights",
-    "table.samples.path",
-    "table.clips.held_out",
-    "table.clips.path",
-    "table.clips.listed",
-    "table.scenes.masks_dir",
-    "table.study",
-    "table.answers",
-)
 
 WITHOUT_MODEL = ("2", "3")  # made of people's answers
 
@@ -67,4 +45,4 @@ def main(cfg: DictConfig) -> None:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "evaluate", QUOTED_KEYS)
+    command_line.run(main, "evaluate")

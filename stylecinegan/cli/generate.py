@@ -52,21 +52,6 @@ from stylecinegan.transparency import resize_transparent, split_opacity
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = (
-    "photo",
-    "video",
-    "mask",
-    "mask_add",
-    "mask_remove",
-    "motion",
-    "arrows",
-    "hints",
-    "style",
-    "style_features",
-    "text",
-    "model.directory",
-)
-"""Keys whose values are quoted for Hydra: paths, and what has commas in it."""
 
 REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
 """What a word asks the prediction of the mask for."""
@@ -372,7 +357,7 @@ def run() -> None:
     """Runs the command with the arguments of the process."""
     given = [argument for argument in sys.argv[1:] if argument.startswith("session=")]
     if not given:
-        command_line.run(main, "generate", PATH_KEYS)
+        command_line.run(main, "generate")
         return
     with tempfile.TemporaryDirectory(prefix="stylecinegan-session-") as folder:
         try:
@@ -381,4 +366,4 @@ def run() -> None:
             sys.exit(f"error: {error}")
         own = [f"{key}={value}" for key, value in settings.items()]
         sys.argv[1:] = [*own, *(word for word in sys.argv[1:] if word not in given)]
-        command_line.run(main, "generate", PATH_KEYS)
+        command_line.run(main, "generate")

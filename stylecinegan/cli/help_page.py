@@ -87,9 +87,11 @@ def read_sections(file: Path, prefix: str = "") -> list[Section]:
 def read_choices(group: str) -> dict[str, str]:
     """Lists the files of a group of configurations with the first sentence of each."""
     folder = CONFIGS_DIR / group
-    files = sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file))
-    names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
-    return {name: re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0] for name, file in zip(names, files, strict=True)}
+    choices = {}
+    for file in sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file)):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        choices[name] = re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0]
+    return choices
 
 
 def read_groups(file: Path) -> dict[str, str | None]:

@@ -4,11 +4,13 @@ import inspect
 import re
 import types
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from stylecinegan.resources import CONFIGS_DIR
 
 # Hydra reads these as the text that they are.
-_PLAIN = re.compile(r"(?=[\w.+/-]*[A-Za-z/])(?!(?:true|false|null|nan|[+-]?inf)$)[\w.+/-]+", re.A | re.I)
+_PLAIN = re.compile(r"(?!(?:true|false|null|nan|[+-]?inf)$)[\w.+/-]*[a-z/][\w.+/-]*", re.A | re.I)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 
 
@@ -38,17 +40,26 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
     uncertain = {
         key: value
         for key, value in given.items()
-        if not _is_group(key) and not _PLAIN.fullmatch(value)
+        if not _is_group(key) and (_NUMBER.fullmatch(value) or not _PLAIN.fullmatch(value))
     }
     if not uncertain:
         return keys
     groups = [f'{key}="{value.split(",")[0]}"' for key, value in given.items() if _is_group(key)]
+    further = [f'hydra.searchpath=["{folder}"]' for folder in _config_dirs(arguments)[-1:]]
     try:
         with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
-            cfg = compose(config_name, overrides=groups)
+            cfg = compose(config_name, overrides=[*groups, *further])
     except (HydraException, OmegaConfBaseException):
         return keys  # the composition of the whole line says what is wrong
     return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
+
+
+def _config_dirs(arguments: Sequence[str]) -> list[str]:
+    """Folders of configurations that the command line adds (``--config-dir``)."""
+    flags = ("--config-dir", "-cd")
+    apart = [value for flag, value in pairwise(arguments) if flag in flags]
+    joined = [argument.split("=", 1) for argument in arguments if "=" in argument]
+    return apart + [value for flag, value in joined if flag in flags]
 
 
 def _is_group(key: str) -> bool:
@@ -58,14 +69,21 @@ def _is_group(key: str) -> bool:
 def _is_literal(cfg: DictConfig, key: str, value: str) -> bool:
     parent_key, _, name = key.rpartition(".")
     parent = OmegaConf.select(cfg, parent_key) if parent_key else cfg
-    if not isinstance(parent, DictConfig) or name not in parent:
+    if not isinstance(parent, DictConfig) or name not in parent.keys():  # noqa: SIM118 (missing ones too)
         return False
     declared = _declared_type(parent, name)
     if declared is None:
         declared = _default_type(parent, name)
     if declared is None:
-        return not _reads_as_data(value) or Path(value).exists()
-    return declared is str
+        return not _reads_as_data(value) or _exists(value)
+    return declared is str or (_exists(value) and not _reads_as_data(value))
+
+
+def _exists(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _declared_type(parent: DictConfig, name: str) -> type | None:
@@ -102,6 +120,6 @@ def _reads_as_data(value: str) -> bool:
         override = OverridesParser.create().parse_override(f"key={value}")
     except HydraException:
         return False
-    if override.is_sweep_override():
-        return not override.is_choice_sweep() or value.startswith("choice(")
-    return not isinstance(override.value(), str)
+    if override.is_choice_sweep():
+        return not any(isinstance(choice, str | QuotedString) for choice in override.value().list)
+    return override.is_sweep_override() or not isinstance(override.value(), str)

@@ -32,8 +32,6 @@ from stylecinegan.inputs import check_number, choose_device
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("source", "output", "teacher", "skies", "labels")
-
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="prepare_data")
 @command_line.errors_in_one_line
@@ -117,4 +115,4 @@ def pair_motion(cfg: DictConfig) -> None:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "prepare_data", PATH_KEYS)
+    command_line.run(main, "prepare_data")

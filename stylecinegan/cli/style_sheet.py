@@ -24,7 +24,6 @@ from stylecinegan.inputs import check_number, choose_device, choose_precision, r
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("photo", "sheet", "style_features", "model.directory")
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -93,4 +92,4 @@ def restyle(
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "style_sheet", PATH_KEYS)
+    command_line.run(main, "style_sheet")

@@ -27,21 +27,6 @@ from stylecinegan.training import distributed
 from stylecinegan.training.loop import train
 from stylecinegan.training.rendezvous import place_of
 
-PATH_KEYS = (
-    "data.dir",
-    "data.labels_dir",
-    "data.held_out",
-    "data.select",
-    "data.motion_held_out",
-    "data.segmenter.directory",
-    "task.model_directory",
-    "task.feature_weights",
-    "task.initial",
-    "task.generator_file",
-    "task.trunk",
-    "task.perceptual.path",
-)
-
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="train")
 @command_line.errors_in_one_line
@@ -166,4 +151,4 @@ def describe(cfg: DictConfig, run_dir: Path) -> None:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "train", PATH_KEYS)
+    command_line.run(main, "train")

@@ -12,8 +12,6 @@ from stylecinegan.user_study.study import build_study
 
 logger = logging.getLogger(__name__)
 
-PATH_KEYS = ("videos", "photos", "output_dir", "ours", "title")  # texts, which Hydra would parse
-
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="user_study")
 @command_line.errors_in_one_line
@@ -44,4 +42,4 @@ def main(cfg: DictConfig) -> None:
 
 def run() -> None:
     """Runs the command with the arguments of the process."""
-    command_line.run(main, "user_study", PATH_KEYS)
+    command_line.run(main, "user_study")

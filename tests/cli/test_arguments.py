@@ -114,7 +114,7 @@ def test_words_and_none_stay_what_they_are():
 def test_what_does_not_compose_is_one_line_and_status_1(command, arguments, message, monkeypatch):
     monkeypatch.setattr("sys.argv", [command, *arguments])
     with pytest.raises(SystemExit) as stop:
-        command_line.run(lambda: pytest.fail("the command ran"), command, ["photo"])
+        command_line.run(lambda: pytest.fail("the command ran"), command)
     assert str(stop.value).startswith("error: ")
     assert message in str(stop.value)
     assert len(str(stop.value).splitlines()) == 1
