@@ -27,7 +27,7 @@ LAYERS = (
     ("io", "visualization"),
     ("checkpoints",),
     ("training",),
-    ("generator", "ops", "inputs"),
+    ("generator", "ops", "framing", "inputs"),
     ("errors", "resources"),
 )
 """From the top down. Whatever stands in a line imports from the lines below it alone."""
