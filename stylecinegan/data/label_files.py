@@ -31,7 +31,7 @@ class LabelFolder(PictureFolder):
         if not self.path.is_dir() and not zipfile.is_zipfile(self.path):
             raise InputError(f"wanted a folder or zip file of labels, found none at {path}")
         self.names = sorted(filter(_is_label, self._list()))
-        self._zip = None
+        self._zip = self._lmdb = None
 
     def read_bytes(self, name: str) -> bytes:
         """Reads a file as it is."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from stylecinegan.data.lmdb_pictures import LmdbPictures, is_lmdb
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import MAX_PIXELS, decode_8_bits, flatten
 from stylecinegan.io.formats import open_picture
@@ -36,10 +37,10 @@ BROKEN = (
 
 
 class PictureFolder:
-    """The pictures in a folder or a zip file, at any depth, in the order of their names.
+    """The pictures in a folder, a zip file or LMDB, at any depth, in the order of their names.
 
     Args:
-        path: Folder or ``.zip``.
+        path: Folder, ``.zip``, or folder with the ``data.mdb`` of LMDB.
 
     Raises:
         InputError: If the path holds no pictures.
@@ -51,10 +52,16 @@ class PictureFolder:
             raise InputError(f"wanted a folder or zip file of pictures, found nothing at {path}")
         if not self.path.is_dir() and not zipfile.is_zipfile(self.path):
             raise InputError(f"wanted a folder or zip file of pictures, got {path}")
-        self.names = sorted(filter(_is_picture, self._list()))
+        self._lmdb = LmdbPictures(self.path) if is_lmdb(self.path) else None
+        if self._lmdb is not None:
+            self.names = sorted(self._lmdb.names())
+        else:
+            self.names = sorted(filter(_is_picture, self._list()))
         if not self.names:
             kinds = " ".join(sorted(PICTURE_SUFFIXES))
-            raise InputError(f"wanted pictures ({kinds}) in {path}, found none")
+            archives = sum(name.lower().endswith(".zip") for name in self._list())
+            found = f"only {archives} zip files: name one of them" if archives else "none"
+            raise InputError(f"wanted pictures ({kinds}) in {path}, found {found}")
         self._zip: tuple[int, zipfile.ZipFile] | None = None
 
     def open(self, name: str) -> Image.Image:
@@ -88,6 +95,8 @@ class PictureFolder:
         return {**self.__dict__, "_zip": None}
 
     def _stream(self, name: str) -> Path | BytesIO:
+        if self._lmdb is not None:
+            return BytesIO(self._lmdb.read(name))
         if self.path.is_dir():
             return self.path / name
         archive = self._open_zip()

@@ -1,7 +1,10 @@
 import logging
 import os
+import sys
 import zipfile
+from io import BytesIO
 
+import lmdb
 import numpy as np
 import pytest
 import torch
@@ -143,6 +146,75 @@ def test_batches_go_on_behind_the_last_one_handed_out(tmp_path):
     resumed = Batches(Landscapes(tmp_path, crop=16), batch_size=4)
     resumed.load_state_dict(state)
     assert torch.equal(next(iter(resumed))["image"], expected[8:12])
+
+
+def write_lmdb(path, pictures, resolutions=(16, 32)):
+    """As rosinality's prepare_data.py does, JPEG of every resolution under its number."""
+    with lmdb.open(str(path), map_size=2**24) as database, database.begin(write=True) as changes:
+        for number, picture in enumerate(pictures):
+            for resolution in resolutions:
+                stream = BytesIO()
+                picture.resize((resolution, resolution)).save(stream, "PNG")
+                changes.put(f"{resolution}-{number:05d}".encode(), stream.getvalue())
+        changes.put(b"length", str(len(pictures)).encode())
+
+
+def test_a_database_of_another_stylegan2_is_read_at_its_largest_resolution(tmp_path):
+    pictures = [
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8))
+        for number in range(5)
+    ]
+    write_lmdb(tmp_path / "lhq_lmdb", pictures)
+    data = Landscapes(tmp_path / "lhq_lmdb", crop=32, flip=False)
+    assert data.names == [f"32-{number:05d}" for number in range(5)]
+    shown = {data[counter]["image"].numpy().tobytes() for counter in range(20)}
+    assert shown == {np.asarray(picture).transpose(2, 0, 1).tobytes() for picture in pictures}
+    in_workers = first_batches(data, num_workers=2)
+    alone = Landscapes(tmp_path / "lhq_lmdb", crop=32, flip=False, cache=False)
+    assert torch.equal(in_workers, first_batches(alone))
+
+
+def test_a_folder_that_only_calls_itself_a_database_is_refused(tmp_path):
+    (tmp_path / "data.mdb").write_bytes(b"nothing" * 1000)
+    with pytest.raises(InputError, match="no database of LMDB"):
+        Landscapes(tmp_path)
+
+
+def test_without_its_package_a_database_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    write_lmdb(tmp_path, [Image.new("RGB", (8, 8))])
+    monkeypatch.setitem(sys.modules, "lmdb", None)  # makes importing it fail
+    with pytest.raises(InputError, match="LMDB: run 'pip install lmdb'"):
+        Landscapes(tmp_path)
+
+
+def test_nested_folders_in_a_zip_and_pictures_of_every_kind_are_read(tmp_path):
+    grey = np.full((24, 24), 90, np.uint8)
+    clear = np.dstack([grey, grey, grey, np.zeros_like(grey)])
+    half = np.dstack([grey, np.full_like(grey, 255)])
+    kinds = {
+        "grey.png": (Image.fromarray(grey), 90),
+        "deep.png": (Image.fromarray(grey.astype(np.uint16) * 257), 90),
+        "rgba.png": (Image.fromarray(clear), 255),
+        "la.png": (Image.fromarray(half), 90),
+        "palette.png": (Image.fromarray(grey).convert("P"), 90),
+        "cmyk.tif": (Image.fromarray(grey).convert("RGB").convert("CMYK"), 90),
+    }
+    with zipfile.ZipFile(tmp_path / "lhq.zip", "w") as archive:
+        for number, (name, (picture, _)) in enumerate(kinds.items()):
+            picture.save(tmp_path / name)
+            archive.write(tmp_path / name, f"lhq_1024/{number * 10000:05d}/{name}")
+    data = Landscapes(tmp_path / "lhq.zip", crop=24)
+    values = [value for _, value in kinds.values()]
+    assert [int(data.folder.read(name)[3, 3, 0]) for name in data.folder.names] == values
+    assert samples(data).shape == (20, 3, 24, 24)
+    assert data.broken() == []
+
+
+def test_a_folder_of_zip_files_says_so(tmp_path):
+    for part in range(3):
+        zipfile.ZipFile(tmp_path / f"lhq_{part}.zip", "w").close()
+    with pytest.raises(InputError, match="found only 3 zip files: name one of them"):
+        Landscapes(tmp_path)
 
 
 def test_a_zip_file_equals_the_folder(tmp_path):

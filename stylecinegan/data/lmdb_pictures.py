@@ -1,0 +1,84 @@
+"""Pictures in an LMDB database, as rosinality's StyleGAN2 and LSUN lay them out.
+
+The library that maps the database into memory trusts it: read those that you or their authors made.
+"""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from stylecinegan.errors import InputError
+
+_FILE = "data.mdb"
+_BY_RESOLUTION = re.compile(r"(\d+)-\d+")
+
+
+def is_lmdb(path: Path) -> bool:
+    """Says whether a path is a folder of LMDB."""
+    return (path / _FILE).is_file()
+
+
+class LmdbPictures:
+    """The values of a database that are pictures.
+
+    Args:
+        path: Folder with ``data.mdb``.
+
+    Raises:
+        InputError: If ``lmdb`` is not installed, or this is no database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open()
+
+    def names(self) -> list[str]:
+        """Lists the keys: of rosinality's ``RESOLUTION-NUMBER`` those of the largest resolution."""
+        with self._open().begin() as transaction:
+            keys = transaction.cursor().iternext(keys=True, values=False)
+            names = [bytes(key).decode("latin-1") for key in keys if bytes(key) != b"length"]
+        found = [_BY_RESOLUTION.fullmatch(name) for name in names]
+        if names and all(found):
+            resolutions = [int(match[1]) for match in found if match]
+            largest = max(resolutions)
+            pairs = zip(names, resolutions, strict=True)
+            return [name for name, resolution in pairs if resolution == largest]
+        return names
+
+    def read(self, name: str) -> bytes:
+        """Reads a picture's file.
+
+        Raises:
+            KeyError: If there is none of this name.
+        """
+        with self._open().begin() as transaction:
+            content = transaction.get(name.encode("latin-1"))
+        if content is None:
+            raise KeyError(name)
+        return bytes(content)
+
+    def _open(self) -> Any:
+        return _open_database(str(self.path.resolve()), os.getpid())
+
+
+@cache
+def _open_database(path: str, _process: int) -> Any:
+    # Only once a process, and anew in one that was forked: LMDB demands both.
+    lmdb = _load_lmdb(path)
+    try:
+        return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
+    except lmdb.Error as error:
+        raise InputError(f"cannot read {path}: no database of LMDB ({error})") from error
+
+
+def _load_lmdb(path: str) -> ModuleType:
+    try:
+        import lmdb
+    except ImportError as error:
+        raise InputError(
+            f"{path} is a database of LMDB: run 'pip install lmdb' to read it"
+        ) from error
+    return lmdb
