@@ -1,5 +1,3 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -125,23 +123,12 @@ def test_soft_labels_have_the_photos_sizes_and_are_kept(folders, tmp_path):
     assert written[0].read_bytes() == b"kept"
 
 
-def test_the_segmentation_network_overfits_a_batch_and_a_resumed_run_takes_the_same_steps(folders):
+def test_the_segmentation_network_learns_a_batch_of_composites(folders):
     data = make(folders)
     samples = [data[number] for number in range(2)]
     batch = {name: torch.stack([s[name] for s in samples]) for name in samples[0]}
     batch["image"] = batch["image"].float() / 127.5 - 1.0
-
-    def task():
-        torch.manual_seed(0)
-        return SegmentationTask(U2Net(3), learning_rate=2e-3, num_warmup=1, num_steps=40)
-
-    whole = task()
-    losses = [float(whole.step(batch)["entropy"]) for _ in range(20)]
+    torch.manual_seed(0)
+    task = SegmentationTask(U2Net(3), learning_rate=2e-3, num_warmup=1, num_steps=40)
+    losses = [float(task.step(batch)["entropy"]) for _ in range(20)]
     assert losses[-1] < 0.7 * losses[0]
-    resumed = task()
-    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
-    for each in (whole, resumed):
-        torch.manual_seed(1)
-        each.step(batch)
-    for name, tensor in whole.network.state_dict().items():
-        torch.testing.assert_close(resumed.network.state_dict()[name], tensor)

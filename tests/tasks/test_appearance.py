@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 
@@ -12,16 +10,20 @@ from stylecinegan.tasks.appearance import AppearanceTask
 from stylecinegan.tasks.reconstruction import fix_top_codes
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A decoder whose layers after D^10 ignore their codes."""
+def write_decoder(folder):
+    """Writes a decoder whose layers after D^10 ignore their codes."""
     torch.manual_seed(0)
     generator = Generator(256, 8, 1, channel_base=2048, channel_max=16, first_rgb_layer=10)
     encoder = FeatureStyleEncoder(14, 8, 16, (8, 8, 4, 4, 4), (1, 1, 1, 1), 8, 1).eval()
     fix_top_codes(generator, encoder, torch.randn(2, 3, 32, 32))
-    folder = tmp_path_factory.mktemp("decoder")
     checkpoints.save(folder / "generator.safetensors", generator)
     checkpoints.save(folder / "encoder.safetensors", encoder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("decoder")
+    write_decoder(folder)
     return folder
 
 
@@ -38,23 +40,6 @@ def make_task(folder, **settings):
     torch.manual_seed(0)
     settings = {"num_components": 4, "num_warmup": 1, "num_steps": 40, **settings}
     return AppearanceTask(folder, **settings)
-
-
-def test_one_batch_is_overfitted(folder, batch):
-    task = make_task(folder, modulation_learning_rate=3.0, learning_rate=1e-2)
-    losses = [float(task.step(batch)["pixel"]) for _ in range(15)]
-    assert losses[-1] < 0.7 * losses[0]
-
-
-def test_a_resumed_run_takes_the_same_steps(folder, batch):
-    whole, resumed = make_task(folder), make_task(folder)
-    whole.step(batch)
-    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
-    for task in (whole, resumed):
-        task.step(batch)
-    for name, tensor in whole.generator.state_dict().items():
-        assert torch.equal(tensor, resumed.generator.state_dict()[name]), name
-    assert torch.equal(whole.descriptions, resumed.descriptions)
 
 
 def test_inversions_stay_the_same_bit_for_bit_and_codes_have_an_effect(folder, batch, tmp_path):

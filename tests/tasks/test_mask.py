@@ -79,25 +79,17 @@ def test_a_few_drawn_landscapes_are_learned(context):
 
 
 def test_the_exported_ensemble_tells_sky_from_land(tmp_path):
-    task = small_task()
-    for _ in range(6):
+    task = small_task(num_steps=15)
+    for _ in range(15):
         task.step(drawn_batch())
     task.export(tmp_path)
     loaded = checkpoints.load(tmp_path / "mask.safetensors", MaskEnsemble)
-    picture = draw_landscape(256, 256, 0)
-    vote = classify_pixels(loaded, task.model.generator, task.model.encoder, picture.image).vote
-    assert vote.shape == (1, 1, 256, 256)
-
-
-def test_a_resumed_run_has_weights_and_optimiser_of_the_interrupted_one():
-    task = small_task()
-    task.step(drawn_batch())
-    other = small_task()
-    other.load_state_dict(task.state_dict())
-    for name, tensor in task.ensemble.state_dict().items():
-        assert torch.equal(other.ensemble.state_dict()[name], tensor)
-    assert other.step_number == 1
-    other.step(drawn_batch())  # fills its memory anew
+    photo = draw_landscape(64, 64, 0)
+    vote = classify_pixels(loaded, task.model.generator, task.model.encoder, photo.image).vote
+    label = torch.nn.functional.interpolate(photo.label.float(), vote.shape[2:])
+    # Guessing among three classes finds a third of each.
+    for number in (0, 1):
+        assert (vote[label == number] == number).float().mean() > 0.65
 
 
 def write_context(path, **settings):

@@ -18,6 +18,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.training.loop import train
 from stylecinegan.training.run_state import load_latest_state
 from stylecinegan.training.update import TrainingError
+from tests.nested import assert_identical
 from tests.training.toy_task import ToyTask, draw_landscapes
 
 TOY = Path(__file__).with_name("toy_task.py")
@@ -35,20 +36,6 @@ def one_thread():
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     return draw_landscapes(tmp_path_factory.mktemp("photos"))
-
-
-def assert_identical(actual, expected):
-    if isinstance(expected, torch.Tensor):
-        assert torch.equal(actual, expected)
-    elif isinstance(expected, dict):
-        assert actual.keys() == expected.keys()
-        for key in expected:
-            assert_identical(actual[key], expected[key])
-    elif isinstance(expected, (list, tuple)):
-        for pair in zip(actual, expected, strict=True):
-            assert_identical(*pair)
-    else:
-        assert actual == expected
 
 
 def run(photos, run_dir, num_steps, *, num_workers=0, noise=0.1, **options):
