@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +11,8 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.label_pictures import COLOURS
 from stylecinegan.errors import InputError
 from tests.mask.decided import write_model
+from tests.processes import run_script
 
-SCRIPT = Path(__file__).parents[2] / "scripts/annotate.py"
 SKY = 1
 
 
@@ -31,15 +27,7 @@ def folder(tmp_path_factory):
 
 
 def annotate(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, SCRIPT, "model.directory=model", "device=cpu", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    return run_script("annotate.py", "model.directory=model", "device=cpu", *arguments, cwd=folder)
 
 
 def files(folder):

@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +7,8 @@ from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
+from tests.processes import run_script
 
-SCRIPT = Path(__file__).parents[2] / "scripts/benchmark.py"
 TINY_GENERATOR = [
     "render.generator.resolution=128",
     "+render.generator.style_dim=8",
@@ -22,14 +18,8 @@ TINY_GENERATOR = [
 
 
 def benchmark(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, SCRIPT, "output_dir=out", "repeats=2", "device=cpu", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
+    return run_script(
+        "benchmark.py", "output_dir=out", "repeats=2", "device=cpu", *arguments, cwd=folder
     )
 
 

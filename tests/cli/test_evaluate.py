@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +10,7 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask import MaskEnsemble
-
-SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
+from tests.processes import run_script
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +40,8 @@ def folder(tmp_path_factory):
 
 
 def evaluate(folder, *overrides):
-    return subprocess.run(
-        [sys.executable, SCRIPT, "model.directory=model", "output_dir=out", *overrides],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
+    return run_script(
+        "evaluate.py", "model.directory=model", "output_dir=out", *overrides, cwd=folder
     )
 
 

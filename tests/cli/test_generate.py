@@ -1,8 +1,5 @@
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from tests.mask.decided import write_model
+from tests.processes import run_script
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/generate.py"
@@ -55,15 +53,7 @@ def generate(folder, *overrides, **environment):
     arguments = [f"{key}={value}" for key, value in {**defaults, **given}.items()]
     if not any(argument.startswith("model") for argument in arguments):
         arguments.append("model.directory=model")
-    return subprocess.run(
-        [sys.executable, SCRIPT, *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    return run_script("generate.py", *arguments, cwd=folder, **environment)
 
 
 def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):

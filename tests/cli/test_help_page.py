@@ -1,5 +1,3 @@
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from stylecinegan.cli.help_page import help_page, read_sections
 from stylecinegan.cli.main import COMMANDS
 from stylecinegan.resources import CONFIGS_DIR
+from tests.processes import run, run_code
 
 PAGES = [name for name in COMMANDS if (CONFIGS_DIR / f"{name}.yaml").exists()]
 
@@ -77,27 +76,14 @@ def test_help_loads_neither_torch_nor_hydra():
         "import sys; from stylecinegan.cli.main import run; run('generate'); "
         "print({'torch', 'hydra'} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "photo=x.jpg", "-h"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_code(program, "photo=x.jpg", "-h")
     assert "the still image" in done.stdout
     assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_a_script_shows_the_same_page_under_its_own_name(monkeypatch):
     script = Path(__file__).parents[2] / "scripts/generate.py"
-    done = subprocess.run(
-        [sys.executable, script, "--help"],
-        env={**os.environ, "COLUMNS": "96"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run(sys.executable, script, "--help", COLUMNS="96")
     assert done.stdout.startswith(f"usage: python {script} key=value ...")
     monkeypatch.setenv("COLUMNS", "96")
     assert done.stdout.splitlines()[1:] == help_page("generate").splitlines()[1:]

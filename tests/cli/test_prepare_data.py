@@ -1,8 +1,5 @@
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +11,13 @@ from stylecinegan.data.motion_pairs import MotionPairs
 from stylecinegan.data.motion_sources import find_sources, prepare
 from stylecinegan.errors import InputError
 from tests.motion.moving_scene import SIZE, scene
+from tests.processes import run_script
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts/prepare_data.py", "task=motion", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+    return run_script("prepare_data.py", "task=motion", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,4 @@
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +6,7 @@ import torch
 from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
 from tests.appearance.tiny import tiny_model
-
-SCRIPT = Path(__file__).parents[2] / "scripts/style_sheet.py"
+from tests.processes import run_script
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +21,8 @@ def folder(tmp_path_factory):
 
 
 def sheet(folder, *overrides):
-    return subprocess.run(
-        [sys.executable, SCRIPT, "model.directory=model", "device=cpu", *overrides],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
+    return run_script(
+        "style_sheet.py", "model.directory=model", "device=cpu", *overrides, cwd=folder
     )
 
 

@@ -1,16 +1,11 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from safetensors.torch import load_file
 
 from stylecinegan.training.run_state import load_latest_state
+from tests.processes import run_script
 from tests.training.toy_task import draw_landscapes
 
-ROOT = Path(__file__).parents[2]
 EXPERIMENT = """\
 # @package _global_
 task:
@@ -34,22 +29,14 @@ def folder(tmp_path_factory):
 
 
 def train(folder, *overrides):
-    return subprocess.run(
-        [
-            sys.executable,
-            ROOT / "scripts/train.py",
-            "--config-dir",
-            folder / "configs",
-            "experiment=toy",
-            "data.dir=fotos, été = (1)",
-            *overrides,
-        ],
+    return run_script(
+        "train.py",
+        "--config-dir",
+        folder / "configs",
+        "experiment=toy",
+        "data.dir=fotos, été = (1)",
+        *overrides,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
 
 

@@ -1,8 +1,5 @@
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +14,8 @@ from stylecinegan.evaluation.kept import Kept, measure_all
 from stylecinegan.evaluation.protocols import measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
 from stylecinegan.metrics.pictures import RMSE
+from tests.processes import run_script
 from tests.tiny_model import drifting_clip, make_model
-
-SCRIPT = Path(__file__).parents[2] / "scripts/evaluate.py"
 
 
 @pytest.fixture(scope="module")
@@ -167,15 +163,7 @@ def test_the_script_with_two_processes_gives_the_numbers_of_this_one(folder, tmp
         "~table.methods.EMF", "~table.methods.T2C", "~table.methods.DL",
         "~table.methods.MoCoGAN-HD",
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *command],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
+    done = run_script("evaluate.py", *command, cwd=folder, timeout=250)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
     names = ["ours", "ours, with our additions", "Laplacian pyramid", "AL"]

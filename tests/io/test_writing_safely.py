@@ -11,6 +11,7 @@ import torch
 from stylecinegan import io
 from stylecinegan.errors import InputError
 from stylecinegan.io import video_writing
+from tests.processes import run_code
 
 TARGETS = ["a.mp4", "a.webm", "a.gif", "a.webp", "a.mov", "a.avif", "a.apng", "frames/"]
 
@@ -103,9 +104,9 @@ for name in ("a.mp4", "a.gif", "a.webp", "a.webm", "frames/"):
     except InputError as error:
         print(error)
 """
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = run.stdout.splitlines()
+    done = run_code(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
     assert len(lines) == 5
     assert all("cannot write" in line and "too large" in line for line in lines[:4]), lines
     assert list(tmp_path.glob("*.*")) == []

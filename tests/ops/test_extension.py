@@ -10,6 +10,7 @@ import torch
 
 from stylecinegan.ops import extension
 from stylecinegan.ops.splatting import splat
+from tests.processes import run_code
 
 SPLAT = """
 import logging
@@ -87,8 +88,8 @@ def test_many_threads_may_load_at_once():
 
 def test_importing_the_package_compiles_nothing(tmp_path):
     code = "import stylecinegan.ops.splatting, stylecinegan.warping.joint_splatting"
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    done = run_code(code, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,6 @@
 """What is imported when, and what a missing extra says."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from stylecinegan.cli.extras import EXTRAS
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.io import write_image
+from tests.processes import run_code
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -19,13 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 def run_without(modules, code, folder):
     """Runs Python as if the modules were not installed."""
     hidden = f"import sys; sys.modules.update(dict.fromkeys({list(modules)!r}))\n"
-    return subprocess.run(
-        [sys.executable, "-c", hidden + code],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_code(hidden + code, cwd=folder)
 
 
 def call(command, *arguments):

@@ -1,6 +1,5 @@
 import logging
 import random
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from stylecinegan.errors import InputError
 from stylecinegan.training import run_state
 from stylecinegan.training.update import TrainingError
+from tests.processes import run
 
 TOY = Path(__file__).with_name("toy_task.py")
 
@@ -96,13 +96,7 @@ def test_every_random_number_generator_is_restored(tmp_path):
 
 
 def test_a_process_killed_twenty_times_while_saving_always_resumes(tmp_path):
-    result = subprocess.run(
-        [sys.executable, TOY, "kill", tmp_path, "20"],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    result = run(sys.executable, TOY, "kill", tmp_path, "20")
     assert result.returncode == 0, result.stderr[-2000:]
     lines = [line.split() for line in result.stdout.splitlines()]
     assert len(lines) == 20

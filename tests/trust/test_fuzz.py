@@ -8,7 +8,6 @@ import pickle
 import random
 import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from tests.checkpoints import nvidia_files
 from tests.generator import published
 from tests.importers.encoder_files import checkpoint, trained_encoder
 from tests.importers.test_released_motion import published as pix2pixhd
+from tests.processes import run_code
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = {4: 4, 8: 4, 16: 4, 32: 4}
@@ -142,11 +142,8 @@ def test_damaged_files_of_every_kind_are_read_or_refused_within_memory(tmp_path,
     code = "from tests.trust import test_fuzz; import sys; test_fuzz.main(*sys.argv[1:])"
     folder = tmp_path / "files"
     folder.mkdir()
-    command = [sys.executable, "-c", code, str(folder), str(num_rounds), str(num_rounds)]
-    run = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False
-    )
-    assert run.returncode == 0, (run.returncode, run.stdout[-500:], run.stderr[-2000:])
+    done = run_code(code, folder, num_rounds, num_rounds, timeout=1200)
+    assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
 
 
 any_bytes = st.binary(min_size=1, max_size=400)

@@ -2,18 +2,14 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from stylecinegan.user_study.tables import measure_preferences
 from tests.chromium import Chromium, find_program
+from tests.processes import run_script
 from tests.user_study.studies import write_results
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 POINTS = {
     "anna": {"AL": (1, 1), "EMF": (2, 3), "Ours": (5, 4)},
     "bob": {"AL": (2, 1), "EMF": (4, 3), "Ours": (4, 5)},
@@ -23,15 +19,7 @@ pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is i
 
 
 def run(script, *arguments, folder):
-    done = subprocess.run(
-        [sys.executable, SCRIPTS / script, *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = run_script(script, *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
