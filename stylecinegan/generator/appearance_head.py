@@ -1,30 +1,30 @@
-"""How a picture looks, read from its D^10: what codes are for where D^10 holds all of a photo."""
+"""Appearance descriptor of D^10 and the style codes that its changes map to (Sec. 3.4)."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 GRID = 16
-"""Side of the grid that D^10 is averaged to, so that a picture's size hardly matters."""
+"""Side of the grid that D^10 is pooled to, for (near) independence of the picture's size."""
 
 
 class AppearanceHead(nn.Module):
-    """Describes the colours of a picture by a few numbers, and turns their change into a code.
+    """Descriptor d(D^10) of a picture's colours, and codes Δw(d' - d) of their changes.
 
-    A generator whose layers after D^10 were trained as a decoder finds all of a photo in D^10;
-    its later codes have nothing to say. Here they say what *changes*: the codes of a photo are
-    zero, and those of another style follow from the difference of two descriptions, so that a
-    photo in its own style is the photo.
+    If the layers after D^10 were trained as a decoder, D^10 holds all of a photo and the codes
+    after it have no effect. Here they represent the *change* of appearance: a photo's codes are
+    zero, and those of another style depend on the difference of two descriptors only, so a photo
+    in its own style is unchanged.
 
-    A description sums up a few soft regions of D^10 (sky, ground, …) by means and deviations.
-    Its numbers are principal components over the training photos, in standard deviations.
+    The descriptor consists of means and deviations of features over a few soft regions (sky,
+    ground, …), projected to principal components over the training photos, in standard deviations.
 
     Args:
         in_channels: Channels of D^10.
         style_dim: Length of a code.
-        num_components: Numbers that describe a picture.
-        width: Channels that are summed up.
-        num_regions: Soft regions.
+        num_components: Length of the descriptor.
+        width: Channels that means and deviations are taken of.
+        num_regions: Number of soft regions.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class AppearanceHead(nn.Module):
         self.code = nn.Linear(style_dim, style_dim, bias=False)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Describes pictures by their D^10, ``[B, C, H, W]``: ``[B, num_components]``."""
+        """Descriptors of pictures by their D^10, ``[B, C, H, W]``: ``[B, num_components]``."""
         x = F.adaptive_avg_pool2d(feature.float(), GRID)
         height = torch.linspace(-1.0, 1.0, GRID, device=x.device).view(1, 1, GRID, 1)
         x = torch.cat([x, height.expand(len(x), 1, GRID, GRID)], dim=1)
         x = F.leaky_relu(self.mix(x), 0.2)
         values = self.values(x).float().flatten(2).transpose(1, 2)  # [B, cells, width]
         shares = self.regions(x).float().flatten(2).softmax(dim=1)  # [B, regions, cells]
-        # One more cell than there is: a region that hardly exists says little.
+        # Plus one cell: shrinks the statistics of regions that are nearly empty.
         weights = shares / (shares.sum(dim=2, keepdim=True) + 1.0)
         means = weights @ values
         deviations = (weights @ values.square() - means.square()).clamp(min=1e-4).sqrt()
@@ -61,11 +61,11 @@ class AppearanceHead(nn.Module):
         return self.components(summary.flatten(1))
 
     def offset(self, change: Tensor) -> Tensor:
-        """What a change of the description, ``[..., num_components]``, adds to codes.
+        """Offset of the codes for a change of the descriptor, ``[..., num_components]``.
 
-        Without biases it grows with the change in proportion, as Eq. 5 wants it, and is zero
-        with it; but the way back need not be the way there mirrored, as it is not for pictures:
-        to brighten takes other gains than to darken.
+        ``Δw = W2 · leaky_relu(W1 · change)``, without biases: zero for no change and positively
+        homogeneous, Δw(βx) = β Δw(x) for β >= 0, as Eq. 5 requires. It is not odd, since pictures
+        are not: brightening takes other gains than darkening.
 
         Returns:
             ``[..., style_dim]``.
@@ -74,12 +74,12 @@ class AppearanceHead(nn.Module):
 
     @torch.no_grad()
     def standardize(self, descriptions: Tensor) -> None:
-        """Makes the numbers principal components in standard deviations, the strongest first.
+        """Rotates the descriptor to principal components of unit variance, strongest first.
 
-        Nothing else changes: the same two pictures give the same offset.
+        Offsets are unchanged: :meth:`offset` gets the inverse rotation.
 
         Args:
-            descriptions: Of many photos, ``[N, num_components]``.
+            descriptions: Descriptors of many photos, ``[N, num_components]``.
         """
         rows = descriptions.double()
         mean = rows.mean(dim=0)

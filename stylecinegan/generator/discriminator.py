@@ -1,4 +1,4 @@
-"""Discriminators of the generator's training: StyleGAN2's, and light heads on fixed features."""
+"""Discriminators of the generator's training: StyleGAN2's and a projected one."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from stylecinegan.generator.layers import EqualizedLinear, blur, leaky_relu
 
 
 class EqualizedConv(nn.Module):
-    """Convolution whose weights are scaled at run time, after a blur where it halves the size.
+    """Convolution with equalised learning rate; downsampling by a blur before the stride.
 
     Args:
         in_channels: Channels of the input.
@@ -44,7 +44,7 @@ class EqualizedConv(nn.Module):
         if not self.use_downsampling:
             y = F.conv2d(x, weight, self.bias, padding=padding)
         elif padding == 0:
-            # Every other pixel is left out before the product, not after it.
+            # Subsampled before the 1x1 convolution, which costs a quarter.
             y = F.conv2d(blur(x)[:, :, ::2, ::2], weight, self.bias)
         else:
             y = F.conv2d(blur(F.pad(x, (1, 1, 1, 1))), weight, self.bias, stride=2)
@@ -52,7 +52,7 @@ class EqualizedConv(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut; halves the resolution (StyleGAN2, Fig. 7c)."""
+    """Two convolutions and a skip connection; halves the resolution (StyleGAN2, Fig. 7c)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, C_in, H, W]`` to ``[B, C_out, H / 2, W / 2]``."""
-        # The sum of two keeps the variance of one.
+        # Keeps the variance.
         return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)
 
 
@@ -93,7 +93,7 @@ class StyleGAN2Discriminator(nn.Module):
         self.output = EqualizedLinear(channels[4], 1)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Judges ``[B, 3, R, R]`` in [-1, 1]; one head: ``[[B, 1]]``, larger is more real."""
+        """Logits of ``[B, 3, R, R]`` in [-1, 1], larger is more real; one head: ``[[B, 1]]``."""
         x = self.blocks(self.from_rgb(image))
         x = torch.cat([x, minibatch_deviation(x, self.group_size)], dim=1)
         x = leaky_relu(self.linear(self.conv(x).flatten(1)))
@@ -101,15 +101,15 @@ class StyleGAN2Discriminator(nn.Module):
 
 
 def minibatch_deviation(x: Tensor, group_size: int) -> Tensor:
-    """How much pictures differ among each other (Karras et al. 2018, Sec. 3).
+    """Minibatch standard deviation (Karras et al. 2018, Sec. 3).
 
     Args:
         x: Features, ``[B, C, H, W]``.
-        group_size: Pictures that are compared; lowered to the largest divisor of B.
+        group_size: Pictures per group; reduced to the largest divisor of B.
 
     Returns:
-        Standard deviation within a picture's group, averaged over channels and places,
-        ``[B, 1, H, W]``. Groups take every ``B / group_size``-th picture.
+        Standard deviation over a picture's group, averaged over channels and positions,
+        ``[B, 1, H, W]``. A group is every ``B / group_size``-th picture.
     """
     batch, _, height, width = x.shape
     size = next(size for size in range(min(group_size, batch), 0, -1) if batch % size == 0)
@@ -119,21 +119,21 @@ def minibatch_deviation(x: Tensor, group_size: int) -> Tensor:
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Light heads over the maps of a fixed feature network (projected GAN, Sauer et al. 2021).
+    """Heads on the feature maps of a fixed network (Projected GAN, Sauer et al. 2021).
 
-    Every map is divided by its usual size, mixed across channels by a fixed random 1x1
-    convolution, which also makes it narrow and so the heads cheap, and added to the mixed coarser
-    ones, so that a head cannot rest on one stage of the network. The heads judge patches; spectral
-    normalisation takes the place of a gradient penalty.
+    Every feature map is divided by its RMS on noise, projected to ``width`` channels by a fixed
+    random 1x1 convolution, and added to the upsampled coarser ones, so that no head can rely on a
+    single stage of the network. The heads output a logit per patch and are regularised by spectral
+    normalisation instead of a gradient penalty.
 
     Differs from the paper: the random mixing across scales has no 3x3 convolutions.
 
     Args:
-        features: Fixed network, maps pictures to a list of maps, fine to coarse. Gradients flow
-            through it to the picture, never into it.
-        width: Channels after mixing.
+        features: Frozen network, maps pictures to a list of feature maps, fine to coarse.
+            Gradients flow through it to the picture.
+        width: Channels after the random projection.
         max_width: Largest number of channels in a head.
-        resolution: Side of the pictures; fixes the depths of the heads.
+        resolution: Side of the pictures; determines the depths of the heads.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class ProjectedDiscriminator(nn.Module):
             self.heads.append(_make_head(feature.shape[2], width, max_width))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Judges ``[B, 3, R, R]`` in [-1, 1]; ``[B, patches]`` for each head."""
+        """Logits of ``[B, 3, R, R]`` in [-1, 1], ``[B, patches]`` per head."""
         logits: list[Tensor] = []
         mixed: Tensor | None = None
         features = self.features(image)
@@ -165,7 +165,7 @@ class ProjectedDiscriminator(nn.Module):
 
 @torch.no_grad()
 def _features_of_noise(features: nn.Module, resolution: int) -> list[Tensor]:
-    """Maps of smooth noise, which tell channels, sides and usual size."""
+    """Feature maps of smooth noise, to determine their channels, sides and RMS."""
     random = torch.Generator().manual_seed(0)
     coarse = torch.randn(4, 3, 8, 8, generator=random)
     smooth = F.interpolate(coarse, (resolution, resolution), mode="bicubic")
@@ -174,7 +174,7 @@ def _features_of_noise(features: nn.Module, resolution: int) -> list[Tensor]:
 
 
 def _make_head(side: int, width: int, max_width: int) -> nn.Sequential:
-    """Halves a map until it is at most 4 pixels high, then judges every place of it."""
+    """Head that downsamples a feature map to at most 4x4 and outputs a logit per position."""
     layers: list[nn.Module] = []
     while side > 4:
         wider = min(2 * width, max_width)

@@ -17,13 +17,13 @@ def leaky_relu(x: Tensor) -> Tensor:
 
 
 class EqualizedLinear(nn.Module):
-    """Linear layer whose weights are scaled at run time (equalised learning rate).
+    """Linear layer with equalised learning rate: weights are scaled at run time.
 
     Args:
         in_features: Length of the input.
         out_features: Length of the output.
-        bias_init: Start value of the bias, as it acts.
-        learning_rate_multiplier: Weights and bias are stored divided by this and act multiplied.
+        bias_init: Initial value of the effective bias.
+        learning_rate_multiplier: Factor of the stored weights and bias.
     """
 
     def __init__(
@@ -59,8 +59,9 @@ class ModulatedConv(nn.Module):
         use_upsampling: Doubles the resolution (transposed convolution, then blur).
 
     Attributes:
-        fuse_blur: Makes the blur part of the kernel: four times the products, but none of the
-            depthwise passes, which cost more than that on a GPU. The same up to rounding.
+        fuse_blur: Convolves the kernel with the blur instead of the output: four times the
+            multiplications, but no depthwise passes, which is faster on a GPU. Equal up to
+            rounding.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class ModulatedConv(nn.Module):
         scale = 1.0 / math.sqrt(self.weight[0].numel())
         style = self.modulation(w.float())
         if x.dtype == torch.float16:
-            # Demodulation removes any factor of the style; a large one would overflow before it.
+            # Demodulation cancels any factor of the style; a large one would overflow before.
             largest = style.abs().amax(dim=1, keepdim=True).clamp(min=1e-8)
             style = style / largest
             if not self.use_demodulation:
@@ -120,7 +121,7 @@ def _blurred_kernel(weight: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, *, gain: float = 1.0) -> Tensor:
-    """Filters ``[B, C, H, W]`` with (1, 3, 3, 1) along both sides, which get one pixel shorter."""
+    """Filters ``[B, C, H, W]`` with (1, 3, 3, 1) along both axes, each one pixel shorter after."""
     channels = x.shape[1]
     taps = torch.tensor(RESAMPLING_FILTER, dtype=x.dtype, device=x.device)
     taps = taps * (math.sqrt(gain) / taps.sum())
@@ -133,9 +134,9 @@ def blur(x: Tensor, *, gain: float = 1.0) -> Tensor:
 def upsample(image: Tensor) -> Tensor:
     """Doubles the resolution of ``[B, 3, H, W]`` with StyleGAN2's resampling filter.
 
-    Zeros between the samples, then (1, 3, 3, 1) / 4 per direction: every output is 3/4 of the
-    nearer sample and 1/4 of the next, which is what bilinear interpolation with half-pixel
-    centres computes; only the border differs, where samples outside count as zero here.
+    Zero insertion and the filter (1, 3, 3, 1) / 4 per axis: each output is 3/4 of the nearer
+    sample and 1/4 of the next, as in bilinear interpolation with half-pixel centres, but with
+    zero padding at the border.
     """
     batch, channels, height, width = image.shape
     padded = F.pad(image, (1, 1, 1, 1)).reshape(batch * channels, 1, height + 2, width + 2)
@@ -178,7 +179,7 @@ class StyledConv(nn.Module):
         Args:
             x: Deep feature of the layer before, ``[B, C_in, H, W]``.
             w: Latent code of this layer, ``[B, style_dim]``.
-            use_fresh_noise: Draws the noise anew (training); else the stored map is used.
+            use_fresh_noise: Samples new noise (training) instead of the stored noise map.
 
         Returns:
             ``[B, C_out, H, W]``, or twice the size for an upsampling layer.
@@ -193,17 +194,16 @@ class StyledConv(nn.Module):
 
 
 def fit_noise(noise: Tensor, height: int, width: int) -> Tensor:
-    """Makes a stored noise map ``[1, 1, R, R]`` fit any size, the same way each time.
+    """Tiles and crops a stored noise map ``[1, 1, R, R]`` to ``[1, 1, height, width]``.
 
-    The map is repeated and cut, because interpolation would smooth the noise and so change the
-    look of the texture. The map is returned as it is where the size already fits.
+    Interpolation would smooth the noise and so change the texture.
     """
     rows, columns = -(-height // noise.shape[2]), -(-width // noise.shape[3])
     return noise.repeat(1, 1, rows, columns)[:, :, :height, :width]
 
 
 class ToRGB(nn.Module):
-    """Projects a deep feature to its share of the picture.
+    """Projects a deep feature to its RGB contribution.
 
     A modulated 1x1 convolution without demodulation and without activation: linear in the
     feature, so it commutes with warping (folding).
@@ -227,8 +227,8 @@ class ToRGB(nn.Module):
 class FeatureProjection(nn.Module):
     """Projects a layer's output to a deep feature of another distribution.
 
-    A modulated 1x1 convolution without demodulation and without activation: the output has the
-    means, scales and correlations that whoever reads it expects, and both signs.
+    A modulated 1x1 convolution without demodulation and without activation, so that the output
+    can have any mean and covariance, and both signs.
 
     Args:
         channels: Channels of input and output.
@@ -246,10 +246,10 @@ class FeatureProjection(nn.Module):
 
     @torch.no_grad()
     def match(self, mean: Tensor, covariance: Tensor) -> None:
-        """Starts from outputs of this mean ``[C]`` and covariance ``[C, C]``.
+        """Initialises the output's mean ``[C]`` and covariance ``[C, C]``.
 
-        Exact where the input is the leaky ReLU of independent normal numbers and codes do not
-        matter: W = Σ^1/2 / σ, b = μ - W m, with m and σ² the mean and variance of such an input.
+        Exact if the input is the leaky ReLU of independent normal numbers and codes have no
+        effect: W = Σ^1/2 / σ, b = μ - W m, with m and σ² the mean and variance of such an input.
         """
         values, vectors = torch.linalg.eigh(covariance.double().cpu())
         root = vectors @ torch.diag(values.clamp(min=0.0).sqrt()) @ vectors.t()

@@ -1,4 +1,4 @@
-"""The discriminator of Projected GANs (Sauer et al. 2021) over maps of a fixed network."""
+"""Discriminator of Projected GANs (Sauer et al. 2021) on feature maps of a fixed network."""
 
 import math
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ _MAX_WIDTH = 192
 
 
 class PyramidDiscriminator(nn.Module):
-    """Heads over a pyramid of fixed feature maps, mixed at random across channels and scales.
+    """Heads on a pyramid of fixed feature maps, randomly mixed across channels and scales.
 
-    Every map is standardised channel by channel with statistics of photos, mixed across channels
-    by a fixed random 1x1 convolution and, from coarse to fine, across scales by fixed random 3x3
-    convolutions (Sec. 3.2 of the paper: CCM, CSM), so that no head can rest on one part of the
-    network. A head halves its map down to 8 pixels and judges patches; its convolutions are
-    spectrally normalised and, but for the last, batch-normalised over the pictures at hand.
+    Each channel is standardised with statistics of photos; feature maps are mixed across channels
+    by a fixed random 1x1 convolution and, coarse to fine, across scales by fixed random 3x3
+    convolutions (CCM and CSM, Sec. 3.2 of their paper), so that no head can rely on a part of the
+    network. A head downsamples to 8 pixels and outputs a logit per patch; its convolutions have
+    spectral normalisation and, except the last, batch normalisation by statistics of the batch.
 
     Args:
-        channels: Channels of the maps, fine to coarse.
-        sides: Their sides; each is half the one before.
+        channels: Channels of the feature maps, fine to coarse.
+        sides: Sides of the feature maps, each half the one before.
         width: Channels after mixing, twice as many for the coarsest of several maps.
-        smallest_side: Side down to which the heads go: the larger, the more local the judgement.
+        smallest_side: Side that heads downsample to: the larger, the smaller the receptive field.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class PyramidDiscriminator(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, maps: Sequence[Tensor]) -> None:
-        """Takes the statistics of the channels from the maps of photos."""
+        """Sets the channels' statistics by the feature maps of photos."""
         for stage, x in enumerate(maps):
             deviation, mean = torch.std_mean(x.float(), dim=(0, 2, 3), keepdim=True)
             self.get_buffer(f"mean{stage}").copy_(mean)
             self.get_buffer(f"deviation{stage}").copy_(deviation + 0.05 * deviation.mean())
 
     def mix(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Standardises and mixes maps ``[B, C, H, W]``, fine to coarse; nothing in it learns."""
+        """Standardises and mixes feature maps ``[B, C, H, W]``, fine to coarse."""
         mixed: list[Tensor] = []
         for stage in reversed(range(len(maps))):
             x = maps[stage]
@@ -79,7 +79,7 @@ class PyramidDiscriminator(nn.Module):
         return [head.normalised_weights() for head in self.children_heads()]
 
     def forward(self, mixed: Sequence[Tensor], weights: Sequence[SpectralWeights]) -> list[Tensor]:
-        """Judges mixed maps with given kernels; ``[B, patches]`` for each head."""
+        """Logits of mixed feature maps with given kernels, ``[B, patches]`` per head."""
         heads = self.children_heads()
         return [head(x, kernels) for head, x, kernels in zip(heads, mixed, weights, strict=True)]
 
@@ -92,12 +92,12 @@ class PyramidDiscriminator(nn.Module):
 
 
 class PatchHead(nn.Module):
-    """Halves a map with 4x4 convolutions, then judges its places.
+    """Head that downsamples by 4x4 convolutions and outputs a logit per position.
 
     Args:
-        side: Side of the map.
-        width: Its channels.
-        smallest_side: Side at which the halving ends.
+        side: Side of the feature map.
+        width: Channels of the feature map.
+        smallest_side: Side that it is downsampled to.
     """
 
     def __init__(self, side: int, width: int, smallest_side: int) -> None:
@@ -117,7 +117,7 @@ class PatchHead(nn.Module):
 
     def _append(self, conv: nn.Conv2d) -> None:
         self.convs.append(conv)
-        # Statistics of the batch alone: photos and samples are judged apart.
+        # Statistics of the batch, as photos and samples are in separate batches.
         self.norms.append(nn.BatchNorm2d(conv.out_channels, track_running_stats=False))
 
     def normalised_weights(self) -> SpectralWeights:
@@ -130,12 +130,12 @@ class PatchHead(nn.Module):
             with torch.no_grad():
                 other = F.normalize(direction @ matrix, dim=0)
                 direction.copy_(F.normalize(matrix @ other, dim=0))
-                seen = direction.clone()
-            weights.append(weight / torch.dot(seen, matrix @ other))
+                left = direction.clone()
+            weights.append(weight / torch.dot(left, matrix @ other))
         return weights
 
     def forward(self, x: Tensor, weights: SpectralWeights) -> Tensor:
-        """Judges ``[B, C, H, W]``; ``[B, patches]``."""
+        """Logits of ``[B, C, H, W]``: ``[B, patches]``."""
         for conv, norm, weight in zip(self.convs, self.norms, weights[:-1], strict=False):
             assert isinstance(conv, nn.Conv2d)
             x = F.leaky_relu(norm(F.conv2d(x, weight, None, conv.stride, conv.padding)), 0.2)

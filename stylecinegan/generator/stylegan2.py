@@ -1,4 +1,4 @@
-"""The generator of StyleGAN2, with its deep features at hand by the paper's layer numbers."""
+"""StyleGAN2 generator with access to its deep features by the paper's layer numbers."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ FEATURE_LAYER = 10
 """The layer that inversion predicts, D^10 (Sec. 3.1)."""
 
 NUM_STRUCTURE_CODES = FEATURE_LAYER - 1
-"""Codes up to D^10; layer 2 is the first that has one. The others change how a picture looks."""
+"""Number of codes up to D^10 (layers 2 to 10); the later codes change the appearance."""
 
 
 def last_layer(resolution: int) -> int:
@@ -29,7 +29,7 @@ def last_layer(resolution: int) -> int:
 
 
 def layer_resolution(layer: int) -> int:
-    """Side of the square deep feature of a layer; the paper counts the constant input as D^1."""
+    """Resolution of a layer's deep feature; D^1 is the constant input, as in the paper."""
     return 4 if layer <= 2 else 2 ** ((layer + 3) // 2)
 
 
@@ -69,12 +69,12 @@ class Generator(nn.Module):
         num_mapping_layers: Depth of the mapping network.
         channel_base: Channels at resolution r are ``channel_base / r`` …
         channel_max: … but at most this many.
-        channels: Channels by resolution where they follow no such rule.
+        channels: Channels by resolution, instead of that rule.
         first_rgb_layer: The first (even) layer that contributes to the picture.
-        appearance_dim: Numbers that describe how a picture looks, for a generator whose layers
-            after D^10 are a decoder: their codes are zero unless the appearance changes, see
+        appearance_dim: Length of the appearance descriptor, for a generator whose layers after
+            D^10 are a decoder: their codes are zero unless the appearance changes, see
             :class:`~stylecinegan.generator.appearance_head.AppearanceHead`. 0 for a generator whose
-            codes say it themselves.
+            codes hold the appearance.
         use_feature_projection: Ends layer 10 with a
             :class:`~stylecinegan.generator.layers.FeatureProjection`, for a generator whose layers
             after D^10 were trained on the features of an encoder.
@@ -156,8 +156,8 @@ class Generator(nn.Module):
         """Samples the latent code of a picture.
 
         Args:
-            seed: Fixes the sample, on any device.
-            truncation: ψ, 1 for the whole distribution, 0 for the mean picture.
+            seed: Seed; the sample does not depend on the device.
+            truncation: ψ; 1 for the full distribution, 0 for the mean code.
 
         Returns:
             ``w_plus``, ``[1, num_styles, style_dim]``.
@@ -167,13 +167,13 @@ class Generator(nn.Module):
         return self.repeat_w(w)
 
     def truncate(self, w: Tensor, truncation: float) -> Tensor:
-        """Pulls ``[B, style_dim]`` towards the mean: w_mean + ψ (w - w_mean)."""
+        """Truncates ``[B, style_dim]`` towards the mean: w_mean + ψ (w - w_mean)."""
         return self.w_mean + truncation * (w - self.w_mean)
 
     def repeat_w(self, w: Tensor) -> Tensor:
         """Gives every layer the same code: ``[B, style_dim]`` to ``[B, num_styles, style_dim]``.
 
-        Those after D^10 get zero where an :attr:`appearance` head rules them.
+        With an :attr:`appearance` head, the codes after D^10 are zero.
         """
         w_plus = w.unsqueeze(1).expand(-1, self.num_styles, -1)
         if self.appearance is None:
@@ -208,7 +208,7 @@ class Generator(nn.Module):
             start: Layer to resume after and its feature, ``(10, D10)``; by default the constant
                 input.
             last: Layer to stop at; by default the generator's last.
-            use_fresh_noise: Draws the noise anew (training); else the stored maps are used.
+            use_fresh_noise: Samples new noise (training) instead of the stored noise maps.
 
         Returns:
             Deep feature of every layer from ``start`` on, ``[B, C, R, R]``, by layer number.
@@ -238,7 +238,7 @@ class Generator(nn.Module):
     def to_rgb(
         self, layer: int, feature: Tensor, w_plus: Tensor, *, use_bias: bool = True
     ) -> Tensor:
-        """Share of an even layer in the picture, ``[B, 3, R, R]``; linear in the feature."""
+        """RGB contribution of an even layer, ``[B, 3, R, R]``; linear in the feature."""
         # A to-RGB layer shares the code of the convolution that follows it.
         return self.to_rgbs[str(layer)](feature, w_plus[:, layer - 1], use_bias=use_bias)
 
@@ -260,7 +260,7 @@ class Generator(nn.Module):
         return self.partial_images(features, w_plus)[-1]
 
     def partial_images(self, features: Mapping[int, Tensor], w_plus: Tensor) -> list[Tensor]:
-        """The picture as it stands after each to-RGB layer (arguments as in :meth:`render`).
+        """Partial sums of the to-RGB layers (arguments as in :meth:`render`).
 
         Returns:
             ``[B, 3, r, r]`` for every even layer given, coarse to fine; the last is the picture.

@@ -1,4 +1,4 @@
-"""Inversion of a photo by one forward pass (Sec. 3.1)."""
+"""Inversion of a photo by a single forward pass (Sec. 3.1)."""
 
 from collections.abc import Sequence
 
@@ -39,17 +39,17 @@ class ResidualUnit(nn.Module):
         y = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
         if self.downsample is None:
             return y + x
-        # A 1x1 convolution of stride 2, written as one of stride 1: the backward pass of the former
-        # writes out of bounds in oneDNN for channels-last maps (seen in torch 2.15 on a CPU).
+        # A 1x1 convolution of stride 2 as one of stride 1: the backward pass of the former writes
+        # out of bounds in oneDNN for channels-last tensors (torch 2.15, CPU).
         return y + self.downsample(x[:, :, :: self.stride, :: self.stride])
 
 
 class FeatureStyleEncoder(nn.Module):
     """Predicts latent codes and the deep feature D^10 of a photo (Yao et al. 2022, Sec. 3.1).
 
-    The feature branch is convolutional and works at any size; the style branch pools and works at
-    any size too. The defaults are the paper's for its 1024x1024 generator; the same class at
-    smaller widths makes the encoder of the default model.
+    Both branches take pictures of any size: the feature branch is convolutional, the style branch
+    pools to a fixed grid. The defaults are the paper's for its 1024x1024 generator; the encoder of
+    the default model is a narrower one.
 
     Args:
         num_styles: Latent codes per picture.
@@ -114,8 +114,8 @@ class FeatureStyleEncoder(nn.Module):
         """Inverts pictures.
 
         Args:
-            image: ``[B, 3, H, W]`` in [-1, 1] at a quarter of whose resolution D^10 lives: for the
-                paper's 1024 generator the photo shrunk to 256. Sides must be multiples of 4.
+            image: ``[B, 3, H, W]`` in [-1, 1], four times the resolution of D^10 (256x256 for the
+                paper's 1024x1024 generator); sides must be multiples of 4.
 
         Returns:
             ``w_plus``, ``[B, num_styles, style_dim]``, the mean code already added, and ``D10``,

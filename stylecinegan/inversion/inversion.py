@@ -7,12 +7,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Inversion:
-    """A photo in the generator's terms.
+    """Latent codes and deep features of a photo.
 
     Attributes:
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
         features: Deep features by layer, from D^10 on, ``[1, C, R, R]``.
-        image: The generator's picture of them, ``[1, 3, H, W]`` in [-1, 1].
+        image: The picture that they render to, ``[1, 3, H, W]`` in [-1, 1].
     """
 
     w_plus: Tensor

@@ -1,4 +1,4 @@
-"""Inversion by optimisation: of a photo to w+ and D^10, of a style's picture to w+ alone."""
+"""Inversion by optimisation: of a photo to w+ and D^10, of a style image to w+ alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inputs import resize_photo
 
 PERCEPTUAL_SIDE = 256
-"""Side at which the perceptual distance compares pictures, as StyleGAN2's projector does."""
+"""Resolution of the perceptual distance, as in StyleGAN2's projector."""
 
 
 def refine_inversion(
@@ -25,18 +25,18 @@ def refine_inversion(
     *,
     learning_rate: float = 0.03,
 ) -> tuple[Tensor, Tensor]:
-    """Brings the inversion of one photo closer to it (hybrid inversion, as in the paper's ref. 16).
+    """Refines an encoder's inversion by optimisation (hybrid inversion, the paper's ref. 16).
 
-    D^10 and the codes of the layers after it follow the gradient of the mean squared error (Adam).
-    The result is never worse than the start: the best of all steps is kept.
+    Minimises the mean squared error ``|G(D^10, w+) - I|²`` over D^10 and w+ by Adam. The best step
+    is kept, so the result is never worse than the start.
 
     Args:
         generator: The frozen generator.
-        image: The photo, ``[1, 3, H, W]`` in [-1, 1], as large as the generator makes it of D^10.
+        image: I, ``[1, 3, H, W]`` in [-1, 1], of the size that the generator renders D^10 to.
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
         feature: D^10, ``[1, C, h, w]``.
         num_steps: Steps; each costs about three passes through the layers after D^10.
-        learning_rate: Of Adam, in units of the standard deviation of D^10; codes: a tenth.
+        learning_rate: Of Adam for D^10, relative to its standard deviation; a tenth for w+.
 
     Returns:
         ``w_plus`` and D^10, float32.
@@ -80,23 +80,23 @@ def optimize_codes(
     pixel_weight: float = 1.0,
     noise_weight: float = 1e3,
 ) -> Tensor:
-    """Finds the codes of which the generator makes a picture (Image2StyleGAN, Abdal et al. 2019).
+    """Optimises w+ to reconstruct a picture (Image2StyleGAN, Abdal et al. 2019).
 
-    The whole generator runs from its constant, without D^10. The noise maps are optimised as well
-    and kept noise by a penalty (StyleGAN2, App. D): what only they can explain does not bend the
-    codes; they are not returned. The best of all steps is kept; the search ends early when the
-    loss has fallen by less than 1 % in ``patience`` steps.
+    Minimises ``λ |G(w+) - I|² + perceptual(G(w+), I)`` from the constant input, without D^10. Noise
+    maps are optimised too, with a penalty on their autocorrelation (StyleGAN2, App. D), so that the
+    codes need not represent stochastic detail; they are not returned. The best step is kept. Stops
+    early when the loss has fallen by less than 1 % within ``patience`` steps.
 
     Args:
         generator: The frozen generator.
-        image: ``[1, 3, H, W]`` in [-1, 1], any size; squeezed to the generator's square.
-        start: Codes to start from, ``[1, num_styles, style_dim]``.
-        perceptual: Distance of two pictures ``[1, 3, H, W]``, a scalar that is added.
+        image: I, ``[1, 3, H, W]`` in [-1, 1]; resized to the generator's square.
+        start: Initial codes, ``[1, num_styles, style_dim]``.
+        perceptual: Distance of two pictures ``[1, 3, H, W]``, a scalar; ``None`` drops the term.
         num_steps: Steps at most.
-        patience: Steps in which the loss must fall by 1 %.
-        learning_rate: Of Adam.
-        pixel_weight: Of the mean squared error.
-        noise_weight: Of the penalty on noise that is none.
+        patience: Steps within which the loss must fall by 1 %.
+        learning_rate: Learning rate of Adam.
+        pixel_weight: λ.
+        noise_weight: Weight of the noise penalty.
 
     Returns:
         ``[1, num_styles, style_dim]``, float32.
@@ -134,7 +134,7 @@ def optimize_codes(
 
 
 def noise_penalty(noises: Sequence[Tensor]) -> Tensor:
-    """How far noise maps are from noise: squared correlation of neighbours at every scale.
+    """Sum of the squared autocorrelations of noise maps at lag 1, over axes and scales.
 
     Args:
         noises: ``[1, 1, R, R]`` each, of mean 0 and variance 1.
@@ -146,7 +146,7 @@ def noise_penalty(noises: Sequence[Tensor]) -> Tensor:
                 total = total + (noise * noise.roll(1, side)).mean().square()
             if noise.shape[2] <= 8:
                 break
-            # The sum of four has twice the deviation of one, so half of it has the same.
+            # Twice the mean of four keeps the standard deviation.
             noise = 2.0 * F.avg_pool2d(noise, 2)
     return total
 

@@ -1,4 +1,4 @@
-"""Loss terms of the training tasks."""
+"""Adversarial, perceptual and distribution losses of the training tasks."""
 
 import math
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ SQUEEZENET_STAGES = ("conv1", "fire3", "fire5", "fire7", "fire9")
 
 
 class SqueezeNetFeatures(SqueezeNet):
-    """Fixed ImageNet features of SqueezeNet 1.0, no part of any state.
+    """Frozen ImageNet features of SqueezeNet 1.0; its weights are not part of any state.
 
-    The feature network of the perceptual loss and of the projected discriminator where VGG or
-    Inception weights cannot be had. A distance over these features is not LPIPS.
+    Used in the perceptual loss and the projected discriminator in place of VGG. A distance of
+    these features is not LPIPS.
 
     Args:
         path: ``.npz`` of the weights: ``conv1.weight``, ``fire2.squeeze1x1.weight``, …
@@ -45,13 +45,15 @@ class SqueezeNetFeatures(SqueezeNet):
                 module.register_buffer(name, parameter.detach(), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:  # pyright: ignore
-        """Computes the features of ``[B, 3, H, W]`` in [-1, 1], one map a stage."""
+        """Computes the features of ``[B, 3, H, W]`` in [-1, 1], one map per stage."""
         maps = super().forward(image)
         return [maps[stage] for stage in self.stages]
 
 
 def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -> Tensor:
-    """Mean distance of unit-length feature vectors, over all stages of a feature network.
+    """Mean squared distance of normalised feature vectors, averaged over the stages of a network.
+
+    ``mean_l mean_p |f_l(x)_p / |f_l(x)_p| - f_l(y)_p / |f_l(y)_p||²`` over stages l, positions p.
 
     Args:
         features: Maps pictures to a list of feature maps, e.g. :class:`SqueezeNetFeatures`.
@@ -73,12 +75,12 @@ def perceptual_distance(features: nn.Module, actual: Tensor, expected: Tensor) -
 def pyramid_error(images: Sequence[Tensor], image: Tensor) -> Tensor:
     """Mean absolute error of the coarser partial sums of the to-RGB layers.
 
-    Makes every level a band of the picture, which levels that are warped at their own resolution
-    should be.
+    Makes every to-RGB output a frequency band of the picture, as warping at its own resolution
+    requires.
 
     Args:
-        images: The partial sums, coarse to fine, ``[B, 3, r, r]``; the last does not count.
-        image: The picture, ``[B, 3, H, W]``, which is shrunk to their sizes.
+        images: The partial sums, coarse to fine, ``[B, 3, r, r]``; the last is ignored.
+        image: The picture, ``[B, 3, H, W]``, which is downsampled to their sizes.
     """
     errors = [
         (partial - F.interpolate(image, partial.shape[2:], mode="bilinear", antialias=True)).abs()
@@ -88,11 +90,13 @@ def pyramid_error(images: Sequence[Tensor], image: Tensor) -> Tensor:
 
 
 def generator_loss(fake: Sequence[Tensor], kind: AdversarialKind) -> Tensor:
-    """What the generator minimises: logits of its pictures, by head of the discriminator.
+    """Adversarial loss of the generator, averaged over the heads of the discriminator.
+
+    ``E softplus(-D(G(z)))`` (non-saturating logistic, StyleGAN2) or ``-E D(G(z))`` (hinge).
 
     Args:
-        fake: Logits, any shape, larger is more real; the heads count alike.
-        kind: ``"logistic"``, the non-saturating loss of StyleGAN2, or ``"hinge"``.
+        fake: Logits of generated pictures by head, any shape, larger is more real.
+        kind: ``"logistic"`` or ``"hinge"``.
     """
     losses = [F.softplus(-x) if kind == "logistic" else -x for x in fake]
     return torch.stack([loss.float().mean() for loss in losses]).mean()
@@ -101,7 +105,11 @@ def generator_loss(fake: Sequence[Tensor], kind: AdversarialKind) -> Tensor:
 def discriminator_loss(
     real: Sequence[Tensor], fake: Sequence[Tensor], kind: AdversarialKind
 ) -> Tensor:
-    """What the discriminator minimises (arguments as of :func:`generator_loss`)."""
+    """Adversarial loss of the discriminator (arguments as of :func:`generator_loss`).
+
+    ``E softplus(-D(x)) + E softplus(D(G(z)))`` (logistic) or
+    ``E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))`` (hinge).
+    """
     function = F.softplus if kind == "logistic" else _hinge
     losses = [
         function(-x).float().mean() + function(y).float().mean()
@@ -115,10 +123,10 @@ def _hinge(x: Tensor) -> Tensor:
 
 
 def gradient_penalty(logits: Sequence[Tensor], image: Tensor) -> Tensor:
-    """Mean squared length of the logits' gradient by the picture (R1, Mescheder et al. 2018).
+    """R1 penalty ``E |∇D(x)|²`` (Mescheder et al. 2018).
 
     Args:
-        logits: Computed from ``image``, one tensor a head, first dimension B.
+        logits: Computed from ``image``, one tensor per head, first dimension B.
         image: ``[B, 3, H, W]``, requires a gradient.
     """
     total = torch.stack([x.sum() for x in logits]).sum()
@@ -127,7 +135,7 @@ def gradient_penalty(logits: Sequence[Tensor], image: Tensor) -> Tensor:
 
 
 def path_lengths(image: Tensor, w_plus: Tensor) -> Tensor:
-    """How far pictures move with their codes, in a random direction (StyleGAN2, Sec. 3.2).
+    """Path lengths ``|J_w^T y|`` for normally distributed pictures y (StyleGAN2, Sec. 3.2).
 
     Args:
         image: ``[B, 3, H, W]``, computed from ``w_plus``.
@@ -142,10 +150,10 @@ def path_lengths(image: Tensor, w_plus: Tensor) -> Tensor:
 
 
 def energy_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Distance of two distributions by samples of them (Székely and Rizzo 2013).
+    """Energy distance of two distributions (Székely and Rizzo 2013).
 
-    2 E|x - y| - E|x - x'| - E|y - y'|: zero only for equal distributions, and without bias for
-    any number of samples from two on, which is why a batch is enough.
+    ``2 E|x - y| - E|x - x'| - E|y - y'|``: zero only for equal distributions, and unbiased for two
+    samples or more, so a batch suffices.
 
     Args:
         first: ``[M, D]``.
@@ -155,21 +163,19 @@ def energy_distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 def moment_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Distance of two distributions by mean and covariance.
+    """Distance of means and covariances, ``|μ - μ'|² + |Σ - Σ'|_F``.
 
-    In many dimensions the energy distance hardly falls by a better covariance; this does.
+    In high dimensions the energy distance is insensitive to the covariance.
 
     Args:
         first: ``[M, D]``, two or more.
         second: ``[N, D]``, two or more.
 
-    Returns:
-        Squared distance of the means plus the Frobenius distance of the covariances.
     """
     means = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
     return means + torch.linalg.matrix_norm(torch.cov(first.t()) - torch.cov(second.t()))
 
 
 def _spread(x: Tensor) -> Tensor:
-    """Mean distance of two different samples, 0 where there is but one."""
+    """Mean distance of two different samples, 0 for a single one."""
     return torch.cdist(x, x).sum() / (len(x) * max(len(x) - 1, 1))

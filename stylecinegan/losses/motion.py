@@ -1,4 +1,4 @@
-"""Loss terms of motion generation: those of pix2pixHD, and the end-point error."""
+"""Losses of motion generation: end-point error and the adversarial terms of pix2pixHD."""
 
 from collections.abc import Sequence
 
@@ -7,30 +7,30 @@ from torch import Tensor
 
 
 def end_point_error(motion: Tensor, expected: Tensor, confidence: Tensor) -> Tensor:
-    """Mean length of the difference vectors, weighted by how well the truth is known.
+    """End-point error ``Σ c |M - M*| / Σ c``, averaged over the batch.
 
     Args:
-        motion: ``[B, 2, H, W]``.
-        expected: ``[B, 2, H, W]``.
-        confidence: ``[B, 1, H, W]`` in [0, 1]; every picture counts alike.
+        motion: M, ``[B, 2, H, W]``.
+        expected: M*, ``[B, 2, H, W]``.
+        confidence: c, the confidence in the true motion, ``[B, 1, H, W]`` in [0, 1].
 
     Returns:
         Scalar, in the motion's unit.
     """
-    # The root's slope is infinite at 0.
+    # The gradient of the square root is infinite at 0.
     length = ((motion - expected).float().square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
     weight = confidence.sum(dim=(1, 2, 3)).clamp(min=1e-3)
     return ((confidence * length).sum(dim=(1, 2, 3)) / weight).mean()
 
 
-def least_squares(judged: Sequence[Sequence[Tensor]], wanted: float) -> Tensor:
-    """The adversarial loss of LSGAN (Mao et al. 2017), mean over the scales.
+def least_squares(outputs: Sequence[Sequence[Tensor]], target: float) -> Tensor:
+    """LSGAN loss ``E (D(x) - t)²`` (Mao et al. 2017), averaged over the scales.
 
     Args:
-        judged: Outputs of the discriminator's layers by scale, logits last.
-        wanted: 1 for real, 0 for fake.
+        outputs: Outputs of the discriminator's layers by scale, logits last.
+        target: t, 1 for real, 0 for fake.
     """
-    return torch.stack([(layers[-1].float() - wanted).square().mean() for layers in judged]).mean()
+    return torch.stack([(layers[-1].float() - target).square().mean() for layers in outputs]).mean()
 
 
 def feature_matching(fake: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]) -> Tensor:

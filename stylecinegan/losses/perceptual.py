@@ -1,4 +1,4 @@
-"""Perceptual distances as modules, each under its own name."""
+"""Perceptual distances as modules."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stylecinegan.losses.adversarial import perceptual_distance
 
 
 class FeatureDistance(nn.Module):
-    """Distance over the maps of a feature network; not LPIPS, which fixes network and weights.
+    """Distance of the features of a network (:func:`perceptual_distance`); not LPIPS.
 
     Args:
         features: Maps pictures to a list of feature maps, e.g. ``SqueezeNetFeatures``.
@@ -27,14 +27,14 @@ class FeatureDistance(nn.Module):
 
 
 class LPIPSDistance(nn.Module):
-    """LPIPS (Zhang et al. 2018), version 0.1, where its trunk's weights are at hand.
+    """LPIPS (Zhang et al. 2018), version 0.1; needs the weights of its trunk.
 
     Args:
         net: ``"vgg"``, usual as a loss, or ``"alex"``.
         trunk: File of the trunk, see :func:`~stylecinegan.backbones.lpips_trunks.load_lpips`.
 
     Raises:
-        InputError: If the weights of the trunk are not there; nothing is downloaded.
+        InputError: If the weights of the trunk are missing; nothing is downloaded.
     """
 
     def __init__(self, net: Net = "vgg", trunk: str | Path | None = None) -> None:

@@ -7,15 +7,14 @@ from torch import Tensor
 def correct_mask(
     mask: Tensor, *, add: Tensor | None = None, remove: Tensor | None = None
 ) -> Tensor:
-    """Adds to a mask what shall move as well and takes away what shall stay.
+    """Adds painted regions to a mask and removes others.
 
-    Soft edges stay soft: what is added counts by the larger value, what is removed by the smaller
-    one. Where both are painted, it stays.
+    ``min(max(mask, add), 1 - remove)``: soft edges stay soft, and ``remove`` takes precedence.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        add: 1 where something moves as well, of the mask's shape.
-        remove: 1 where it stays, of the mask's shape.
+        add: 1 where the picture shall move, same shape as the mask.
+        remove: 1 where it shall be static, same shape as the mask.
 
     Returns:
         ``[1, 1, H, W]`` in [0, 1]; it may be zero everywhere.

@@ -1,4 +1,4 @@
-"""What the mask is read from: a photo and the generator's features of it."""
+"""Deep features of a photo, the input of mask prediction."""
 
 from dataclasses import dataclass
 
@@ -30,17 +30,17 @@ def compute_deep_features(
     *,
     window: tuple[int, int, int] | None = None,
 ) -> DeepFeatures:
-    """Inverts pictures (Sec. 3.1) and keeps all that a mask can be read from.
+    """Inverts pictures (Sec. 3.1) and computes the features that masks are predicted from.
 
     Args:
         generator: The generator.
         encoder: Its encoder.
         image: ``[B, 3, H, W]`` in [-1, 1], as the encoder takes it; sides divisible by 32.
-        window: Computes the layers after D^10 on a square of D^10 only, (top, left, side): what
-            training samples pixels from need not cover the picture.
+        window: (top, left, side) of a square of D^10 that the layers after D^10 are computed for;
+            training samples pixels from such a window to save time.
 
     Returns:
-        The features; those by layer cover the window only.
+        The features; those of layers cover the window only.
     """
     w_plus, feature = encoder(image.contiguous(memory_format=torch.channels_last))
     if window is not None:

@@ -19,16 +19,16 @@ CLASSES = ("static", "sky", "water")
 """Names of the classes 0, 1, 2."""
 
 PIXELS_AT_ONCE = 32768
-"""Pixels whose D* is in memory together: 190 MB at 1472 channels."""
+"""Pixels classified in one batch: their D* takes 190 MB at 1472 channels."""
 
 
 @dataclass(frozen=True)
 class PixelClasses:
-    """What an ensemble says of every pixel.
+    """Classification of every pixel by an ensemble.
 
     Attributes:
-        probabilities: Mean of the members', ``[B, classes, H, W]``.
-        vote: Class with the most votes, ``[B, 1, H, W]``, int64; the probabilities break ties.
+        probabilities: Class probabilities, averaged over the members, ``[B, classes, H, W]``.
+        vote: Class with the most votes, ``[B, 1, H, W]``, int64; ties go to the more probable.
         confidence: Share of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
     """
 
@@ -38,10 +38,10 @@ class PixelClasses:
 
 
 class PixelClassifier(nn.Module):
-    """Multi-layer perceptron of one pixel.
+    """Multi-layer perceptron that classifies one pixel.
 
     Args:
-        num_channels: Length of D*, with its context.
+        num_channels: Channels of D*, semantic features included.
         num_classes: Classes.
         hidden: Widths of the two hidden layers.
     """
@@ -67,19 +67,20 @@ class PixelClassifier(nn.Module):
 
 
 class MaskEnsemble(nn.Module):
-    """Several pixel classifiers that vote.
+    """Ensemble of pixel classifiers that vote, as in DatasetGAN.
 
-    Where there is a context, what its networks believe of a pixel counts half of each member's
-    opinion: the classifiers add the edges and cost some of the knowledge.
+    With semantic features, the probabilities of each member are averaged 50/50 with those of the
+    semantic networks: ``p = (p_member + p_semantic) / 2``. The classifiers localise edges better,
+    the networks recognise objects better.
 
     Args:
         num_channels: Channels of D*.
         num_classes: Classes: 0 static, 1 sky, 2 water.
         num_members: Classifiers.
         hidden: Widths of their hidden layers.
-        context: What is added to D*, see :func:`make_context`.
-        context_width: Width of the context's heads.
-        context_networks: Networks of the context.
+        context: Features that are appended to D*, see :func:`make_context`.
+        context_width: Channels of the semantic networks' heads.
+        context_networks: Number of semantic networks.
     """
 
     def __init__(
@@ -113,21 +114,21 @@ class MaskEnsemble(nn.Module):
         self.deviation: Tensor
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("deviation", torch.ones(length))
-        # For the vote only, which may lean to a class.
+        # Added to the logits for the vote only, not for the probabilities.
         self.logit_shift: Tensor
         self.register_buffer("logit_shift", torch.zeros(num_classes))
 
     def standardize(self, pixels: Tensor) -> Tensor:
-        """Brings D* with context, ``[P, C]``, to mean 0 and deviation 1."""
+        """Standardises D*, ``[P, C]``, to mean 0 and deviation 1 over the training pixels."""
         return (pixels - self.mean) / self.deviation
 
     def logits(self, pixels: Tensor) -> Tensor:
-        """Classifies pixels by D* with context, ``[P, C]``: ``[members, P, classes]``."""
+        """Logits of each member for D*, ``[P, C]``: ``[members, P, classes]``."""
         pixels = self.standardize(pixels)
         return torch.stack([member(pixels) for member in self.members])
 
     def member_probabilities(self, pixels: Tensor) -> Tensor:
-        """Probabilities by D* with context, ``[P, C]``: ``[members, P, classes]``."""
+        """Class probabilities of each member for D*, ``[P, C]``: ``[members, P, classes]``."""
         own = self.logits(pixels).softmax(dim=2)
         if not isinstance(self.context, SemanticContext):
             return own
@@ -135,7 +136,7 @@ class MaskEnsemble(nn.Module):
 
     @torch.no_grad()
     def forward(self, deep: DeepFeatures, size: tuple[int, int]) -> PixelClasses:
-        """Classifies every pixel, some rows at a time.
+        """Classifies every pixel, a batch of rows at a time.
 
         Args:
             deep: Features of the pictures.
@@ -143,19 +144,20 @@ class MaskEnsemble(nn.Module):
         """
         height, width = size
         batch = deep.image.shape[0]
-        around = self.context(deep.image)
+        context = self.context(deep.image)
         rows = max(1, PIXELS_AT_ONCE // (width * batch))
         probabilities, votes = [], []
         for first in range(0, height, rows):
             points = pixel_centres(height, width, first, min(first + rows, height))
             points = points.expand(batch, -1, -1)
             pixels = torch.cat(
-                [sample_hypercolumns(deep.features, points), read_points(around, points)], dim=2
+                [sample_hypercolumns(deep.features, points), read_points(context, points)], dim=2
             )
-            said = self.member_probabilities(pixels.flatten(0, 1))
-            probabilities.append(said.mean(dim=0).unflatten(0, (batch, -1)))
-            ballots = F.one_hot((said * self.logit_shift.exp()).argmax(dim=2), self.num_classes)
-            votes.append(ballots.float().mean(dim=0).unflatten(0, (batch, -1)))
+            probability = self.member_probabilities(pixels.flatten(0, 1))
+            probabilities.append(probability.mean(dim=0).unflatten(0, (batch, -1)))
+            chosen = (probability * self.logit_shift.exp()).argmax(dim=2)
+            shares = F.one_hot(chosen, self.num_classes).float().mean(dim=0)
+            votes.append(shares.unflatten(0, (batch, -1)))
         probability, shares = (
             torch.cat(parts, dim=1).transpose(1, 2).unflatten(2, size)
             for parts in (probabilities, votes)

@@ -7,16 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def num_hypercolumn_channels(features: Mapping[int, Tensor]) -> int:
-    """Channels of D*; 1472 for D^10 … D^18 of the paper's generator."""
-    return sum(feature.shape[1] for feature in features.values())
-
-
 def sample_hypercolumns(features: Mapping[int, Tensor], points: Tensor) -> Tensor:
-    """Reads D* at some points, bilinearly.
+    """Samples D* bilinearly at points.
 
-    Reading a pixel's centre gives what enlarging every layer to the picture's size and stacking
-    would give there, without the stack: 6 GB for 1472 channels at 1024x1024.
+    At pixel centres this equals resizing all layers to the picture's size and stacking them, but
+    without the memory of the stack (6 GB for 1472 channels at 1024x1024).
 
     Args:
         features: Deep features by layer, ``[B, C, h, w]``.
@@ -30,7 +25,7 @@ def sample_hypercolumns(features: Mapping[int, Tensor], points: Tensor) -> Tenso
 
 
 def read_points(feature: Tensor, points: Tensor) -> Tensor:
-    """Reads a map at points (as in :func:`sample_hypercolumns`), ``[B, P, C]``."""
+    """Samples one feature map (arguments as of :func:`sample_hypercolumns`), ``[B, P, C]``."""
     grid = points.unsqueeze(2).to(feature.device, torch.float32)  # [B, P, 1, 2]
     read = F.grid_sample(
         feature.float(), grid, mode="bilinear", padding_mode="border", align_corners=False

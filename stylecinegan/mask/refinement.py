@@ -1,8 +1,8 @@
-"""From per-pixel probabilities to a mask that follows the picture's edges.
+"""Refinement of per-pixel probabilities to a mask aligned with the photo's edges.
 
-The paper defers this to its supplement. The released code is here as well, as
-:func:`refine_as_released`; it knows nothing of the picture, fills large holes and animates
-everything where it finds little.
+The paper defers this step to its supplement. :func:`refine_as_released` is that of the released
+code, which ignores the photo, fills large holes and animates the whole picture if the mask is
+small.
 """
 
 import logging
@@ -18,10 +18,10 @@ from stylecinegan.mask.guided_filter import guided_filter
 logger = logging.getLogger(__name__)
 
 SMALL_SHARE = 0.1
-"""Share of the picture below which a mask is suspected to have missed something."""
+"""Fraction of the picture below which a mask counts as small."""
 
 THIN_SIDE = 512
-"""Thin things are looked for in the photo shrunk to this longer side."""
+"""Longer side, in pixels, of the photo that thin objects are detected in."""
 
 
 def refine(
@@ -39,27 +39,28 @@ def refine(
     doubtful_width: float = 0.02,
     grow: float = 0.0,
 ) -> Tensor:
-    """Makes a mask with soft edges on the picture's edges.
+    """Aligns a mask with the photo's edges and softens it.
 
-    Every length is a share of the photo's longer side and every area one of the photo's, so that
-    a photo gets the same mask at any size.
+    Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
+    does not depend on the photo's size.
 
     Args:
         probability: Probability that a pixel moves, ``[1, 1, h, w]`` in [0, 1], of any size.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        radius: How far an edge of the probability is pulled to an edge of the photo.
-        epsilon: Variance of the photo, in [0, 1]² units, below which a place counts as flat.
+        radius: Radius of the guided filter: how far edges move to align with the photo.
+        epsilon: Regularisation of the guided filter, as a variance of values in [0, 1].
         edge_width: Width of the soft edge.
-        speck_area: Moving islands below this area come to rest.
-        hole_area: Static holes below this area move: larger ones are boats, rocks and the sun's
-            neighbours, smaller ones are noise.
-        thin_width: Width up to which something dark or bright that grows from a static place into
-            the sky (mast, branch) is static as well; 0 looks for none.
-        thin_contrast: How much of [0, 1] it has to differ from what is behind it.
-        certainty: Probability from which on a place moves beside one that rests: nobody sees a
-            strip of sky at rest, everybody a ridge that moves. Farther off a half is enough.
-        doubtful_width: How far from what rests that is.
-        grow: Moves the edge outwards, inwards where negative.
+        speck_area: Moving components below this area become static.
+        hole_area: Static components below this area become moving; larger ones are boats or rocks,
+            smaller ones noise.
+        thin_width: Largest width of dark objects, connected to a static region, that become static
+            too (masts, branches); 0 switches the detection off.
+        thin_contrast: Least difference of such an object to its background, in [0, 1].
+        certainty: Probability above which a pixel moves within ``doubtful_width`` of a static
+            region; elsewhere the threshold is 0.5. A static strip of sky goes unnoticed, a moving
+            ridge does not.
+        doubtful_width: Distance from static regions within which ``certainty`` applies.
+        grow: Distance by which the edge is moved outwards; inwards if negative.
 
     Returns:
         S, ``[1, 1, H, W]`` in [0, 1].
@@ -74,7 +75,7 @@ def refine(
     ).clamp_(0.0, 1.0)
     moves = _decide(mask[0, 0].cpu().numpy(), certainty, doubtful_width * longer)
     if thin_width > 0:
-        moves &= ~_thin_things(photo, ~moves, thin_width, thin_contrast)
+        moves &= ~_thin_objects(photo, ~moves, thin_width, thin_contrast)
     moves = remove_small(moves, speck_area)
     moves = ~remove_small(~moves, hole_area)
     return soften(moves, width=edge_width * longer, grow=grow * longer).to(photo.device)
@@ -102,14 +103,14 @@ def refine_as_released(mask: Tensor, *, animate_all_if_small: bool = True) -> Te
 
 
 def check_cover(mask: Tensor, *, animate_all_if_small: bool = False) -> Tensor:
-    """Looks at how much a mask covers.
+    """Checks that a mask covers enough of the picture.
 
-    Differs from the released code, which animates the whole picture where the mask covers under
-    10 % of it, and surprises with it: a narrow river is a good mask.
+    Differs from the released code, which animates the whole picture if the mask covers less than
+    10 % of it: a narrow river is a valid mask, so a warning is logged instead.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        animate_all_if_small: Does as the release.
+        animate_all_if_small: Follows the released code.
 
     Returns:
         The mask, or all ones.
@@ -135,11 +136,11 @@ def check_cover(mask: Tensor, *, animate_all_if_small: bool = False) -> Tensor:
 
 
 def remove_small(region: np.ndarray, area: float) -> np.ndarray:
-    """Removes the connected parts of a region that are smaller than a share of the picture.
+    """Removes the connected components of a region that are smaller than an area.
 
     Args:
         region: Boolean, ``[H, W]``.
-        area: Share of the picture in [0, 1].
+        area: As a fraction of the picture, in [0, 1].
 
     Returns:
         Boolean, ``[H, W]``.
@@ -154,7 +155,7 @@ def remove_small(region: np.ndarray, area: float) -> np.ndarray:
 
 
 def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
-    """Turns a hard mask into one whose edge is a ramp.
+    """Softens a binary mask by a linear ramp across its edge.
 
     Args:
         moves: Boolean, ``[H, W]``.
@@ -179,7 +180,7 @@ def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
 
 
 def _decide(probability: np.ndarray, certainty: float, width: float) -> np.ndarray:
-    """Says what moves, boolean ``[H, W]``; ``width`` in pixels."""
+    """Thresholds a probability, higher near static regions; boolean ``[H, W]``, width in pixels."""
     moves = probability > 0.5
     if moves.all():
         return moves
@@ -188,24 +189,24 @@ def _decide(probability: np.ndarray, certainty: float, width: float) -> np.ndarr
     return moves & ((probability > certainty) | (distance > width))
 
 
-def _thin_things(
+def _thin_objects(
     photo: Tensor, static: np.ndarray, thin_width: float, thin_contrast: float
 ) -> np.ndarray:
-    """Finds what is thin, stands out and is joined to a static place, boolean ``[H, W]``."""
+    """Detects thin dark objects that are connected to a static region, boolean ``[H, W]``."""
     cv2 = load_opencv()
     height, width = static.shape
     scale = min(1.0, THIN_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grey = ((photo[0].float().mean(dim=0) + 1.0) / 2.0).cpu().numpy()
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    rest = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
+    still = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
     side = 2 * max(1, round(thin_width * max(size) / 2)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     dark = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel) - grey
     stands_out = dark > thin_contrast
-    # Only what grows out of a static place: dark waves and the rims of clouds do not.
-    _, parts = cv2.connectedComponents((stands_out | rest).astype(np.uint8), connectivity=8)
-    joined = np.isin(parts, np.unique(parts[rest])) & stands_out & ~rest
+    # Not dark waves and rims of clouds, which are not connected to a static region.
+    _, parts = cv2.connectedComponents((stands_out | still).astype(np.uint8), connectivity=8)
+    joined = np.isin(parts, np.unique(parts[still])) & stands_out & ~still
     found = cv2.resize(joined.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return found > 0
 

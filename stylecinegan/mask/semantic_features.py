@@ -1,9 +1,9 @@
-"""What surrounds a pixel, and what it is.
+"""Semantic features that are appended to D* (Sec. 3.2).
 
-The paper's D^10 comes through 10 layers from a 4x4 map and knows the whole picture. That of an
-encoder's shallow branch has seen some 30 pixels, and was never asked what things are: too little to
-tell a white cloud from snow or a lake from a road. So D* may be widened by the features of a
-network that was taught to recognise things.
+D^10 of the paper's generator is computed from a 4x4 map, so its receptive field is the whole
+picture. D^10 predicted by the encoder's shallow feature branch has a receptive field of about 30
+pixels and was trained without class labels: not enough to distinguish a white cloud from snow, or
+a lake from a road. Features of a network trained on semantic labels close the gap.
 """
 
 from typing import Literal, cast
@@ -18,30 +18,30 @@ from stylecinegan.errors import InputError
 ContextKind = Literal["none", "semantic"]
 
 ENLARGED = 1.25
-"""Size of the enlarged photo that a context looks at as well."""
+"""Scale of the enlarged photo in test-time augmentation."""
 
 
 class NoContext(nn.Module):
-    """The paper's plain stack."""
+    """No semantic features: the paper's D*."""
 
     num_channels = 0
 
     def forward(self, image: Tensor) -> Tensor:
-        """Gives no channels, ``[B, 0, H, W]``."""
+        """Returns an empty feature map, ``[B, 0, H, W]``."""
         return image[:, :0]
 
 
 class SemanticContext(nn.Module):
-    """Networks that were taught what things are, side by side.
+    """Concatenated features of several semantic networks, with test-time augmentation.
 
-    Each errs in its own way, so two small ones know more than a large one. A photo is looked at
-    four times, as it is and enlarged, both also mirrored, and what is seen is averaged: it costs
-    little beside D*, and the errors of a single look are not all the same.
+    Features are averaged over four versions of the photo: two scales (1 and :data:`ENLARGED`),
+    each with its horizontal flip. Averaging removes part of the errors of a single pass and costs
+    little compared with D*. For the same reason two small networks beat a large one.
 
     Args:
         width: Channels of the heads.
-        num_classes: Classes by which the networks are trained.
-        num_networks: How many there are.
+        num_classes: Classes that the networks are trained on.
+        num_networks: Number of networks.
     """
 
     def __init__(self, width: int = 96, num_classes: int = 3, num_networks: int = 1) -> None:
@@ -53,25 +53,26 @@ class SemanticContext(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Maps ``[B, 3, H, W]`` in [-1, 1] to ``[B, num_channels, H / 4, W / 4]``."""
-        # Always in full precision: what is seen decides, and bfloat16 changes some of it.
+        # Always in float32: bfloat16 changes the class of some pixels.
         with torch.autocast(image.device.type, enabled=False):
             image = image.float()
-            seen = self._look_twice(image)
+            features = self._flip_averaged(image)
             size = [round(side * ENLARGED) for side in image.shape[2:]]
             larger = F.interpolate(image, size, mode="bicubic").clamp_(-1.0, 1.0)
-            again = F.interpolate(self._look_twice(larger), seen.shape[2:], mode="bilinear")
-            return (seen + again) / 2.0
+            coarse_size = features.shape[2:]
+            enlarged = F.interpolate(self._flip_averaged(larger), coarse_size, mode="bilinear")
+            return (features + enlarged) / 2.0
 
-    def classify(self, seen: Tensor) -> Tensor:
-        """What the networks believe of pixels by what they saw there.
+    def classify(self, features: Tensor) -> Tensor:
+        """Class probabilities of pixels by their features, averaged over the networks.
 
         Args:
-            seen: ``[P, num_channels]``.
+            features: ``[P, num_channels]``.
 
         Returns:
-            Mean of their probabilities, ``[P, num_classes]``.
+            ``[P, num_classes]``.
         """
-        parts = seen.split(ContextNetwork.num_channels, dim=1)
+        parts = features.split(ContextNetwork.num_channels, dim=1)
         networks = cast(list[ContextNetwork], list(self.networks))
         return (
             torch.stack(
@@ -84,20 +85,20 @@ class SemanticContext(nn.Module):
             .mean(dim=0)
         )
 
-    def look(self, image: Tensor) -> Tensor:
-        """Looks once, ``[B, 3, H, W]`` to ``[B, num_channels, H / 4, W / 4]``."""
+    def encode(self, image: Tensor) -> Tensor:
+        """Features of a single pass, ``[B, 3, H, W]`` to ``[B, num_channels, H / 4, W / 4]``."""
         return torch.cat([network(image) for network in self.networks], dim=1)
 
-    def _look_twice(self, image: Tensor) -> Tensor:
-        return (self.look(image) + self.look(image.flip(3)).flip(3)) / 2.0
+    def _flip_averaged(self, image: Tensor) -> Tensor:
+        return (self.encode(image) + self.encode(image.flip(3)).flip(3)) / 2.0
 
 
 class ContextNetwork(nn.Module):
-    """Layers of EfficientNet-Lite0 with a head that brings their maps together.
+    """EfficientNet-Lite0 with a head that fuses its feature maps.
 
     Args:
         width: Channels of the head.
-        num_classes: Classes of :attr:`classify`, by which it is trained.
+        num_classes: Classes of :attr:`classify`, the layer that training adds the loss to.
     """
 
     num_channels = 24
@@ -114,11 +115,11 @@ class ContextNetwork(nn.Module):
 
 
 class ContextHead(nn.Module):
-    """A small U-shaped network over the trunk's maps: where a thing is tells what it is, too.
+    """A small U-Net over the trunk's feature maps, with pixel coordinates as further channels.
 
     Args:
-        in_channels: Channels of the maps, the finest first.
-        width: Channels of the coarsest map's level and of those below it.
+        in_channels: Channels of the feature maps, fine to coarse.
+        width: Channels of the coarsest map's level and of the levels below it.
         out_channels: Channels of the result.
         num_halvings: Levels below the coarsest map.
     """
@@ -135,7 +136,7 @@ class ContextHead(nn.Module):
         self.stem = _unit(coarsest + 2, width, 1)
         self.down = nn.ModuleList(ContextBlock(width) for _ in range(num_halvings + 1))
         skipped = [*finer, *(width for _ in range(num_halvings))]
-        # Half the width suffices where there are maps of the trunk itself.
+        # Half the width suffices at the levels that have a map of the trunk.
         widths = [width // 2] * len(finer) + [width] * (num_halvings + 1)
         self.up = nn.ModuleList(
             nn.Sequential(_unit(deeper + channels, own, 1), ContextBlock(own))
@@ -144,7 +145,7 @@ class ContextHead(nn.Module):
             )
         )
         self.out = nn.Conv2d(width // 2, out_channels, 1)
-        # Whole channels: a head that leans on few of them overfits a few thousand photos.
+        # Drops whole channels: a head that relies on a few of them overfits a few thousand photos.
         self.dropout = nn.Dropout2d(0.1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
@@ -162,7 +163,7 @@ class ContextHead(nn.Module):
 
 
 class ContextBlock(nn.Module):
-    """Residual unit of :class:`ContextHead`: around channel by channel, then pixel by pixel."""
+    """Residual unit of :class:`ContextHead`: depthwise 5x5, then pointwise convolutions, twice."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -199,7 +200,7 @@ def make_context(kind: ContextKind, width: int, num_classes: int, num_networks: 
 
 
 def positions(maps: Tensor) -> Tensor:
-    """(x, y) of every pixel in [-1, 1], ``[B, 2, h, w]``."""
+    """Coordinates (x, y) of every pixel in [-1, 1], ``[B, 2, h, w]``."""
     batch, _, height, width = maps.shape
     y = torch.linspace(-1.0, 1.0, height, device=maps.device, dtype=maps.dtype)
     x = torch.linspace(-1.0, 1.0, width, device=maps.device, dtype=maps.dtype)

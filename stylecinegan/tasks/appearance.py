@@ -1,4 +1,4 @@
-"""Training of what a style changes, for a generator whose layers after D^10 are a decoder."""
+"""Training of style codes for a generator whose layers after D^10 are a decoder (Sec. 3.4)."""
 
 from pathlib import Path
 
@@ -24,32 +24,35 @@ from stylecinegan.training.update import Precision, Update
 Terms = dict[str, Tensor]
 
 NUM_REMEMBERED = 4096
-"""Descriptions of the latest photos, over which the principal components are taken."""
+"""Number of recent descriptors that the principal components are estimated on."""
 
 
 class AppearanceTask:
-    """Teaches the codes after D^10 to change colours, by photos in other photos' colours.
+    """Trains the codes after D^10 to change colours, supervised by a classical colour transfer.
 
-    Every photo of a batch is to take the colours of the next one: the aim is a classical colour
-    transfer, region by region (:mod:`~stylecinegan.tasks.color_transfer`). Only how codes act
-    is trained, and the head that finds them. A photo's own codes are zero, where all
-    convolutions are what they were: inversions, masks and samples stay the same bit for bit.
+    The target of every photo of a batch is the photo with the colours of the next one, transferred
+    region by region (:mod:`~stylecinegan.tasks.color_transfer`). With x the photo in the next
+    one's style and y the target, the loss is ``mean_s |↓s(x - y)| + λ / 2 (|∂x(x - y)| +
+    |∂y(x - y)|)`` with ↓s average pooling by s = 1, 4, 16 and λ the detail weight.
+
+    The appearance head and the modulation weights of the layers after D^10 are trained. A photo's
+    own codes are zero, for which the generator is unchanged: inversions, masks and samples are the
+    same bit for bit.
 
     Args:
         initial: Folder of ``generator.safetensors``, whose layers after D^10 ignore their codes,
             and ``encoder.safetensors``, whose codes for these layers become zero.
-        num_components: Numbers that describe a picture.
-        learning_rate: Peak of Adam's for the head.
-        modulation_learning_rate: The same for the modulation, in units of a layer's scales.
-        detail_weight: Weight of the error of the differences of neighbouring pixels, which keeps
-            textures from arising.
+        num_components: Length of the appearance descriptor.
+        learning_rate: Peak learning rate of Adam for the head.
+        modulation_learning_rate: Peak for the modulation weights, relative to a layer's scales.
+        detail_weight: Weight of the error of the picture's gradient, against spurious texture.
         num_steps: Length of the cosine schedule that lowers the learning rates to 1 %.
-        num_warmup: Steps over which they rise.
-        precision: Arithmetic of encoder and generator.
+        num_warmup: Steps of linear warm-up.
+        precision: Compute dtype of encoder and generator.
         num_accumulate: Parts that a batch is split into, two photos or more each.
 
     Raises:
-        InputError: If the generator's codes say how a picture looks already.
+        InputError: If the generator's codes after D^10 have an effect already.
     """
 
     def __init__(
@@ -107,26 +110,26 @@ class AppearanceTask:
         return terms
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Compares photos in the next photo's style with the colour transfer."""
+        """Error of photos in the next photo's style against the colour transfer."""
         image, label = batch["image"], batch["label"]
         with torch.no_grad():
             feature = self._encode(image)
             with torch.autocast(image.device.type, enabled=False):
-                aim = _aim(image, label)
+                target = _target(image, label)
         description = self.head(feature)
-        known = torch.cat([description.detach().cpu(), self.descriptions])
-        self.descriptions = known[:NUM_REMEMBERED]
+        latest = torch.cat([description.detach().cpu(), self.descriptions])
+        self.descriptions = latest[:NUM_REMEMBERED]
         styled = self._restyle(feature, description.roll(-1, 0) - description)
-        error = styled - aim
+        error = styled - target
         pixel = torch.stack([F.avg_pool2d(error, side).abs().mean() for side in (1, 4, 16)]).mean()
         detail = torch.stack([error.diff(dim=side).abs().mean() for side in (2, 3)]).mean()
         terms = {"pixel": pixel, "detail": detail}
-        # What is left of the way from the photo to the aim.
-        share = error.detach().abs().mean() / (image - aim).abs().mean()
+        # Error relative to that of the unchanged photo.
+        share = error.detach().abs().mean() / (image - target).abs().mean()
         return pixel + self.detail_weight * detail, {**terms, "left": share}
 
     def _encode(self, image: Tensor) -> Tensor:
-        # The encoder sees pictures at the scale of 256-pixel ones, whatever the generator's.
+        # The encoder's input has the scale of 256-pixel photos at any resolution of the generator.
         factor = self.generator.resolution // 256
         shown = F.avg_pool2d(image, factor) if factor > 1 else image
         return self.encoder(shown.contiguous(memory_format=torch.channels_last))[1]
@@ -138,7 +141,7 @@ class AppearanceTask:
         return self.generator.render(layers, w_plus)
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "generator": self.generator.state_dict(),
             "descriptions": self.descriptions,
@@ -147,7 +150,7 @@ class AppearanceTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.generator.load_state_dict(state["generator"])
         self.descriptions = state["descriptions"]
         self.update.load_state_dict(state["update"])
@@ -166,24 +169,26 @@ class AppearanceTask:
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Photos, the same in the next photo's style, and the aim: ``{"styles": [3 B, …]}``."""
+        """Photos, the same in the next photo's style, and the targets: ``{"styles": [3 B, …]}``."""
         image = batch["image"]
         feature = self._encode(image)
         description = self.head(feature)
         styled = self._restyle(feature, description.roll(-1, 0) - description)
-        return {"styles": torch.cat([image, styled.clamp(-1.0, 1.0), _aim(image, batch["label"])])}
+        return {
+            "styles": torch.cat([image, styled.clamp(-1.0, 1.0), _target(image, batch["label"])])
+        }
 
 
-def _aim(image: Tensor, label: Tensor) -> Tensor:
-    """Every photo in the colours of the next one."""
+def _target(image: Tensor, label: Tensor) -> Tensor:
+    """Every photo with the colours of the next one."""
     lab = to_oklab(image.float())
     palette = find_palette(lab, label)
-    aim = type(palette)(*(tensor.roll(-1, 0) for tensor in palette))
-    return from_oklab(transfer_colors(lab, label, palette, aim))
+    wanted = type(palette)(*(tensor.roll(-1, 0) for tensor in palette))
+    return from_oklab(transfer_colors(lab, label, palette, wanted))
 
 
 def _with_head(path: Path, num_components: int) -> Generator:
-    """The generator of a file with a head, new unless the file has one."""
+    """Loads a generator and adds an appearance head unless it has one."""
     given = checkpoints.load(path, Generator)
     if given.appearance is not None:
         return given
@@ -198,7 +203,7 @@ def _with_head(path: Path, num_components: int) -> Generator:
 
 
 def _modulations(generator: Generator) -> list[nn.Module]:
-    """What codes after D^10 act through; to-RGB 10 shares the code of layer 11."""
+    """Modulation layers of the codes after D^10; to-RGB 10 shares the code of layer 11."""
     layers = [m for n, m in generator.convs.items() if int(n) > FEATURE_LAYER]
     layers += [m for n, m in generator.to_rgbs.items() if int(n) >= FEATURE_LAYER]
     return [layer.get_submodule("conv.modulation") for layer in layers]

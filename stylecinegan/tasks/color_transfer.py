@@ -1,4 +1,4 @@
-"""The colours of one photo on another, region by region: what a change of appearance aims at."""
+"""Colour transfer between photos by region: the training target of a change of appearance."""
 
 from typing import NamedTuple
 
@@ -19,13 +19,13 @@ _TO_LAB = (
 )
 
 GAINS = (0.4, 2.5)
-"""Bounds of what a transfer does to contrasts: mist on high contrast would be noise."""
+"""Bounds of the gain in contrast; larger gains amplify the noise of misty photos."""
 
 SMALLEST_DEVIATION = 0.02
-"""Deviation of a colour, in Oklab, below which there is no contrast to speak of."""
+"""Standard deviation in Oklab below which a region counts as flat."""
 
 WHOLE_SHARE = 0.05
-"""How much a pixel outside of a region counts for its palette; a region may be empty."""
+"""Weight of pixels outside a region in its palette, so that empty regions have one too."""
 
 
 class Palette(NamedTuple):
@@ -52,12 +52,12 @@ def from_oklab(lab: Tensor) -> Tensor:
 
 
 def find_palette(lab: Tensor, label: Tensor) -> Palette:
-    """Sums up the colours of ground, sky and water.
+    """Mean and covariance of the colours of ground, sky and water.
 
     Args:
         lab: Oklab, ``[B, 3, H, W]``.
-        label: ``[B, H, W]``, 0 static, 1 sky, 2 water. Where there is no water the sky's colours
-            count most for it.
+        label: ``[B, H, W]``, 0 static, 1 sky, 2 water. Without water, its palette is mostly the
+            sky's.
     """
     ground, sky, water = F.one_hot(label, 3).permute(3, 0, 1, 2).float()
     weights = torch.stack([ground, sky, water + WHOLE_SHARE * sky], dim=1) + WHOLE_SHARE**2
@@ -68,39 +68,42 @@ def find_palette(lab: Tensor, label: Tensor) -> Palette:
     return Palette(mean, (centred * weights.unsqueeze(-1)).transpose(2, 3) @ centred)
 
 
-def transfer_colors(lab: Tensor, label: Tensor, source: Palette, aim: Palette) -> Tensor:
-    """Moves each region's colours towards another picture's, fading from region to region.
+def transfer_colors(lab: Tensor, label: Tensor, source: Palette, target: Palette) -> Tensor:
+    """Maps the colours of each region to another picture's, blended between regions.
 
-    The optimal linear map between two normal distributions (Pitié and Kokaram 2007), its gains
-    bounded.
+    A region with mean μ and covariance Σ maps c to ``μ' + T (c - μ)``, T the optimal transport map
+    between normal distributions (:func:`transport_map`; Pitié and Kokaram 2007).
 
     Args:
         lab: Oklab, ``[B, 3, H, W]``.
         label: Its regions, ``[B, H, W]``.
-        source: Its own palette; towards itself nothing changes.
-        aim: The other's.
+        source: Its palette.
+        target: The palette of the other picture.
 
     Returns:
         Oklab, ``[B, 3, H, W]``.
     """
-    gain = transport_map(source.covariance, aim.covariance)
-    offset = aim.mean.unsqueeze(-1) - gain @ source.mean.unsqueeze(-1)  # [B, regions, 3, 1]
+    gain = transport_map(source.covariance, target.covariance)
+    offset = target.mean.unsqueeze(-1) - gain @ source.mean.unsqueeze(-1)  # [B, regions, 3, 1]
     moved = gain @ lab.flatten(2).unsqueeze(1) + offset  # [B, regions, 3, N]
     shares = soft_regions(label, max(1, lab.shape[2] // 20))
     return (moved * shares.flatten(2).unsqueeze(2)).sum(dim=1).view_as(lab)
 
 
-def transport_map(source: Tensor, aim: Tensor) -> Tensor:
-    """The symmetric map of one covariance to another, ``[..., 3, 3]``, its gains bounded."""
-    floor = SMALLEST_DEVIATION**2 * torch.eye(3, device=aim.device)
+def transport_map(source: Tensor, target: Tensor) -> Tensor:
+    """Optimal transport of covariance Σ to Σ', gains clamped to :data:`GAINS`, ``[..., 3, 3]``.
+
+    ``T = Σ^-1/2 (Σ^1/2 Σ' Σ^1/2)^1/2 Σ^-1/2``.
+    """
+    floor = SMALLEST_DEVIATION**2 * torch.eye(3, device=target.device)
     root, inverse = _power(source + floor, 0.5), _power(source + floor, -0.5)
-    gain = inverse @ _power(root @ (aim + floor) @ root, 0.5) @ inverse
+    gain = inverse @ _power(root @ (target + floor) @ root, 0.5) @ inverse
     values, vectors = torch.linalg.eigh(0.5 * (gain + gain.transpose(-1, -2)))
     return vectors @ torch.diag_embed(values.clamp(*GAINS)) @ vectors.transpose(-1, -2)
 
 
 def soft_regions(label: Tensor, radius: int) -> Tensor:
-    """Shares of ground, sky and water, ``[B, 3, H, W]``, fading over about ``radius`` pixels."""
+    """Blurred masks of ground, sky and water that sum to 1, ``[B, 3, H, W]``."""
     shares = F.one_hot(label, 3).permute(0, 3, 1, 2).float()
     for _ in range(2):
         shares = F.pad(shares, (radius,) * 4, mode="replicate")

@@ -25,43 +25,43 @@ Terms = dict[str, Tensor]
 class EncoderTask:
     """Trains a :class:`FeatureStyleEncoder` to invert pictures.
 
-    Two ways: with ``train_top=False`` the generator is frozen, as in the paper. With
-    ``train_top=True`` the convolutional top of the generator (layers 11 to the last and the to-RGB
-    layers) is trained along as a decoder; that needs no adversarial training and makes a model
-    that animates photos well on machines where no generator can be trained.
+    With ``train_top=False`` the generator is frozen, as in the paper. With ``train_top=True`` its
+    layers after D^10 and its to-RGB layers are trained jointly with the encoder, as the decoder of
+    an autoencoder. That needs no adversarial training, and so no GPU.
 
     Args:
         generator: The generator to invert.
-        encoder: The encoder to train, or what makes one of the keywords ``num_styles``,
-            ``style_dim`` and ``feature_channels``, which follow from the generator.
-        perceptual: Gives the distance of two batches of pictures, e.g.
-            :class:`~stylecinegan.losses.adversarial.FeatureDistance`; none leaves the term out.
-        train_top: Trains the layers after D^10 along.
-        synthetic_share: Share of the batch that is sampled from the generator, whose codes and
-            feature are known.
-        vary_size: Cuts the real pictures of every step to another size and aspect.
-        initial: Folder of ``generator.safetensors`` and ``encoder.safetensors`` to start from, of
-            the same arguments as the networks; by default they start as they are given.
-        freeze_statistics: Keeps the normalisation statistics of ``initial``. Those of a batch of
-            crops differ from the running ones, which bounds how exact a reconstruction can get.
+        encoder: The encoder to train, or a function that builds it from ``num_styles``,
+            ``style_dim`` and ``feature_channels`` of the generator.
+        perceptual: Distance of two batches of pictures, e.g.
+            :class:`~stylecinegan.losses.perceptual.FeatureDistance`; ``None`` drops the term.
+        train_top: Also trains the generator's layers after D^10.
+        synthetic_share: Fraction of the batch that is sampled from the generator, with known codes
+            and features.
+        vary_size: Crops the real pictures to a random size and aspect in every step.
+        initial: Folder of ``generator.safetensors`` and ``encoder.safetensors`` with the initial
+            weights, of the same arguments as the networks.
+        freeze_statistics: Freezes the batch statistics of ``initial``. Statistics of a batch of
+            crops differ from the running ones, which limits the accuracy of reconstructions.
         pixel_weight: Weight of the mean absolute error of the picture.
         squared_weight: Weight of the mean squared error of the picture.
-        pyramid_weight: Weight of the same error of the coarser partial sums of the to-RGB layers
-            against the shrunk picture. Makes every level a band of the picture, which levels that
-            are warped at their own resolution should be; useless with a frozen generator.
+        pyramid_weight: Weight of the mean absolute error of the coarser partial sums of the to-RGB
+            layers against the downsampled picture. It makes every to-RGB output a frequency band
+            of the picture, as warping at its own resolution requires; no effect on a frozen
+            generator.
         perceptual_weight: Weight of the perceptual distance.
         feature_weight: Weight of the squared error of D^10 on sampled pictures.
         code_weight: Weight of the squared error of w+ on sampled pictures.
         regularization_weight: Weight of the squared distance of w+ to the mean code.
-        learning_rate: Peak of the learning rate of Adam for the encoder.
-        top_learning_rate: The same for the generator's top, whose weights are equalised and so
-            take larger steps.
+        learning_rate: Peak learning rate of Adam for the encoder.
+        top_learning_rate: Peak learning rate for the generator, larger because its weights have an
+            equalised learning rate.
         num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
-        num_warmup: Steps over which the learning rate rises.
+        num_warmup: Steps of linear warm-up.
         ema_half_life: Half-life of the averaged weights, in pictures.
-        precision: Arithmetic of the networks.
+        precision: Compute dtype of the networks.
         num_accumulate: Parts that a batch is split into.
-        generator_file: Named in the configuration only, where the generator is read from it.
+        generator_file: Read by the configuration, which loads ``generator`` from it.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class EncoderTask:
         trained = [parameter for group in groups for parameter in group["params"]]
         for module in encoder.modules():
             if isinstance(module, nn.BatchNorm2d):
-                # Crops of few pictures: slow statistics, or the evaluated network would differ.
+                # Batches of few crops: running statistics have to average over many of them.
                 module.momentum = 0.02
                 module.train(not freeze_statistics)
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
@@ -190,12 +190,12 @@ class EncoderTask:
         return terms, w_plus, feature
 
     def _shrink(self, image: Tensor) -> Tensor:
-        """The encoder sees pictures at the scale of 256-pixel ones, whatever the generator's."""
+        """Downsamples to the encoder's input, 256 pixels at any resolution of the generator."""
         factor = self.generator.resolution // 256
         return F.avg_pool2d(image, factor) if factor > 1 else image
 
     def _cut(self, image: Tensor) -> Tensor:
-        """Cuts a batch to a size and aspect of this step, so that no size is learned by heart."""
+        """Crops a batch to a random size and aspect, against overfitting to one size."""
         unit = 32 * max(1, self.generator.resolution // 256)
         tops_and_sides = []
         for length in image.shape[2:]:
@@ -214,7 +214,7 @@ class EncoderTask:
         return image, w_plus, features[FEATURE_LAYER].float()
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "networks": self.networks.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -223,7 +223,7 @@ class EncoderTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.networks.load_state_dict(state["networks"])
         self.averaged.load_state_dict(state["averaged"])
         self.update.load_state_dict(state["update"])
@@ -238,7 +238,7 @@ class EncoderTask:
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Pictures over their inversions, ``{"inversion": [2 B, 3, S, S]}``."""
+        """Pictures, then their inversions, ``{"inversion": [2 B, 3, S, S]}``."""
         networks = self._averaged_networks()
         generator = cast(Generator, networks["generator"])
         image = batch["image"]

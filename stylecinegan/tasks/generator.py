@@ -1,4 +1,4 @@
-"""Training of the generator as a GAN (StyleGAN2), whole or only up to D^10."""
+"""Adversarial training of the generator (StyleGAN2), all layers or those up to D^10."""
 
 from pathlib import Path
 from typing import Literal, cast
@@ -40,52 +40,53 @@ TRUNCATION = 0.7
 class GeneratorTask:
     """Trains a :class:`Generator` against a discriminator.
 
-    A step updates the generator first and then shows the discriminator the very same fakes, which
-    saves a second pass through the generator.
+    A step updates the generator first and then the discriminator on the same fakes, which saves a
+    second pass through the generator.
 
     With an encoder, part of the fakes are reconstructions of photos from their codes alone
-    (:class:`Reconstruction`). That teaches the layers up to D^10 far more a step than a
-    discriminator can, and makes inversion by w+ alone possible. The encoder's D^10 is the target
-    and stays as it is, its normalisation statistics too.
+    (:class:`Reconstruction`). Its gradients train the layers up to D^10 much faster than those of
+    a discriminator, and inversion by w+ alone becomes possible. The target is the encoder's D^10,
+    whose feature branch and batch statistics are frozen.
 
-    With ``train_top=False`` the layers after D^10 stay as they are; with an encoder they first get
-    fixed codes (:func:`fix_top_codes`).
+    With ``train_top=False`` the layers after D^10 are frozen; with an encoder their codes are
+    first made constant (:func:`fix_top_codes`).
 
     Args:
-        generator: What is trained.
-        encoder: Makes reconstructions, for which the heads of its style branch are trained along;
-            by default none are made.
-        discriminator: ``"stylegan2"`` or ``"projected"``, which needs ``feature_weights``. The
-            former learns with the logistic loss and R1, the latter with the hinge loss, as in its
-            paper: fixed features tell early fakes apart at once, and the hinge then lets the heads
-            rest where the logistic loss would drive them on.
-        feature_weights: ``.npz`` of :class:`SqueezeNetFeatures`, for the projected discriminator
-            and the perceptual term of reconstructions, which is left out without.
+        generator: The generator to train.
+        encoder: Inverts photos for reconstructions; the heads of its style branch are trained
+            too. ``None`` trains without reconstructions.
+        discriminator: ``"stylegan2"`` with the logistic loss and R1, or ``"projected"`` with the
+            hinge loss, as in its paper; the latter needs ``feature_weights``. Fixed features
+            separate early fakes at once: the hinge loss then has no gradient, where the logistic
+            loss would go on sharpening the heads.
+        feature_weights: ``.npz`` of :class:`SqueezeNetFeatures` for the projected discriminator
+            and the perceptual term of reconstructions; ``None`` drops the term.
         discriminator_width: Channels of the projected discriminator's heads.
-        initial: Folder of ``generator.safetensors`` (and ``encoder.safetensors``) to start from, of
-            the same arguments as the networks; by default they start as they are given.
-        train_top: Trains the layers after D^10 and all to-RGB layers too.
-        view_resolution: Side at which pictures are judged: the partial picture at this resolution
-            against shrunk photos, which saves the layers above; by default the full picture.
-        use_augmentation: Augments what the discriminator sees (DiffAugment).
-        mixing_probability: Share of samples whose codes are of two styles.
-        r1_weight: Weight γ of the gradient penalty; the projected discriminator has none.
-        r1_every: Steps between gradient penalties, weighted up accordingly. As they are part of
-            the same step, Adam's settings need no correction.
+        initial: Folder of ``generator.safetensors`` (and ``encoder.safetensors``) with the initial
+            weights, of the same arguments as the networks.
+        train_top: Also trains the layers after D^10 and all to-RGB layers.
+        view_resolution: Resolution of the discriminator's input: the partial picture of the
+            generator against downsampled photos, which saves the layers above; the full
+            resolution by default.
+        use_augmentation: Augments the discriminator's input (DiffAugment).
+        mixing_probability: Fraction of samples with style mixing.
+        r1_weight: γ of the R1 penalty ``γ / 2 · E|∇D(x)|²``; unused by the projected discriminator.
+        r1_every: Steps between R1 penalties, weighted up accordingly. They are part of the same
+            step, so Adam's hyperparameters need no correction.
         path_weight: Weight of path length regularisation, 0 for none.
         path_every: Steps between path length regularisations, weighted up accordingly.
-        reconstruction_share: Share of a batch's fakes that are reconstructions.
+        reconstruction_share: Fraction of reconstructions among a batch's fakes.
         reconstruction_weight: Weight of the picture's mean absolute error and perceptual distance.
-        feature_weight: Weight of the squared error of D^10, in units of its variance; most of it is
-            detail that no code tells, and asking for it much makes pictures grey.
-        adversarial_weight: Weight of the discriminator's verdict on the generator.
+        feature_weight: Weight of the squared error of D^10, relative to its variance. Most of that
+            error is detail that codes cannot represent: large weights make pictures grey.
+        adversarial_weight: Weight of the generator's adversarial loss.
         code_weight: Weight of the distance between the distributions of w.
-        learning_rate: Of Adam, for generator and discriminator.
-        mapping_learning_rate: Of the mapping network, whose weights act at a hundredth of their
-            size; by default like the rest.
-        encoder_learning_rate: Of the encoder's style branch.
+        learning_rate: Learning rate of Adam for generator and discriminator.
+        mapping_learning_rate: Learning rate of the mapping network, whose learning rate multiplier
+            is 0.01; the generator's by default.
+        encoder_learning_rate: Learning rate of the encoder's style branch.
         ema_half_life: Half-life of the averaged weights, in pictures.
-        precision: Arithmetic of the networks; gradient penalties are in fp32.
+        precision: Compute dtype of the networks; gradient penalties are in fp32.
         num_accumulate: Parts that a batch is split into.
 
     Raises:
@@ -161,14 +162,14 @@ class GeneratorTask:
         rates = (learning_rate, mapping_learning_rate or learning_rate, encoder_learning_rate)
         groups = trained_groups(generator, encoder, train_top, rates)
         trained = [parameter for group in groups for parameter in group["params"]]
-        judging = [p for p in self.discriminator.parameters() if p.requires_grad]
+        critics = [p for p in self.discriminator.parameters() if p.requires_grad]
         optimizers = (
             torch.optim.Adam(groups, betas=(0.0, 0.99), eps=1e-8, fused=True),
-            torch.optim.Adam(judging, learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True),
+            torch.optim.Adam(critics, learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True),
         )
         self.generator_update, self.discriminator_update = (
             Update(parameters, optimizer, precision=precision, num_accumulate=num_accumulate)
-            for parameters, optimizer in zip((trained, judging), optimizers, strict=True)
+            for parameters, optimizer in zip((trained, critics), optimizers, strict=True)
         )
         self.averaged = ExponentialMovingAverage(self.networks, half_life=ema_half_life)
 
@@ -186,16 +187,16 @@ class GeneratorTask:
             fix_top_codes(self.generator, self.reconstruction.encoder, image)
         self._fakes.clear()
         terms = self.generator_update(self.generator_loss, self._draw(image))
-        seen = {"real": self._view(image), "fake": torch.cat(self._fakes)}
+        pictures = {"real": self._view(image), "fake": torch.cat(self._fakes)}
         for name in ("real", "fake"):
-            seen[f"{name}_numbers"] = draw_numbers(len(image), image.device)
-        terms |= self.discriminator_update(self.discriminator_loss, seen)
+            pictures[f"{name}_numbers"] = draw_numbers(len(image), image.device)
+        terms |= self.discriminator_update(self.discriminator_loss, pictures)
         self.averaged.update(self.networks, len(image) * distributed.world_size())
         self.step_number += 1
         return terms
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the weighted terms over samples and reconstructions; keeps both as fakes."""
+        """Weighted sum of the terms over samples and reconstructions; keeps both as fakes."""
         w_plus = self._mix_styles(batch["z"], batch["other_z"], batch["crossing"])
         terms: Terms = {}
         photo = batch["image"][: round(self.reconstruction_share * len(w_plus))]
@@ -209,23 +210,23 @@ class GeneratorTask:
             feature, picture = features[FEATURE_LAYER][: len(photo)], fake[: len(photo)]
             terms |= self.reconstruction.compare(feature, target, picture, self._view(photo))
         self._fakes.append(fake.detach())
-        terms["generator"] = generator_loss(self._judge(fake, batch["numbers"]), self.kind)
+        terms["generator"] = generator_loss(self._discriminate(fake, batch["numbers"]), self.kind)
         if self.path_weight and self.step_number % self.path_every == 0:
             terms["path"] = self._path_penalty(batch["z"][: (len(fake) + 1) // 2])
         total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
         return total.sum(), terms
 
     def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Judges photos and the fakes of this step; every so often with R1."""
-        real = self._judge(batch["real"], batch["real_numbers"])
-        fake = self._judge(batch["fake"], batch["fake_numbers"])
+        """Adversarial loss on photos and fakes of this step, every ``r1_every`` steps with R1."""
+        real = self._discriminate(batch["real"], batch["real_numbers"])
+        fake = self._discriminate(batch["fake"], batch["fake_numbers"])
         loss = discriminator_loss(real, fake, self.kind)
         terms = {
             "discriminator": loss,
             "real_logit": torch.stack([x.float().mean() for x in real]).mean(),
             "fake_logit": torch.stack([x.float().mean() for x in fake]).mean(),
         }
-        # The last of each interval: the first step, which shows that all is well, is a quick one.
+        # In the last step of each interval, so that the first step of a run is fast.
         if self.r1_weight and (self.step_number + 1) % self.r1_every == 0:
             with torch.autocast(batch["real"].device.type, enabled=False):
                 image = self._augment(batch["real"], batch["real_numbers"]).requires_grad_()
@@ -234,7 +235,7 @@ class GeneratorTask:
         return loss, terms
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "networks": self.networks.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -247,7 +248,7 @@ class GeneratorTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.networks.load_state_dict(state["networks"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.averaged.load_state_dict(state["averaged"])
@@ -264,14 +265,14 @@ class GeneratorTask:
         if self.reconstruction and len(self.reconstruction.codes):
             generator = cast(Generator, dict(self.averaged.module.named_children())["generator"])
             fit_mapping(generator.mapping.requires_grad_(True), self.reconstruction.codes)
-        self._averaged_generator()  # its mean code is made anew
+        self._averaged_generator()  # estimates w_mean again
         notes = {"task": "generator", "step": str(self.step_number)}
         for name, module in self.averaged.module.named_children():
             checkpoints.save(directory / f"{name}.safetensors", module, notes=notes)
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Samples of seeds 0 to 24 at truncation 0.7, and photos over their codes' pictures.
+        """Samples of seeds 0 to 24 at truncation 0.7, and photos with their reconstructions.
 
         Returns:
             ``samples``, ``[25, 3, R, R]``, and with an encoder ``reconstruction``.
@@ -292,9 +293,9 @@ class GeneratorTask:
         return generator
 
     def _draw(self, image: Tensor) -> Terms:
-        """Adds all that chance decides about a picture, so that it splits with the batch."""
+        """Adds the random numbers of each picture, so that they are split with the batch."""
         count, device = len(image), image.device
-        # The other style begins behind a random code; behind the last one, nowhere.
+        # The second style begins at a random layer; past the last one without mixing.
         crossing = torch.randint(1, self.generator.num_styles, (count,), device=device)
         is_mixed = torch.rand(count, device=device) < self.mixing_probability
         return {
@@ -312,7 +313,7 @@ class GeneratorTask:
         return torch.where(is_first, w.unsqueeze(1), other.unsqueeze(1))
 
     def _view(self, image: Tensor) -> Tensor:
-        """Shrinks photos to what the discriminator sees."""
+        """Resizes photos to the discriminator's input."""
         side = layer_resolution(self.view_layer)
         if image.shape[2:] == (side, side):
             return image
@@ -321,7 +322,7 @@ class GeneratorTask:
     def _augment(self, image: Tensor, numbers: Tensor) -> Tensor:
         return augment(image, numbers) if self.use_augmentation else image.clone()
 
-    def _judge(self, image: Tensor, numbers: Tensor) -> list[Tensor]:
+    def _discriminate(self, image: Tensor, numbers: Tensor) -> list[Tensor]:
         image = self._augment(image, numbers)
         return self.discriminator(image.contiguous(memory_format=torch.channels_last))
 

@@ -1,4 +1,4 @@
-"""What the generator's training starts from: weights, discriminator, trained parameters."""
+"""Set-up of the generator's training: initial weights, discriminator, trained parameters."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +52,7 @@ def make_discriminator(
 
     Args:
         name: ``"stylegan2"``, as wide as the generator, or ``"projected"``.
-        generator: What it is to judge.
+        generator: The generator that it is trained against.
         view_layer: The layer.
         features: Feature network of the projected one.
         width: Channels of its heads.
@@ -77,11 +77,11 @@ def trained_groups(
     train_top: bool,
     rates: tuple[float, float, float],
 ) -> list[dict]:
-    """Unfreezes what is trained, and nothing else.
+    """Sets which parameters are trained and groups them by learning rate.
 
     Args:
-        generator: Trained whole, or up to D^10.
-        encoder: Only the heads of its style branch are trained.
+        generator: The generator; all layers are trained, or those up to D^10.
+        encoder: The encoder; only the heads of its style branch are trained.
         train_top: Whether the layers after D^10 and the to-RGB layers are trained.
         rates: Learning rates of the convolutions, the mapping network and the style branch.
 
@@ -114,14 +114,14 @@ def trained_groups(
 
 
 def unfreeze_top(generator: Generator) -> list[nn.Parameter]:
-    """Unfreezes the layers after D^10 and the to-RGB layers from there on; returns what learns."""
+    """Unfreezes the layers after D^10 and their to-RGB layers; returns their parameters."""
     modules = [module for layer, module in generator.convs.items() if int(layer) > FEATURE_LAYER]
     modules += [m for layer, m in generator.to_rgbs.items() if int(layer) >= FEATURE_LAYER]
     parameters = [
         parameter
         for module in modules
         for name, parameter in module.named_parameters()
-        # A decoder that is fed every detail has no use for noise.
+        # A decoder gets all details from D^10 and needs no noise.
         if name != "noise_strength"
     ]
     for parameter in parameters:

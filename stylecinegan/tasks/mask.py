@@ -16,52 +16,54 @@ from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.semantic_features import ContextKind, SemanticContext
 from stylecinegan.tasks.logit_offsets import logit_shift
 from stylecinegan.tasks.pixel_sampling import Networks, sample_pixels
-from stylecinegan.tasks.replay_buffer import FeatureMemory, PixelSamples, bootstrap
+from stylecinegan.tasks.replay_buffer import PixelSamples, ReplayBuffer, bootstrap
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
 
 _NUM_SHIFTED = 1024
-"""Photos by which :func:`~stylecinegan.tasks.logit_offsets.logit_shift` is found, at most."""
+"""Largest number of photos that the logit offsets are searched on."""
 
 
 class MaskTask:
-    """Trains a :class:`MaskEnsemble` on inverted photos and their labels by cross-entropy.
+    """Trains the pixel classifiers of a :class:`MaskEnsemble` by cross-entropy.
 
-    What is added to D* stays as it is given:
-    :class:`~stylecinegan.tasks.semantic.SemanticTask` trains it.
+    The semantic networks are frozen; :class:`~stylecinegan.tasks.semantic.SemanticTask` trains
+    them.
 
-    Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all: 160 GB for
-    1024x1024) and puts both into a memory that the updates draw from. Each member starts from
-    weights of its own and sees a bootstrap of its own: a photo counts for it 0, 1, 2 … times, by a
-    Poisson draw that its index fixes. Some photos are only for validation; the best weights by
-    their loss are exported, and training ends early where they get no better. The vote is for the
-    largest intersection over union (:func:`~stylecinegan.tasks.logit_offsets.logit_shift`).
+    Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all pixels:
+    160 GB at 1024x1024) and adds D* and labels to a replay buffer that the updates draw from. Each
+    member has its own initial weights and its own bootstrap: the weight of a photo is Poisson(1)
+    distributed, fixed by the photo's index and the member. Part of the photos is for validation;
+    the weights with the lowest validation loss are exported, and training stops early when it no
+    longer falls. Per-class logit offsets that maximise the IoU are fitted to the vote
+    (:func:`~stylecinegan.tasks.logit_offsets.logit_shift`).
 
-    A resumed run goes on with the same weights and optimiser, but fills its memory anew: a
-    gigabyte of features is not worth saving.
+    A resumed run restores weights and optimiser, but fills the replay buffer anew, which saves a
+    gigabyte a state.
 
     Args:
-        model: The networks.
-        contexts: Files, ``mask.safetensors``, whose contexts are taken over, their networks side by
-            side; their own arguments replace ``context`` and ``context_width``. Without any a
-            context is random.
-        num_members: Classifiers.
+        model: Generator and encoder.
+        contexts: Files ``mask.safetensors`` whose semantic networks are used together; their
+            arguments replace ``context`` and ``context_width``. By default the networks have
+            random weights.
+        num_members: Number of classifiers.
         hidden: Widths of their hidden layers.
-        context: What is added to D*.
-        context_width: Width of the context's head.
+        context: Features that are appended to D*.
+        context_width: Channels of the semantic networks' heads.
         num_steps: Length of the learning rate's cosine schedule.
-        updates_per_step: Optimisation steps a batch of photos.
-        photos_per_update: Photos an update draws from the memory.
-        pixels_per_photo: Pixels sampled of a photo.
-        memory: Photos remembered; 0.1 MB each with the default model.
-        warm_up: Photos to remember before the first update.
-        learning_rate: Peak of AdamW's.
-        weight_decay: Of AdamW.
-        validation_every: One photo in so many is for validation …
-        num_validation: … until there are so many.
-        patience: Steps without a better validation loss after which nothing is trained any more.
-        precision: Arithmetic of the inversion.
+        updates_per_step: Optimisation steps per batch of photos.
+        photos_per_update: Photos that an update draws from the replay buffer.
+        pixels_per_photo: Pixels sampled per photo.
+        memory: Capacity of the replay buffer in photos, 0.1 MB each with the default model.
+        warm_up: Photos in the buffer before the first update.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        validation_every: Every n-th photo is for validation …
+        num_validation: … up to this number of photos.
+        patience: Steps without a lower validation loss after which training stops.
+        precision: Compute dtype of the inversion.
+        model_directory: Read by the configuration, which builds ``model`` from it.
     """
 
     def __init__(
@@ -87,18 +89,17 @@ class MaskTask:
         precision: Precision = "fp32",
         model_directory: str | None = None,
     ) -> None:
-        del model_directory  # named in the configuration only, for the model to be built from
         self.model = model
         for network in (model.generator, model.encoder):
             network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        around: dict[str, Any] = {"context": context, "context_width": context_width}
+        context_arguments: dict[str, Any] = {"context": context, "context_width": context_width}
         if contexts:
-            around, state = _join(contexts)
+            context_arguments, state = _join(contexts)
         self.ensemble = MaskEnsemble(
             num_channels=_num_channels(model.generator),
             num_members=num_members,
             hidden=hidden,
-            **around,
+            **context_arguments,
         )
         if contexts:
             self.ensemble.context.load_state_dict(state)
@@ -112,8 +113,8 @@ class MaskTask:
         self.validation_every = validation_every
         self.patience = patience
         self.precision: Precision = precision
-        self.memory = FeatureMemory(memory)
-        self.validation = FeatureMemory(num_validation)
+        self.memory = ReplayBuffer(memory)
+        self.validation = ReplayBuffer(num_validation)
         self.step_number = 0
         self.best_step = 0
         self.best_loss = math.inf
@@ -123,7 +124,7 @@ class MaskTask:
         self.update = Update(parameters, self.optimizer)
 
     def to(self, device: torch.device) -> None:
-        """Moves the networks; the memory stays with the CPU."""
+        """Moves the networks; the replay buffer stays on the CPU."""
         self.model.generator.to(device)
         self.model.encoder.to(device)
         self.ensemble.to(device)
@@ -135,7 +136,7 @@ class MaskTask:
         return math.isfinite(self.best_loss) and since_best > self.patience
 
     def step(self, batch: Terms) -> Terms:
-        """Inverts ``{"image", "label", "index"}`` and takes some updates; returns the terms."""
+        """Inverts ``{"image", "label", "index"}`` and runs the updates; returns the loss terms."""
         self.step_number += 1
         if self.is_finished:
             return {"validation": torch.tensor(self.best_loss)}
@@ -155,7 +156,7 @@ class MaskTask:
         return terms
 
     def _rate(self) -> float:
-        """Share of the peak learning rate: a short rise and half a cosine down to 2 %."""
+        """Factor of the peak learning rate: linear warm-up, then half a cosine down to 2 %."""
         progress = min(1.0, self.step_number / self.num_steps)
         falling = 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * progress))
         return min(1.0, 10.0 * progress + 0.05) * falling
@@ -180,7 +181,7 @@ class MaskTask:
         return pixel, {"pixel": pixel}
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs, but for the memory."""
+        """State of a resumable run, without the replay buffer."""
         return {
             "ensemble": self.ensemble.state_dict(),
             "best": self.best,
@@ -191,7 +192,7 @@ class MaskTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.ensemble.load_state_dict(state["ensemble"])
         self.best = state["best"]
         self.best_step, self.best_loss = state["best_step"], state["best_loss"]
@@ -222,13 +223,13 @@ class MaskTask:
                     )
                 )
 
-    def _split(self, index: Tensor) -> list[tuple[Tensor, FeatureMemory]]:
+    def _split(self, index: Tensor) -> list[tuple[Tensor, ReplayBuffer]]:
         is_validation = index % self.validation_every == self.validation_every - 1
         return [(~is_validation, self.memory), (is_validation, self.validation)]
 
     @torch.no_grad()
     def _fit_scales(self) -> None:
-        """Sets the statistics that D* is standardised with."""
+        """Estimates the mean and deviation that D* is standardised with."""
         pixels = self.memory.draw(min(256, len(self.memory))).pixels.flatten(0, 1)
         self.ensemble.mean.copy_(pixels.mean(dim=0))
         self.ensemble.deviation.copy_(pixels.std(dim=0).clamp(min=1e-3))
@@ -243,7 +244,7 @@ class MaskTask:
             loss, _ = self.loss(memory.take(places).as_batch())
             losses.append(loss * len(places))
         loss = torch.stack(losses).sum() / len(memory)
-        # Losses over different photos do not compare: until the set is complete the latest counts.
+        # Losses over different photos do not compare: until the set is complete, keep the latest.
         is_complete = len(self.validation) == self.validation.capacity
         if loss.item() < self.best_loss or not is_complete:
             self.best_loss, self.best_step = loss.item(), self.step_number
@@ -251,22 +252,22 @@ class MaskTask:
         return loss
 
     def _with_shift(self) -> Terms:
-        """The weights, with the vote leaning as :func:`logit_shift` finds."""
+        """The weights with the logit offsets that :func:`logit_shift` finds for them."""
         probabilities, labels = [], []
         for memory in (self.memory, self.validation):
             count = min(len(memory), _NUM_SHIFTED)
             for first in range(0, count, 64):
                 samples = memory.take(list(range(first, min(first + 64, count))))
                 pixels = samples.pixels.flatten(0, 1).to(self.ensemble.mean.device)
-                said = self.ensemble.member_probabilities(pixels)
-                probabilities.append(said.mean(dim=0).cpu())
+                members = self.ensemble.member_probabilities(pixels)
+                probabilities.append(members.mean(dim=0).cpu())
                 labels.append(samples.labels.flatten())
         shift = logit_shift(torch.cat(probabilities), torch.cat(labels))
         return {**_copy(self.ensemble), "logit_shift": shift}
 
 
 def _join(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
-    """Arguments and weights of a context that has the networks of all files, in their order."""
+    """Arguments and weights of semantic features by the networks of all files, in order."""
     width, count = None, 0
     state: Terms = {}
     for file in files:
@@ -281,8 +282,8 @@ def _join(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
             prefix = f"networks.{count}."
             state |= {prefix + name: tensor for name, tensor in network.state_dict().items()}
             count += 1
-    around = {"context": "semantic", "context_width": width, "context_networks": count}
-    return around, state
+    arguments = {"context": "semantic", "context_width": width, "context_networks": count}
+    return arguments, state
 
 
 def _copy(ensemble: nn.Module) -> Terms:
@@ -290,6 +291,6 @@ def _copy(ensemble: nn.Module) -> Terms:
 
 
 def _num_channels(generator: Generator) -> int:
-    """Channels of D*, from D^10 to the last layer: one for D^10's resolution, then two each."""
+    """Channels of D*: those of one layer at D^10's resolution and of two at each finer one."""
     widths = [width for side, width in generator.channels.items() if side > 64]
     return generator.channels[64] + 2 * sum(widths)

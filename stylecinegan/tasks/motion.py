@@ -24,25 +24,25 @@ NUM_SHOWN = 8
 class MotionTask:
     """Trains a :class:`MotionGenerator` on photos and their Eulerian motion.
 
-    **Which way?** A photo of clouds or of a lake does not tell left from right, and a network that
-    is shown both learns their mean, no motion. So it is trained on one of the two: every clip is
-    mirrored, with its motion, so that it moves to the right on the whole, and made-up motion leads
-    to the right too. Mirroring is always right physically, unlike turning the time around, and
-    what has a direction of its own, a waterfall or a river, keeps it. Whoever wants clouds to
-    drift left says so (``text=``, ``arrows=``), or mirrors the photo.
+    **Direction.** From one photo it is undetermined whether clouds or a lake move left or right,
+    and a network trained on both predicts their mean, no motion. So clips are mirrored together
+    with their motion such that the mean motion points right, and synthetic motion points right as
+    well. Unlike reversal of time, mirroring is physically valid, and motion that the photo does
+    determine, of a waterfall or a river, is kept. ``text=`` and ``arrows=`` choose other
+    directions.
 
     Args:
         generator: The network to train.
-        discriminator: Judges photo and motion together; ``None`` trains by the other terms alone.
-        perceptual: Feature network of the perceptual term; none leaves it out.
+        discriminator: Discriminator of photo and motion; ``None`` drops the adversarial terms.
+        perceptual: Feature network of the perceptual term; ``None`` drops it.
         end_point_weight: Weight of the end-point error.
         adversarial_weight: Weight of the least-squares adversarial term.
         matching_weight: Weight of feature matching.
-        perceptual_weight: Weight of the perceptual distance of x, y and speed taken for a picture.
-        learning_rate: Peak of Adam's for both networks.
+        perceptual_weight: Weight of the perceptual distance of (x, y, speed) as RGB.
+        learning_rate: Peak learning rate of Adam for both networks.
         num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
         ema_half_life: Half-life of the averaged weights, in pictures.
-        precision: Arithmetic of the networks.
+        precision: Compute dtype of the networks.
         num_accumulate: Parts that a batch is split into.
     """
 
@@ -101,17 +101,17 @@ class MotionTask:
         self._fakes.clear()
         terms = self.generator_update(self.generator_loss, batch)
         if self.discriminator_update is not None:
-            seen = {**batch, "fake": torch.cat(self._fakes)}
-            terms |= self.discriminator_update(self.discriminator_loss, seen)
+            pairs = {**batch, "fake": torch.cat(self._fakes)}
+            terms |= self.discriminator_update(self.discriminator_loss, pairs)
         self.averaged.update(self.generator, len(batch["image"]) * distributed.world_size())
         self.step_number += 1
         return terms
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the weighted terms; keeps the motions for the discriminator."""
+        """Weighted sum of the terms; keeps the motions for the discriminator."""
         photo = self.view(batch)
         motion = self.generator(photo.contiguous(memory_format=torch.channels_last)).float()
-        # What is not known of the truth cannot tell real from fake: there the generator is right.
+        # Where the true motion is unknown, the generator's takes its place.
         truth = torch.lerp(motion.detach(), batch["motion"], batch["confidence"])
         terms = {"end_point": end_point_error(motion, batch["motion"], batch["confidence"])}
         if self.discriminator is not None:
@@ -128,7 +128,7 @@ class MotionTask:
         return total.sum(), {**terms, **_by_origin(motion, batch)}
 
     def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Judges true motions and those of this step."""
+        """Least-squares loss on true motions and those of this step."""
         assert self.discriminator is not None
         photo = self.view(batch)
         truth = torch.lerp(batch["fake"], batch["motion"], batch["confidence"])
@@ -138,13 +138,13 @@ class MotionTask:
         return loss, {"discriminator": loss}
 
     def view(self, batch: Terms) -> Tensor:
-        """What the generator sees: the photo, and the classes if it has channels for them."""
+        """Input of the generator: the photo, and the classes if it has channels for them."""
         if self.generator.in_channels == 3:
             return batch["image"]
         return torch.cat([batch["image"], batch["classes"]], dim=1)
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         state = {
             "generator": self.generator.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -157,7 +157,7 @@ class MotionTask:
         return state
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.generator.load_state_dict(state["generator"])
         self.averaged.load_state_dict(state["averaged"])
         self.generator_update.load_state_dict(state["generator_update"])
@@ -174,7 +174,7 @@ class MotionTask:
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Photos, their motion and ours in three rows, ``{"motion": [3 B, 3, S, S]}``."""
+        """Photos, true and predicted motion in three rows, ``{"motion": [3 B, 3, S, S]}``."""
         generator = cast(MotionGenerator, self.averaged.module).eval()
         motion = generator(self.view(batch)[:NUM_SHOWN]).float()
         truth = (batch["motion"] * batch["confidence"])[:NUM_SHOWN]
@@ -195,7 +195,7 @@ class MotionTask:
 
 
 def _by_origin(motion: Tensor, batch: Terms) -> Terms:
-    """End-point errors of real clips and of made-up motion, to look at."""
+    """End-point errors of real clips and of synthetic motion, for the log."""
     terms = {}
     for name, chosen in (("real", batch["is_real"] > 0), ("made_up", batch["is_real"] == 0)):
         if bool(chosen.any()):
@@ -205,6 +205,6 @@ def _by_origin(motion: Tensor, batch: Terms) -> Terms:
 
 
 def _as_picture(motion: Tensor) -> Tensor:
-    """Takes x, y and speed for the colours of a picture, ``[B, 3, H, W]``."""
+    """Motion as a picture of the channels x, y and speed, ``[B, 3, H, W]``."""
     speed = (motion.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
     return torch.cat([motion, 2.0 * speed - 1.0], dim=1).clamp(-1.0, 1.0)

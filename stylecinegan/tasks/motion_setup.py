@@ -1,4 +1,4 @@
-"""What the training of motion takes from a finished model."""
+"""Networks of a trained model that the training of motion uses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,14 @@ from stylecinegan.tasks.pixel_sampling import load_networks
 
 
 def load_segmenter(directory: str | Path | None = None) -> Callable[[Tensor], Tensor]:
-    """Loads what tells sky and water apart in a photo.
+    """Loads the segmentation of sky and water in photos.
 
     Args:
         directory: Folder of ``generator.safetensors``, ``encoder.safetensors`` and
             ``mask.safetensors``; by default that of the project's model.
 
     Returns:
-        Takes a photo, ``[1, 3, H, W]``, to the probabilities of static, sky and water,
+        Function from a photo, ``[1, 3, H, W]``, to the probabilities of static, sky and water,
         ``[1, 3, h, w]``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Inversion of annotated photos and sampling of their pixels, for the mask's training."""
+"""Inversion of labelled photos and sampling of their pixels, for training of the mask."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,15 @@ from stylecinegan.tasks.replay_buffer import PixelSamples
 from stylecinegan.training.update import Precision
 
 WINDOW = 0.5
-"""Side of the window that pixels are sampled from, as a share of the photo's."""
+"""Side of the window that pixels are sampled from, as a fraction of the photo's."""
 
 FEATURE_STRIDE = 4
-"""Pixels of the photo, as the encoder takes it, to one of D^10."""
+"""Pixels of the encoder's input per pixel of D^10."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The frozen networks that photos are inverted with."""
+    """The frozen networks of the inversion."""
 
     generator: Generator
     encoder: FeatureStyleEncoder
@@ -51,18 +51,19 @@ def sample_pixels(
     *,
     precision: Precision = "fp32",
 ) -> PixelSamples:
-    """Inverts photos and samples pixels of a window, the same in all of them.
+    """Inverts photos and samples pixels of one window, the same for the whole batch.
 
-    The layers after D^10 are computed for the window only: they cost more than the encoder, and
-    photos are worth more than pixels. With a generator that adds noise the window is the whole
-    photo, since the stored noise belongs to places in it.
+    The layers after D^10, which cost more than the encoder, are computed for the window only:
+    training profits more from further photos than from further pixels of the same one. With a
+    generator that adds noise the window is the whole photo, since its noise maps have fixed
+    positions.
 
     Args:
         networks: Generator and encoder.
-        context: What is added to D*.
+        context: Computes the features that are appended to D*.
         batch: ``image``, ``[B, 3, S, S]`` in [-1, 1]; ``label``, ``[B, S, S]``; ``index``, ``[B]``.
         pixels_per_photo: Pixels to sample.
-        precision: Arithmetic of the networks.
+        precision: Compute dtype of the networks.
 
     Returns:
         The samples, on the CPU.
@@ -77,8 +78,8 @@ def sample_pixels(
         deep = compute_deep_features(
             networks.generator, networks.encoder, image, window=(top, left, side)
         )
-        around = context(image)
-    # A cell of D^10 away from the window's edges: the convolutions saw nothing beyond them.
+        semantic = context(image)
+    # One pixel of D^10 away from the window's edges, where convolutions read zero padding.
     first = torch.tensor([left + 1, top + 1]) * FEATURE_STRIDE
     extent = (side - 2) * FEATURE_STRIDE
     pixels = first + torch.randint(extent, (count, pixels_per_photo, 2))
@@ -86,7 +87,7 @@ def sample_pixels(
     corner = torch.tensor([left, top]) * FEATURE_STRIDE
     in_window = (pixels + 0.5 - corner) * (2.0 / (side * FEATURE_STRIDE)) - 1.0
     in_picture = (pixels + 0.5) * (2.0 / width) - 1.0
-    read = (sample_hypercolumns(deep.features, in_window), read_points(around, in_picture))
+    read = (sample_hypercolumns(deep.features, in_window), read_points(semantic, in_picture))
     return PixelSamples(
         pixels=torch.cat(read, dim=2).half().cpu(),
         labels=label[torch.arange(count).unsqueeze(1), row, column],

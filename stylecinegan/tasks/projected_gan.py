@@ -33,45 +33,44 @@ from stylecinegan.training.update import Precision, Update
 logger = logging.getLogger(__name__)
 
 Terms = dict[str, Tensor]
-Judged = list[tuple[str, list[Tensor]]]
 
 NUM_SAMPLES = 64
 NUM_MEASURED = 2000
 TRUNCATION = 0.7
 _SAMPLE_BATCH = 50
-_WHITENING_FLOOR = 0.02  # of the mean eigenvalue: directions of hardly any energy stay small
+_WHITENING_FLOOR = 0.02  # of the mean eigenvalue: does not amplify directions of low variance
 
 
 class ProjectedGANTask:
-    """Trains mapping network and layers up to D^10 against heads over fixed features.
+    """Trains mapping network and layers up to D^10 against discriminators on fixed features.
 
-    The layers after D^10 and the encoder stay as they are, so inversions and masks do too. They
-    were trained on the encoder's D^10; the generator starts from its mean and covariance
-    (:class:`~stylecinegan.generator.layers.FeatureProjection`).
+    The encoder and the layers after D^10 are frozen, so inversions and masks do not change. The
+    frozen layers were trained on the encoder's D^10, whose mean and covariance the generator is
+    initialised to (:class:`~stylecinegan.generator.layers.FeatureProjection`).
 
-    What is judged: the picture at half its size over EfficientNet-Lite0 and SqueezeNet, in the
-    second part of the training the whole picture over EfficientNet-Lite0, too, and throughout D^10
-    itself, whitened, by a head that sees some pixels of it only. A step shows the discriminators
-    the very fakes and the very features that the generator's update has made.
+    Discriminators: on the picture at half resolution, by features of EfficientNet-Lite0 and of
+    SqueezeNet; on the picture at full resolution, by those of EfficientNet-Lite0, in the second
+    part of the training; and on the whitened D^10, with a small receptive field. A step updates
+    the discriminators on the fakes and features of the generator's update.
 
     Args:
-        generator: What is trained, with ``use_feature_projection``.
-        encoder: Makes the D^10 of photos.
-        initial: Folder of ``generator.safetensors`` and ``encoder.safetensors``. Of a generator of
-            other arguments only the fixed layers are taken. ``discriminator.safetensors`` there
-            is resumed from.
-        trunk: EfficientNet-Lite0's weights of ImageNet.
-        feature_weights: SqueezeNet's, ``.npz``.
-        coarse_share: Share of the training in which only the halved picture is judged.
-        feature_weight: Weight of the adversarial loss on D^10; those on pictures have 1.
+        generator: The generator to train, with ``use_feature_projection``.
+        encoder: Frozen encoder; computes D^10 of photos.
+        initial: Folder of ``generator.safetensors`` and ``encoder.safetensors``. If the file's
+            generator has other arguments, only the frozen layers are loaded.
+            ``discriminator.safetensors``, if present, is loaded too.
+        trunk: ImageNet weights of EfficientNet-Lite0.
+        feature_weights: ImageNet weights of SqueezeNet, ``.npz``.
+        coarse_share: Fraction of the training without the discriminator at full resolution.
+        feature_weight: Weight of the adversarial loss on D^10, relative to those on pictures.
         width: Channels of the mixed feature maps.
-        learning_rate: Of Adam, for the generator, reached in 100 steps.
-        discriminator_learning_rate: Of Adam, for the heads.
+        learning_rate: Learning rate of Adam for the generator, after 100 steps of warm-up.
+        discriminator_learning_rate: Learning rate of Adam for the discriminators.
         ema_half_life: Half-life of the averaged weights, in pictures.
         precision: Compute dtype of the networks.
 
     Attributes:
-        progress: Share of the training that lies behind, which the training loop sets.
+        progress: Completed fraction of the training, in [0, 1], set by the training loop.
     """
 
     def __init__(
@@ -138,16 +137,16 @@ class ProjectedGANTask:
         self._fake_maps: dict[str, list[Tensor]] = {}
 
         trained = _unfreeze_bottom(generator)
-        judging = list(self.discriminators.parameters())
+        critics = list(self.discriminators.parameters())
         optimizers = (
             torch.optim.Adam(trained, learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True),
             torch.optim.Adam(
-                judging, discriminator_learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True
+                critics, discriminator_learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True
             ),
         )
         self.generator_update, self.discriminator_update = (
             Update(parameters, optimizer, precision=precision)
-            for parameters, optimizer in zip((trained, judging), optimizers, strict=True)
+            for parameters, optimizer in zip((trained, critics), optimizers, strict=True)
         )
         self.averaged = ExponentialMovingAverage(generator, half_life=ema_half_life)
 
@@ -161,16 +160,16 @@ class ProjectedGANTask:
 
     @property
     def view_layer(self) -> int:
-        """The layer whose picture is judged at this time."""
+        """Layer whose partial picture is the discriminators' input at present."""
         is_coarse = self.progress < self.coarse_share
         return self.coarse_layer if is_coarse else self.generator.last_layer
 
     def step(self, batch: Terms) -> Terms:
-        """Updates generator and discriminators on ``{"image": [B, 3, S, S]}``; the terms."""
+        """Updates all trained networks on ``{"image": [B, 3, S, S]}``; returns the terms."""
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         if self.step_number == 0:
             self._prepare(image)
-        self._remember(image)
+        self._add_statistics(image)
         device = image.device
         for group in self.generator_update.optimizer.param_groups:
             group["lr"] = self.learning_rate * min(1.0, (self.step_number + 1) / 100)
@@ -179,8 +178,8 @@ class ProjectedGANTask:
             "numbers": draw_numbers(len(image), device),
         }
         terms = self.generator_update(self.generator_loss, drawn)
-        seen = {"image": image, "numbers": draw_numbers(len(image), device)}
-        terms |= self.discriminator_update(self.discriminator_loss, seen)
+        photos = {"image": image, "numbers": draw_numbers(len(image), device)}
+        terms |= self.discriminator_update(self.discriminator_loss, photos)
         self.averaged.update(self.generator, len(image))
         self.step_number += 1
         return terms
@@ -221,7 +220,7 @@ class ProjectedGANTask:
         return torch.stack(list(terms.values())).sum(), terms
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "generator": self.generator.state_dict(),
             "discriminators": self.discriminators.state_dict(),
@@ -234,7 +233,7 @@ class ProjectedGANTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.generator.load_state_dict(state["generator"])
         self.discriminators.load_state_dict(state["discriminators"])
         self.averaged.load_state_dict(state["averaged"])
@@ -291,7 +290,7 @@ class ProjectedGANTask:
 
     @torch.no_grad()
     def _prepare(self, image: Tensor) -> None:
-        """Takes the statistics of D^10 and of the feature maps from photos."""
+        """Initialises the statistics of D^10 and of the feature maps from photos."""
         feature = self.encoder(image)[1].float()
         if self.is_new:
             samples = feature.permute(1, 0, 2, 3).flatten(1)
@@ -308,8 +307,8 @@ class ProjectedGANTask:
             self.averaged.module.load_state_dict(self.generator.state_dict())
 
     @torch.no_grad()
-    def _remember(self, image: Tensor) -> None:
-        """Takes the statistics of the first photos, which samples are measured by."""
+    def _add_statistics(self, image: Tensor) -> None:
+        """Adds to the statistics of the first photos, the reference of the Fréchet distance."""
         if self._num_real < NUM_MEASURED:
             self._real = self._real or FeatureStatistics(self.squeezenet)
             self._real.add(image[: NUM_MEASURED - self._num_real])
@@ -318,7 +317,7 @@ class ProjectedGANTask:
     def _mixed_maps(
         self, picture: Tensor, feature: Tensor, numbers: Tensor
     ) -> dict[str, list[Tensor]]:
-        """Augments a picture; the mixed maps of it and of its D^10 by discriminator."""
+        """Augments a picture; mixed feature maps of it and of its D^10 by discriminator."""
         picture = augment(picture, numbers).contiguous(memory_format=torch.channels_last)
         maps = self._maps(picture, feature)
         return {name: self._discriminator(name).mix(maps[name]) for name in maps}
@@ -356,7 +355,7 @@ class ProjectedGANTask:
 
 
 def _load(directory: Path, generator: Generator, encoder: FeatureStyleEncoder) -> bool:
-    """Loads the encoder and the generator, or only its fixed layers; returns whether it all."""
+    """Loads encoder and generator, or only its frozen layers; returns whether all was loaded."""
     load_weights(directory, nn.ModuleDict({"encoder": encoder}))
     path = directory / "generator.safetensors"
     found = checkpoints.load(path, Generator)
@@ -375,7 +374,7 @@ def _load(directory: Path, generator: Generator, encoder: FeatureStyleEncoder) -
 
 
 def _is_fixed(name: str) -> bool:
-    """Whether a weight of the generator belongs to what inversion uses."""
+    """Whether a weight of the generator is frozen: those of the layers after D^10."""
     parts = name.split(".")
     if parts[0] == "convs":
         return int(parts[1]) > FEATURE_LAYER
@@ -392,7 +391,7 @@ def _unfreeze_bottom(generator: Generator) -> list[nn.Parameter]:
 
 
 def _halve(image: Tensor) -> Tensor:
-    """Shrinks ``[B, 3, H, W]`` with (1, 3, 3, 1) / 8 along both sides, bilinear with antialias."""
+    """Halves the resolution of ``[B, 3, H, W]`` with the separable filter (1, 3, 3, 1) / 8."""
     taps: Sequence[float] = (0.125, 0.375, 0.375, 0.125)
     kernel = torch.tensor(taps, device=image.device, dtype=image.dtype)
     kernel = torch.outer(kernel, kernel).expand(3, 1, 4, 4)

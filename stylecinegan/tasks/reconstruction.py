@@ -1,4 +1,4 @@
-"""Reconstruction of photos from their codes alone, beside the training of the generator."""
+"""Reconstruction of photos from w+ alone, as a further loss of the generator's training."""
 
 from typing import cast
 
@@ -19,29 +19,28 @@ from stylecinegan.training import distributed
 
 Terms = dict[str, Tensor]
 
-_NUM_SAMPLES = 256  # of w, compared with …
+_NUM_SAMPLES = 256  # of w, per distance
 _FEWEST_FOR_MOMENTS = 64
-_NUM_REMEMBERED = 512  # … the encoder's latest: those of a batch are too few to show a spread
+_NUM_REMEMBERED = 512  # codes of recent photos: a batch is too small to estimate a distribution
 
 
 class Reconstruction:
-    """Codes of photos, and how well pictures made of them fit.
+    """Codes of photos and the losses of their reconstructions.
 
-    Samples profit only where the mapping network's w live among the encoder's codes. So every
-    second photo is reconstructed from the mean of its codes, one w for all layers, which is what a
-    sample has; the others may use what w+ adds. And the distance of the two
-    distributions of w pulls them together.
+    Samples improve only if the mapping network's w are distributed like the encoder's codes. So
+    every second photo is reconstructed from the mean of its codes, a single w as samples have; the
+    others are reconstructed from w+. A distance between the two distributions of w is minimised.
 
-    The mapping network learns from that distance alone: a discriminator's verdict would lead all
-    samples to the few codes whose pictures it likes best (seen after 1,000 steps).
+    The mapping network is trained by that distance alone: with the adversarial loss, all samples
+    collapsed to a few codes within 1,000 steps.
 
     Attributes:
-        codes: The latest mean codes, ``[at most 512, style_dim]``; part of a run's state.
+        codes: Mean codes of recent photos, ``[at most 512, style_dim]``; part of a run's state.
 
     Args:
-        encoder: Gives the codes and the D^10 that is aimed at.
-        features: Feature network of the perceptual term; none leaves the term out.
-        num_codes: Codes that matter, from the first on.
+        encoder: Computes the codes and the target D^10.
+        features: Feature network of the perceptual term; ``None`` drops the term.
+        num_codes: Number of codes that have an effect, from the first on.
     """
 
     def __init__(
@@ -61,9 +60,9 @@ class Reconstruction:
         codes, target = self.encoder(photo)
         codes = codes.float()
         mean = codes[:, : self.num_codes].mean(dim=1)
-        known = torch.cat([mean, self.codes.to(mean)])
-        distance = _code_distance(known, generator.mapping)
-        self.codes = known[:_NUM_REMEMBERED].detach()
+        recent = torch.cat([mean, self.codes.to(mean)])
+        distance = _code_distance(recent, generator.mapping)
+        self.codes = recent[:_NUM_REMEMBERED].detach()
         is_even = (torch.arange(len(codes), device=codes.device) % 2 == 0).view(-1, 1, 1)
         return torch.where(is_even, mean.unsqueeze(1), codes), target.detach(), distance
 
@@ -80,14 +79,14 @@ class Reconstruction:
 
 
 def fit_mapping(mapping: nn.Module, codes: Tensor, *, num_steps: int = 1500) -> None:
-    """Brings the samples of w to the encoder's codes, more closely than a training step can.
+    """Fits the distribution of w to the encoder's codes, more closely than training steps do.
 
-    The codes wander while the generator learns, and the mapping network follows late.
+    The codes drift during training, and the mapping network lags behind.
 
     Args:
-        mapping: The mapping network; it is trained.
+        mapping: The mapping network, trained in place.
         codes: The latest mean codes, ``[N, style_dim]``.
-        num_steps: Steps of Adam, some hundredths of a second each.
+        num_steps: Steps of Adam, about 0.03 s each.
     """
     parameters = list(mapping.parameters())
     optimizer = torch.optim.Adam(parameters, 0.3, betas=(0.0, 0.99))
@@ -116,16 +115,16 @@ def _code_distance(codes: Tensor, mapping: nn.Module) -> Tensor:
 
 @torch.no_grad()
 def fix_top_codes(generator: Generator, encoder: FeatureStyleEncoder, image: Tensor) -> None:
-    """Makes the layers after D^10 use the encoder's mean codes, whatever codes they are given.
+    """Makes the layers after D^10 independent of their codes, fixed to the encoder's mean codes.
 
-    A top that was trained as a decoder knows only the encoder's codes, which hardly differ from
-    photo to photo: other codes would spoil its pictures, and the mean serves inversion as well or
-    better. So the mean becomes part of the modulation's bias.
+    Layers that were trained as a decoder depend on the encoder's codes, which hardly vary between
+    photos; other codes degrade the picture, and the mean codes invert photos as well or better. So
+    the modulation of the mean becomes its bias, ``b ← A w_mean + b``, and its weight A becomes 0.
 
     Args:
-        generator: Its top is changed.
-        encoder: Gives the codes.
-        image: Photos to average over.
+        generator: Changed in place.
+        encoder: Computes the codes.
+        image: Photos to average the codes over.
     """
     w_mean = distributed.average_(encoder(image)[0].mean(dim=0))
     modules: list[tuple[int, nn.Module]] = []

@@ -1,4 +1,4 @@
-"""Features of inverted photos, kept so that many steps can learn from one inversion."""
+"""Replay buffer of deep features, so that many updates can use one inversion."""
 
 from dataclasses import dataclass, fields
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PixelSamples:
-    """What is kept of photos, half precision where it is a feature.
+    """Sampled pixels of photos; features in half precision.
 
     Attributes:
-        pixels: D* of sampled pixels with its context, ``[B, P, C]``.
+        pixels: D* of the pixels, semantic features included, ``[B, P, C]``.
         labels: Their classes, ``[B, P]``.
-        index: Which photos these are, ``[B]``.
+        index: Indices of the photos, ``[B]``.
     """
 
     pixels: Tensor
@@ -29,11 +29,11 @@ class PixelSamples:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-class FeatureMemory:
-    """Ring of samples; the newest photos replace the oldest.
+class ReplayBuffer:
+    """Ring buffer of pixel samples; new photos replace the oldest.
 
     Args:
-        capacity: Photos.
+        capacity: Number of photos.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -42,13 +42,13 @@ class FeatureMemory:
         self._position = 0
 
     def __len__(self) -> int:
-        """Number of photos in memory."""
+        """Number of photos in the buffer."""
         return len(self._samples)
 
     def add(self, samples: PixelSamples) -> None:
-        """Takes the photos of a batch."""
+        """Adds the photos of a batch."""
         for values in zip(*samples.tensors(), strict=True):
-            # Clones, since a view would keep its whole batch alive.
+            # Clones: a view would keep its whole batch alive.
             one = PixelSamples(*(value.clone() for value in values))
             if len(self._samples) < self.capacity:
                 self._samples.append(one)
@@ -57,12 +57,12 @@ class FeatureMemory:
                 self._position = (self._position + 1) % self.capacity
 
     def draw(self, count: int) -> PixelSamples:
-        """Draws photos, with the global random generator; features come back as float32."""
+        """Draws photos by the global random generator; features are float32."""
         return self.take(torch.randint(len(self._samples), (count,)).tolist())
 
-    def take(self, places: list[int]) -> PixelSamples:
-        """Collects the photos at some places of the ring."""
-        chosen = [self._samples[place].tensors() for place in places]
+    def take(self, positions: list[int]) -> PixelSamples:
+        """Collects the photos at given positions; features are float32."""
+        chosen = [self._samples[position].tensors() for position in positions]
         values = [torch.stack(parts) for parts in zip(*chosen, strict=True)]
         return PixelSamples(
             *(value.float() if value.is_floating_point() else value for value in values)
@@ -70,8 +70,8 @@ class FeatureMemory:
 
 
 def bootstrap(index: Tensor, members: int) -> Tensor:
-    """How often each photo counts for each member, ``[members, B]``: Poisson draws of mean 1."""
-    # A hash, as a table of all photos and members would have to be carried along.
+    """Bootstrap weights of photos for each member, ``[members, B]``: Poisson draws of mean 1."""
+    # A hash of photo and member, so that no table has to be stored.
     keys = (index.unsqueeze(0) + 1) * 7919 + (torch.arange(members).unsqueeze(1) + 1) * 104729
     uniform = (torch.frac(torch.sin(keys.double()) * 43758.5453)).abs()
     thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])

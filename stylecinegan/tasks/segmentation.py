@@ -1,4 +1,4 @@
-"""Training of the segmentation network: static, sky and water at the photo's own edges."""
+"""Training of the segmentation network of static, sky and water."""
 
 from pathlib import Path
 
@@ -23,17 +23,17 @@ class SegmentationTask:
     """Trains a :class:`U2Net` by cross-entropy with soft labels.
 
     With target probabilities y of static, sky and water, p those of the network and w the weight
-    of a pixel, the loss is ``-Σ w Σ_c y_c log p_c / Σ w``. Where static and water are not told
-    apart, both count as one class: ``-y_sky log p_sky - (1 - y_sky) log(1 - p_sky)``.
+    of a pixel, the loss is ``-Σ w Σ_c y_c log p_c / Σ w``. For labels that do not distinguish
+    static from water, both are one class: ``-y_sky log p_sky - (1 - y_sky) log(1 - p_sky)``.
 
     Args:
-        network: What is trained.
-        initial: ``.npz`` of public weights for skies that it starts from
+        network: The network to train.
+        initial: ``.npz`` of public sky segmentation weights to start from
             (:func:`~stylecinegan.backbones.u2net.load_sky_weights`).
-        learning_rate: Peak of AdamW's.
-        weight_decay: Of AdamW.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
         num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
-        num_warmup: Steps over which it rises.
+        num_warmup: Steps of linear warm-up.
         ema_half_life: Half-life of the averaged weights, in photos.
         precision: Compute dtype of the network.
         num_accumulate: Parts that a batch is split into.
@@ -96,7 +96,7 @@ class SegmentationTask:
         return fused + SIDE_WEIGHT * side, {"entropy": fused, "side_entropy": side}
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -105,7 +105,7 @@ class SegmentationTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.update.load_state_dict(state["update"])

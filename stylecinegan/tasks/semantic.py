@@ -1,4 +1,4 @@
-"""Training of what a mask knows of the things in a photo."""
+"""Training of the semantic features that are appended to D*."""
 
 from pathlib import Path
 
@@ -23,26 +23,26 @@ Terms = dict[str, Tensor]
 class SemanticTask:
     """Trains a :class:`SemanticContext` on photos and their labels by cross-entropy.
 
-    Brightness, saturation and contrast of the photos are changed a little at each sight: five
-    thousand photos are soon known by heart. The classes are asked for at the resolution of the
-    context's maps, as shares of the pixels there.
-    :class:`~stylecinegan.tasks.mask.MaskTask` then puts networks that were trained so side
-    by side, and trains the pixel classifiers upon them.
+    Photos are augmented by random changes of brightness, saturation and contrast, against
+    overfitting to a few thousand of them. Targets are the fractions of each class among the
+    photo's pixels under a pixel of the feature map: ``-Σ_c y_c log p_c``.
+    :class:`~stylecinegan.tasks.mask.MaskTask` then combines several such networks and trains the
+    pixel classifiers.
 
     Args:
-        ensemble: The ensemble whose context, of one network, is trained; nothing else of it is.
-        trunk: File of ImageNet weights that the trunk starts from
-            (:func:`~stylecinegan.backbones.efficientnet.load_imagenet_weights`); by default it
-            starts from random ones, which five thousand photos do not make up for.
-        num_frozen: First blocks of the trunk that stay as they are: edges and textures are the
-            same in any photo, and half the time of a step goes into them.
-        learning_rate: Peak of AdamW's for the head.
-        trunk_learning_rate: The same for the trunk.
-        weight_decay: Of AdamW.
+        ensemble: An ensemble with a single semantic network, the only part that is trained.
+        trunk: File of ImageNet weights that the trunk is initialised from
+            (:func:`~stylecinegan.backbones.efficientnet.load_imagenet_weights`); random by
+            default, which needs far more than a few thousand photos.
+        num_frozen: Number of the trunk's first blocks that are frozen: their low-level features
+            transfer, and they take half the time of a step.
+        learning_rate: Peak learning rate of AdamW for the head.
+        trunk_learning_rate: Peak learning rate for the trunk.
+        weight_decay: Weight decay of AdamW.
         num_steps: Length of the cosine schedule that lowers the learning rates to 1 %.
-        num_warmup: Steps over which they rise.
+        num_warmup: Steps of linear warm-up.
         ema_half_life: Half-life of the averaged weights, in photos.
-        precision: Arithmetic of the network.
+        precision: Compute dtype of the network.
         num_accumulate: Parts that a batch is split into.
 
     Raises:
@@ -110,19 +110,21 @@ class SemanticTask:
         return terms
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Cross-entropy of the classes' shares at the maps' resolution."""
+        """Cross-entropy with the fractions of each class, at the feature maps' resolution."""
         image = batch["image"]
         if self.context.training:
             image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
         image = image.contiguous(memory_format=torch.channels_last)
-        guess = self.network.classify(self.network(image)).float().log_softmax(dim=1)
-        classes = F.one_hot(batch["label"], guess.shape[1]).permute(0, 3, 1, 2).float()
-        shares = F.adaptive_avg_pool2d(classes, (guess.shape[2], guess.shape[3]))
-        entropy = -(shares * guess).sum(dim=1).mean()
+        log_probability = self.network.classify(self.network(image)).float().log_softmax(dim=1)
+        classes = F.one_hot(batch["label"], log_probability.shape[1]).permute(0, 3, 1, 2).float()
+        shares = F.adaptive_avg_pool2d(
+            classes, (log_probability.shape[2], log_probability.shape[3])
+        )
+        entropy = -(shares * log_probability).sum(dim=1).mean()
         return entropy, {"entropy": entropy}
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "context": self.context.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -131,7 +133,7 @@ class SemanticTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.context.load_state_dict(state["context"])
         self.averaged.load_state_dict(state["averaged"])
         self.update.load_state_dict(state["update"])

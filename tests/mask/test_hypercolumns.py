@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 
 from stylecinegan.mask.hypercolumns import (
-    num_hypercolumn_channels,
     pixel_centres,
     sample_hypercolumns,
 )
@@ -17,7 +16,7 @@ def features(batch=1):
 def test_the_papers_stack_has_1472_channels():
     widths = {10: 512, 11: 256, 12: 256, 13: 128, 14: 128, 15: 64, 16: 64, 17: 32, 18: 32}
     maps = {layer: torch.zeros(1, width, 1, 1) for layer, width in widths.items()}
-    assert num_hypercolumn_channels(maps) == 1472
+    assert sample_hypercolumns(maps, torch.zeros(1, 1, 2)).shape == (1, 1, 1472)
 
 
 def test_pixel_centres_read_what_enlarging_and_stacking_gives():

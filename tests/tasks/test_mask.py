@@ -16,7 +16,7 @@ from stylecinegan.mask.semantic_features import NoContext
 from stylecinegan.tasks.logit_offsets import logit_shift
 from stylecinegan.tasks.mask import MaskTask
 from stylecinegan.tasks.pixel_sampling import Networks, sample_pixels
-from stylecinegan.tasks.replay_buffer import FeatureMemory, bootstrap
+from stylecinegan.tasks.replay_buffer import ReplayBuffer, bootstrap
 
 
 def small_networks():
@@ -50,8 +50,8 @@ def drawn_batch(count=4, size=64):
     }
 
 
-class Told(torch.nn.Module):
-    """A context that knows the labels."""
+class LabelFeatures(torch.nn.Module):
+    """Semantic features that are the labels."""
 
     def __init__(self, label):
         super().__init__()
@@ -61,8 +61,8 @@ class Told(torch.nn.Module):
         return self.label.unsqueeze(1).float()
 
 
-class Places(torch.nn.Module):
-    """A context that knows the places, (x, y) in [-1, 1]."""
+class CoordinateFeatures(torch.nn.Module):
+    """Semantic features that are the coordinates (x, y) in [-1, 1]."""
 
     def forward(self, image):
         height, width = image.shape[2:]
@@ -131,8 +131,8 @@ def test_the_exported_vote_is_for_the_intersection_over_union(tmp_path):
         task.step(drawn_batch())
     samples = task.memory.take(list(range(len(task.memory))))
     with torch.no_grad():
-        said = task.ensemble.eval().member_probabilities(samples.pixels.flatten(0, 1)).mean(dim=0)
-    shift = logit_shift(said, samples.labels.flatten())
+        found = task.ensemble.eval().member_probabilities(samples.pixels.flatten(0, 1)).mean(dim=0)
+    shift = logit_shift(found, samples.labels.flatten())
     assert shift.ne(0).any()
     task.export(tmp_path)
     loaded = checkpoints.load(tmp_path / "mask.safetensors", MaskEnsemble)
@@ -149,7 +149,7 @@ def test_classifiers_are_trained_on_cuda(tmp_path):
     task.export(tmp_path)
 
 
-def test_nothing_is_trained_before_the_memory_holds_enough():
+def test_nothing_is_trained_before_the_replay_buffer_holds_enough():
     task = small_task(warm_up=9)
     terms = [task.step(drawn_batch()) for _ in range(3)]
     assert [set(step) for step in terms[:2]] == [{"photos"}] * 2
@@ -168,15 +168,14 @@ def test_training_ends_when_the_validation_loss_does_not_fall():
 
 def test_sampled_pixels_carry_the_label_under_them():
     batch = drawn_batch()
-    # The context tells where it was read: the label itself, as a map of the picture's size.
-    samples = sample_pixels(small_networks(), Told(batch["label"]), batch, 50)
+    samples = sample_pixels(small_networks(), LabelFeatures(batch["label"]), batch, 50)
     assert torch.equal(samples.pixels[..., -1].round().long(), samples.labels)
     assert samples.labels.unique().tolist() == [0, 1, 2]
 
 
 def test_sampled_features_are_those_of_the_whole_picture():
     networks, batch = small_networks(), drawn_batch(2, 128)
-    samples = sample_pixels(networks, Places(), batch, 200)
+    samples = sample_pixels(networks, CoordinateFeatures(), batch, 200)
     with torch.no_grad():
         deep = compute_deep_features(networks.generator, networks.encoder, batch["image"])
     points = samples.pixels[..., -2:].float()
@@ -194,9 +193,9 @@ def test_members_see_different_bootstraps_of_mean_one_fixed_by_the_photo():
     assert torch.equal(bootstrap(torch.tensor([17]), 3)[:, 0], weights[:, 17])
 
 
-def test_the_memory_replaces_the_oldest_photos():
+def test_the_replay_buffer_replaces_the_oldest_photos():
     samples = sample_pixels(small_networks(), NoContext(), drawn_batch(), 5)
-    memory = FeatureMemory(3)
+    memory = ReplayBuffer(3)
     memory.add(samples)
     assert len(memory) == 3
     assert sorted(memory.take([0, 1, 2]).index.tolist()) == [1, 2, 3]
