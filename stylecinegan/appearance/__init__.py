@@ -1,4 +1,4 @@
-"""Change of appearance: latent codes and pictures on the way to another style (Sec. 3.4)."""
+"""Change of appearance by interpolation of style codes (Sec. 3.4)."""
 
 from stylecinegan.appearance.descriptor import describe_inversion
 from stylecinegan.appearance.directions import StyleDirections, find_directions

@@ -1,4 +1,4 @@
-"""Appearance descriptor: numbers by which the appearance of photos compares."""
+"""Appearance descriptor of a picture, in the shape of its latent codes."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from stylecinegan.inversion.inversion import Inversion
 
 
 def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
-    """How a picture looks: its codes, or what the generator's appearance head says of its D^10.
+    """Appearance descriptor: the codes, or the generator's appearance head applied to D^10.
 
     Args:
         generator: The generator.
@@ -17,27 +17,27 @@ def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
         feature: Its D^10, ``[1, C, R, R]``.
 
     Returns:
-        ``[1, num_styles, style_dim]``. With a head the rows after D^10 hold the head's
-        description, each the same, filled up with zeros.
+        ``[1, num_styles, style_dim]``. With a head, all rows of layers after D^10 are
+        its descriptor, padded with zeros.
     """
     if generator.appearance is None:
         return w_plus
-    description = w_plus.clone()
+    descriptor = w_plus.clone()
     numbers = generator.appearance(feature)
-    description[:, NUM_STRUCTURE_CODES:] = 0.0
-    description[:, NUM_STRUCTURE_CODES:, : numbers.shape[1]] = numbers.unsqueeze(1)
-    return description
+    descriptor[:, NUM_STRUCTURE_CODES:] = 0.0
+    descriptor[:, NUM_STRUCTURE_CODES:, : numbers.shape[1]] = numbers.unsqueeze(1)
+    return descriptor
 
 
 @torch.no_grad()
 def describe_inversion(generator: Generator, inversion: Inversion) -> Tensor:
-    """How a photo looks, as :func:`describe` says it."""
+    """Appearance descriptor of an inverted photo (:func:`describe`)."""
     return describe(generator, inversion.w_plus, inversion.features[FEATURE_LAYER])
 
 
 @torch.no_grad()
 def describe_sample(generator: Generator, seed: int, truncation: float) -> Tensor:
-    """How a sampled picture looks, without the picture."""
+    """Appearance descriptor of a sample, without rendering it."""
     w_plus = generator.sample_w_plus(seed, truncation=truncation)
     if generator.appearance is None:
         return w_plus
@@ -52,10 +52,10 @@ def codes_of_change(generator: Generator, w_plus: Tensor, change: Tensor) -> Ten
     Args:
         generator: The generator.
         w_plus: Codes of the photo, ``[1, num_styles, style_dim]``.
-        change: Difference of two descriptions, ``[1, num_styles, style_dim]``.
+        change: Difference of two descriptors, ``[1, num_styles, style_dim]``.
 
     Returns:
-        ``[1, num_styles, style_dim]``; ``w_plus`` where nothing changes.
+        ``[1, num_styles, style_dim]``; equals ``w_plus`` for no change.
     """
     head = generator.appearance
     if head is None:

@@ -15,7 +15,7 @@ class StyleDirections:
     """Principal components of w, the strongest first.
 
     Attributes:
-        components: Unit vectors, ``[num_components, style_dim]``, one a row.
+        components: Unit row vectors, ``[num_components, style_dim]``.
         deviations: Standard deviation of w along each, ``[num_components]``.
     """
 
@@ -23,10 +23,10 @@ class StyleDirections:
     deviations: Tensor
 
     def offset(self, sliders: Mapping[int, float]) -> Tensor:
-        """What sliders add to a latent code.
+        """Offset of a latent code, ``Σ_k a_k σ_k v_k`` for sliders a_k.
 
         Args:
-            sliders: Standard deviations by the component's number, from 1 on.
+            sliders: a_k in standard deviations, by component number k from 1 on.
 
         Returns:
             ``[style_dim]``.
@@ -48,14 +48,15 @@ class StyleDirections:
 def find_directions(
     generator: Generator, num_samples: int = 10000, seed: int = 0
 ) -> StyleDirections:
-    """The directions of the sliders: principal components of w over samples of z.
+    """Directions of the style sliders: principal components of w over samples of z.
 
-    The numbers of an appearance head are principal components already, over training photos.
+    For a generator with an appearance head: the descriptor's components, which are principal
+    components over the training photos.
 
     Args:
-        generator: Its mapping network is sampled.
+        generator: The generator, whose mapping network is sampled.
         num_samples: Codes to sample.
-        seed: Fixes the samples, on any device.
+        seed: Seed; the samples do not depend on the device.
     """
     if generator.appearance is not None:
         numbers = generator.appearance.num_components
@@ -68,19 +69,19 @@ def find_directions(
 def principal_components(
     generator: Generator, num_samples: int = 10000, seed: int = 0
 ) -> StyleDirections:
-    """The principal components of w itself, also where other directions are the sliders.
+    """Principal components of w, also for generators with an appearance head.
 
     Args:
-        generator: Its mapping network is sampled.
+        generator: The generator, whose mapping network is sampled.
         num_samples: Codes to sample.
-        seed: Fixes the samples, on any device.
+        seed: Seed; the samples do not depend on the device.
     """
     z = torch.randn(num_samples, generator.style_dim, generator=torch.Generator().manual_seed(seed))
     w = generator.mapping(z.to(generator.w_mean.device)).double()
     variances, vectors = torch.linalg.eigh(torch.cov(w.t()).view(w.shape[1], w.shape[1]))
     components = vectors.t().flip(0)
-    # An eigenvector has no sign of its own; with its largest entry positive a slider keeps its
-    # direction on every machine.
+    # The sign of an eigenvector is arbitrary: the largest entry is made positive, so that sliders
+    # have the same direction on every machine.
     largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
     components = components * torch.where(largest < 0, -1.0, 1.0)
     return StyleDirections(components.float(), variances.flip(0).clamp(min=0.0).sqrt().float())

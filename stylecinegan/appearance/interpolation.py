@@ -10,16 +10,16 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 
 
 def choose_style_layers(layers: Sequence[int] | None, last_layer: int) -> list[int]:
-    """Layers whose codes take the new style, by default all that change colour and keep structure.
+    """Layers whose codes are interpolated; by default all layers after D^10.
 
-    Those are the layers after D^10: what a place shows is in D^10, how it looks in the later codes.
+    D^10 holds the structure of the picture, the later codes its colours.
 
     Args:
         layers: The paper's layer numbers; ``None`` for the default.
         last_layer: The generator's last layer.
 
     Raises:
-        InputError: If there is none, or one is not a layer after D^10.
+        InputError: If ``layers`` is empty or holds a layer up to D^10.
     """
     possible = range(FEATURE_LAYER + 1, last_layer + 1)
     chosen = set(possible if layers is None else layers)
@@ -36,8 +36,8 @@ def interpolate_codes(
 ) -> Tensor:
     """w_s = w (1 - β) + w_t β in the chosen layers (Eq. 5).
 
-    A to-RGB layer shares the code of the convolution after it; that of the last layer, after which
-    there is none, has a code of its own, which goes with the last layer.
+    A to-RGB layer shares the code of the convolution after it. The last one has a code of its own,
+    which is interpolated with that of the last layer.
 
     Args:
         w_plus: Codes of the photo, ``[1, num_styles, style_dim]``.

@@ -1,4 +1,4 @@
-"""Latent codes on disk."""
+"""Files of latent codes."""
 
 import zipfile
 
@@ -14,7 +14,7 @@ from stylecinegan.io.paths import PathLike, existing_file, replacing, reporting_
 LATENT_SUFFIXES = (".safetensors", ".npz")
 
 NAMES = ("w_plus", "w")
-"""What the codes may be called in a file; the second is what StyleGAN2's projector writes."""
+"""Accepted names of the array; the second is that of StyleGAN2's projector."""
 
 
 def write_latent(path: PathLike, w_plus: Tensor) -> None:
@@ -36,11 +36,11 @@ def write_latent(path: PathLike, w_plus: Tensor) -> None:
 
 
 def read_latent(path: PathLike) -> Tensor:
-    """Reads latent codes: one a layer, or a single one for all layers.
+    """Reads latent codes: one per layer, or a single one for all layers.
 
     Args:
         path: ``.safetensors`` or ``.npz`` with an array ``w_plus`` or ``w``,
-            ``[1, num_styles, style_dim]`` with or without the first sides.
+            ``[1, num_styles, style_dim]`` or without its leading dimensions.
 
     Returns:
         ``[1, num_styles, style_dim]``, or ``[1, 1, style_dim]`` for a single code.

@@ -1,4 +1,4 @@
-"""The way of a photo's appearance over the loop: from β to what is animated."""
+"""Restyling of a photo over the loop: from β to a photo ready to be animated."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from stylecinegan.inversion.inversion import Inversion
 logger = logging.getLogger(__name__)
 
 Restyle = Callable[[float], tuple[Inversion, Tensor]]
-"""The inversion under the style of one β, and ΔI_s, ``[1, 3, H', W']``: see :func:`restyling`."""
+"""Function from β to the restyled inversion and ΔI_s, ``[1, 3, H', W']``."""
 
 
 def restyling(
@@ -28,17 +28,19 @@ def restyling(
     *,
     first_rgb_layer: int = FEATURE_LAYER,
 ) -> Restyle:
-    """Finds what a change of style does to a photo (Eqs. 5 and 7).
+    """Prepares a photo for changes of style (Eqs. 5 and 7).
+
+    ``w_s = (1 - β) w + β w_t`` and ``ΔI_s = G(D^10, w_s) - G(D^10, w)``.
 
     Args:
         generator: The generator.
-        inversion: The photo as the generator sees it.
+        inversion: Inversion of the photo.
         image: The photo, ``[1, 3, H, W]``.
         change: Target and layers.
-        first_rgb_layer: First layer that contributes to the pictures whose difference ΔI_s is.
+        first_rgb_layer: First layer that contributes to the rendered pictures G.
 
     Returns:
-        A function of β; its ΔI_s has the photo's size, extended to sides divisible by 32.
+        A function of β; ΔI_s has the photo's size, extended to sides divisible by 32.
 
     Raises:
         InputError: If target or layers do not fit the generator.
@@ -48,12 +50,12 @@ def restyling(
         logger.warning(
             "the style changes nothing: layers %s of this model ignore their codes", layers
         )
-    # As the inversion was computed: else ΔI_s would not vanish with β.
-    kind = inversion.features[generator.last_layer].dtype
+    # The dtype of the inversion, so that ΔI_s is exactly zero for β = 0.
+    dtype = inversion.features[generator.last_layer].dtype
 
     @torch.no_grad()
     def run(beta: float) -> tuple[Inversion, Tensor]:
-        with torch.autocast(image.device.type, kind, kind != torch.float32):
+        with torch.autocast(image.device.type, dtype, dtype != torch.float32):
             w_plus, features = restyle(
                 generator, inversion.w_plus, inversion.features, change, beta
             )
@@ -77,13 +79,13 @@ def style_path(
     change: StyleChange,
     prepare: Callable[[Inversion, Tensor], StyledPhoto],
 ) -> Callable[[float], StyledPhoto]:
-    """Finds how a photo looks at each moment of the loop (Eq. 6).
+    """Returns the styled photo at each moment of the loop (Eq. 6).
 
     Args:
         restyled: The result of :func:`restyling`.
-        plain: The photo without a change of style, ready to be animated; what β = 0 gives.
+        plain: The photo without a change of style (β = 0), ready to be animated.
         change: Schedule.
-        prepare: Makes an inversion and I + ΔI_s, ``[1, 3, H', W']``, ready to be animated.
+        prepare: Prepares a restyled inversion and I + ΔI_s, ``[1, 3, H', W']``, for animation.
 
     Returns:
         A function of t / N.
@@ -103,7 +105,7 @@ def style_path(
 
 
 def _takes_codes(generator: Generator, layers: Sequence[int]) -> bool:
-    """Tells whether any of some layers, or a to-RGB layer that shares its code, looks at it."""
+    """Whether any of the layers, or a to-RGB layer that shares its code, depends on it."""
     last = [generator.last_layer] if generator.last_layer in layers else []
     rgb_layers = [layer - 1 for layer in layers] + last
     modules = [generator.convs[str(layer)] for layer in layers]

@@ -1,4 +1,4 @@
-"""How far the style has changed at each moment of the loop: the weight β of Eq. 5."""
+"""Schedules of the style strength β of Eq. 5 over the loop."""
 
 import math
 from typing import Literal, get_args
@@ -8,7 +8,7 @@ from stylecinegan.errors import InputError
 Schedule = Literal["constant", "there_and_back", "hold"]
 
 HOLD_RAMP = 0.25
-"""Share of the loop in which ``hold`` rises, and in which it falls again."""
+"""Fraction of the loop in which ``hold`` rises, and in which it falls."""
 
 
 def check_schedule(name: str) -> None:
@@ -20,18 +20,22 @@ def check_schedule(name: str) -> None:
 
 
 def style_strength(progress: float, schedule: Schedule, maximum: float) -> float:
-    """β at one moment of the loop; after the whole loop it is what it was at the start.
+    """β at a moment of the loop, periodic in it.
+
+    With the distance d = min(t, 1 - t) to the loop's nearer end, t = ``progress``:
+    ``there_and_back`` is ``β_max (1 - cos(2πd)) / 2``; ``hold`` is
+    ``β_max (1 - cos(π min(d / 0.25, 1))) / 2``.
 
     Args:
         progress: t / N in [0, 1].
         schedule: ``"constant"``: the maximum throughout. ``"there_and_back"``: from 0 to the
-            maximum at half of the loop and back. ``"hold"``: likewise, within a quarter each, and
-            the maximum in between. Both start and end without a jerk.
-        maximum: Any number; above 1 the style is extrapolated, below 0 in the other direction.
+            maximum at half of the loop and back. ``"hold"``: rises and falls within a quarter of
+            the loop each, the maximum in between.
+        maximum: β_max; above 1 the style is extrapolated, below 0 in the opposite direction.
     """
     if schedule == "constant":
         return maximum
     progress %= 1.0  # frame N is frame 0, rounding included
-    way = min(progress, 1.0 - progress)  # as far as from the nearer end of the loop
-    way = way / HOLD_RAMP if schedule == "hold" else 2.0 * way
-    return maximum * 0.5 * (1.0 - math.cos(math.pi * min(way, 1.0)))
+    distance = min(progress, 1.0 - progress)  # to the nearer end of the loop
+    phase = distance / HOLD_RAMP if schedule == "hold" else 2.0 * distance
+    return maximum * 0.5 * (1.0 - math.cos(math.pi * min(phase, 1.0)))

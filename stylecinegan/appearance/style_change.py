@@ -1,4 +1,4 @@
-"""A photo under a new style, its static regions included (Eqs. 6 and 7)."""
+"""A photo in a new style, its static regions included (Eqs. 6 and 7)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,18 +21,18 @@ from stylecinegan.warping.settings import extend
 
 @dataclass(frozen=True)
 class StyleChange:
-    """How the appearance changes over the loop.
+    """Change of appearance over the loop.
 
     Attributes:
         target: Latent codes of the target style, ``[1, num_styles, style_dim]``.
-        strength: The largest β of Eq. 5; above 1 it extrapolates.
-        schedule: How β gets there, see :func:`~stylecinegan.appearance.schedule.style_strength`.
-        layers: The paper's numbers of the layers that take the new style, by default all after
+        strength: The maximum of β (Eq. 5); above 1 the style is extrapolated.
+        schedule: Schedule of β, see :func:`~stylecinegan.appearance.schedule.style_strength`.
+        layers: The paper's numbers of the layers whose codes are interpolated; by default all after
             D^10.
-        use_exact: Runs the generator for every frame instead of for a few values of β.
+        use_exact: Runs the generator for every frame instead of for keyframes of β.
 
     Raises:
-        InputError: If strength or schedule are none.
+        InputError: If the strength is not finite or the schedule unknown.
     """
 
     target: Tensor
@@ -53,12 +53,12 @@ class StyleChange:
 
 @dataclass(frozen=True)
 class StyledPhoto:
-    """A photo under one style, ready to be animated.
+    """A photo in one style, ready to be animated.
 
     Attributes:
         photo: I + ΔI_s, ``[1, 3, H, W]``; the photo itself without a change of style.
         mask: S, ``[1, 1, H, W]``.
-        renderer: What is warped.
+        renderer: Warps and renders frames.
     """
 
     photo: Tensor
@@ -66,10 +66,13 @@ class StyledPhoto:
     renderer: MovingLayer | WarpedPyramid | WarpedGenerator
 
     def render(self, warp: FrameWarp) -> Tensor:
-        """Renders one frame, ``[1, 3, H, W]`` in [-1, 1] (Eq. 6; with ΔI_s = 0 it is Eq. 4)."""
+        """Renders one frame, ``[1, 3, H, W]`` in [-1, 1] (Eq. 6).
+
+        ``(1 - S) (I + ΔI_s) + S I_t``; without a change of style, ΔI_s = 0, it is Eq. 4.
+        """
         frame = self.renderer.render(warp)
         if not isinstance(self.renderer, WarpedGenerator):
-            return frame  # the others bring what stays along
+            return frame  # composed with the photo already
         if frame.shape != self.photo.shape:
             frame = F.interpolate(frame, self.photo.shape[2:], mode="bilinear")
         composed = torch.lerp(self.photo, frame, self.mask)
@@ -77,15 +80,15 @@ class StyledPhoto:
 
     @property
     def is_linear(self) -> bool:
-        """Whether frames follow linearly from RGB levels, so that :meth:`interpolate` is right."""
+        """Whether frames are linear in RGB levels, as :meth:`interpolate` requires."""
         return not isinstance(self.renderer, WarpedGenerator) or self.renderer.is_folded
 
     def interpolate(self, other: "StyledPhoto", share: float) -> "StyledPhoto":
-        """The photo between this style and another: all levels that are warped are interpolated.
+        """Interpolates the RGB levels linearly between this style and another.
 
         Args:
-            other: The same photo under the other style.
-            share: 0 gives this one, 1 the other.
+            other: The same photo in the other style.
+            share: Weight of the other style, in [0, 1].
         """
         renderer = self.renderer.interpolate(other.renderer, share)  # type: ignore[arg-type]
         return StyledPhoto(torch.lerp(self.photo, other.photo, share), self.mask, renderer)
@@ -98,7 +101,7 @@ def restyle(
     change: StyleChange,
     strength: float,
 ) -> tuple[Tensor, dict[int, Tensor]]:
-    """Codes and deep features under a new style: w_s and what the generator makes of it and D^10.
+    """Codes w_s (Eq. 5) and deep features of a photo in a new style, D^10 unchanged.
 
     Args:
         generator: The generator.
@@ -119,7 +122,7 @@ def restyle(
     if strength == 0.0:
         return w_plus, dict(features)
     codes = interpolate_codes(w_plus, change.target, strength, layers)
-    before = layers[0] - 1  # the last layer that stays as it is
+    before = layers[0] - 1  # the last unchanged layer
     styled = generator.features(codes, start=(before, features[before]))
     return codes, {**features, **styled}
 
@@ -127,13 +130,13 @@ def restyle(
 def color_difference(
     styled: Tensor, plain: Tensor, inner_size: Sequence[int], size: Sequence[int]
 ) -> Tensor:
-    """ΔI_s = G(D10, w_s) - G(D10, w), for the photo as it is animated (Eq. 7).
+    """ΔI_s = G(D^10, w_s) - G(D^10, w), at the photo's size (Eq. 7).
 
     Args:
-        styled: The generator's picture under the new style, ``[1, 3, H, W]``, not clamped.
-        plain: Its picture of the photo, likewise.
-        inner_size: Height and width of the part that shows the photo; the rest extends it.
-        size: Height and width of the photo, larger where the photo was shrunk for the inversion.
+        styled: G(D^10, w_s), ``[1, 3, H, W]``, not clamped.
+        plain: G(D^10, w), likewise.
+        inner_size: Height and width of the photo within these pictures, without padding.
+        size: Height and width of the photo, larger if it was downsampled for the inversion.
 
     Returns:
         ``[1, 3, H, W]``, the photo's size extended to sides divisible by 32.

@@ -1,4 +1,4 @@
-"""What a user calls a style, and the latent codes it stands for."""
+"""Styles as users specify them, and the target codes that they stand for."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,12 +34,12 @@ class Inverter(Protocol):
 
 @dataclass(frozen=True)
 class Style:
-    """A style that was asked for; one of these is given.
+    """A style as specified by the user; one attribute is given.
 
     Attributes:
         picture: ``[1, 3, H, W]`` in [-1, 1].
-        seed: Of a sampled code.
-        codes: ``[1, num_styles or 1, style_dim]``.
+        seed: Seed of a sampled code.
+        codes: Latent codes, ``[1, num_styles or 1, style_dim]``.
         sliders: Standard deviations by the number of the principal component.
     """
 
@@ -51,12 +51,12 @@ class Style:
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """How a style looks.
+    """Target of a change of style.
 
     Attributes:
-        codes: Its description, ``[1, num_styles, style_dim]``: latent codes, or what the
-            generator's appearance head says, see :mod:`stylecinegan.appearance.descriptor`.
-        is_offset: Whether they are added to the photo's.
+        codes: Appearance descriptor, ``[1, num_styles, style_dim]``, see
+            :mod:`stylecinegan.appearance.descriptor`.
+        is_offset: Whether it is added to the photo's own.
     """
 
     codes: Tensor
@@ -72,18 +72,18 @@ class StyleTarget:
         return codes_of_change(generator, inversion.w_plus, change)
 
     def description(self, generator: Generator, inversion: Inversion) -> Tensor:
-        """How a photo in this style looks: codes that make the same style again."""
+        """Descriptor of a photo in this style; saved as codes it specifies the same style again."""
         if not self.is_offset:
             return self.codes
         return describe_inversion(generator, inversion) + self.codes
 
 
 def read_style(style: str) -> Style:
-    """Reads what was asked for.
+    """Parses a style as specified by the user.
 
     Args:
-        style: A whole number (a seed), ``pc3:+2`` or several such with commas (sliders), a
-            ``.safetensors`` or ``.npz`` (saved codes), or else a picture.
+        style: An integer (a seed), ``pc3:+2`` or several such separated by commas (sliders), a
+            ``.safetensors`` or ``.npz`` file (saved codes), or a picture file.
 
     Raises:
         InputError: If it is none of these.
@@ -105,18 +105,18 @@ def find_target(
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     truncation: float = 0.7,
 ) -> StyleTarget:
-    """Finds how a style looks.
+    """Computes the target of a style.
 
     Args:
-        style: What was asked for.
-        model: Its generator, and for a picture its encoder, which optimisation starts from.
-        inversion: Where the codes of a picture come from.
-        perceptual: Distance of two pictures, for the optimisation.
+        style: The style.
+        model: Generator and encoder.
+        inversion: Inversion of a style image: by the encoder, or by optimisation from there.
+        perceptual: Distance of two pictures in the optimisation; ``None`` drops the term.
         truncation: ψ of a sampled code.
 
     Raises:
-        InputError: If saved codes or sliders do not fit the generator, or codes are to be
-            searched for that cannot be.
+        InputError: If saved codes or sliders do not fit the generator, or optimisation is asked
+            for with a generator that has an appearance head.
     """
     generator = model.generator
     shape = (1, generator.num_styles, generator.style_dim)
@@ -146,7 +146,7 @@ def find_target(
 
 
 def check_picture_inversion(name: str) -> None:
-    """Raises InputError if codes of a picture cannot be found in a way of this name."""
+    """Raises InputError if there is no inversion of style images of this name."""
     if name not in get_args(PictureInversion):
         wanted = " or ".join(get_args(PictureInversion))
         raise InputError(f"style_inversion must be {wanted}, got {name}")

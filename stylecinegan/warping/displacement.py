@@ -30,13 +30,12 @@ def euler_step(
     sampling: Sampling = "bilinear",
     backend: Backend = "auto",
 ) -> Tensor:
-    """Moves every particle on by one frame: F(0→t+1) = F(0→t) + M(p + F(0→t)) (Eq. 1).
+    """Advects every particle by one frame: F(0→t+1) = F(0→t) + M(p + F(0→t)) (Eq. 1).
 
     Args:
         displacement: F(0→t), ``[B, 2, H, W]``, (x, y) in pixels of this map.
-        motion: M, ``[B, 2, H, W]``, pixels per frame of this map; beyond the border it goes on as
-            at the border.
-        sampling: How M is read between pixels. The released code rounds (``"nearest"``).
+        motion: M, ``[B, 2, H, W]``, pixels per frame of this map; clamped to its border outside.
+        sampling: Interpolation of M between pixels. The released code rounds (``"nearest"``).
         backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Returns:
@@ -61,7 +60,7 @@ def euler_step(
 
 
 def _runs_native(backend: Backend, *tensors: Tensor) -> bool:
-    """Compiled operators take single and double precision, and give no gradients."""
+    """Compiled operators support float32 and float64 and have no gradients."""
     kinds = {tensor.dtype for tensor in tensors}
     fits = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
     needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
@@ -69,7 +68,7 @@ def _runs_native(backend: Backend, *tensors: Tensor) -> bool:
 
 
 def _read(field: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Values ``[B, C, H, W]`` of a field at places ``[B, H, W]``."""
+    """Values ``[B, C, H, W]`` of a field at integer positions ``[B, H, W]``."""
     index = (rows * field.shape[3] + columns).flatten(1).unsqueeze(1)
     return field.flatten(2).gather(2, index.expand(-1, field.shape[1], -1)).view_as(field)
 
@@ -93,7 +92,7 @@ def integrate_motion(
         num_frames: Frames to yield.
         period: N, by default ``num_frames``; the released code takes ``num_frames - 1`` and so
             shows one frame twice.
-        sampling: How M is read between pixels.
+        sampling: Interpolation of M between pixels.
         backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Yields:
@@ -115,7 +114,7 @@ def integrate_motion(
 def _steps_reversed(
     first: Tensor, step: Callable[[Tensor], Tensor], count: int
 ) -> Iterator[Tensor]:
-    """Yields the states that 0 … count - 1 steps after ``first`` reach, the last one first."""
+    """Yields the states 0 … count - 1 steps after ``first`` in reverse order."""
     stride = max(1, -(-count // _SEGMENTS))
     kept = []
     state = first
@@ -158,15 +157,15 @@ def resize_displacement(
 
 
 def reflect(field: Tensor, border: tuple[int, int]) -> Tensor:
-    """Extends a map by reflection, however wide the border is.
+    """Pads a map by reflection, with borders of any width.
 
     Args:
         field: ``[B, C, H, W]``.
         border: Rows above and below, columns left and right.
 
     Returns:
-        ``[B, C, H + 2 rows, W + 2 columns]``. Vectors keep their direction, so that motion goes on
-        beyond the border as it does inside.
+        ``[B, C, H + 2 rows, W + 2 columns]``. Vectors keep their direction, so that the motion
+        continues across the border.
     """
     rows = _reflected_indices(field.shape[2], border[0], field.device)
     columns = _reflected_indices(field.shape[3], border[1], field.device)

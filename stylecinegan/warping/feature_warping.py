@@ -14,13 +14,13 @@ from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 
 
 class WarpedGenerator:
-    """A generator whose deep features are warped to the frames of a loop, by one rule.
+    """A generator whose deep features are warped to the frames of a loop.
 
     ``D_t^i = Warp(D_0^i)`` if layer i is in ``warp_layers``, else ``conv_i(D_t^(i-1))`` after the
     first warped layer; the picture is the sum of the to-RGB layers from ``first_rgb_layer`` on.
-    Every published variant follows: the paper warps (10, 12, 14, 16, 18); the authors' release
-    (11, 14, 16, 18) with ``first_rgb_layer=12``; "w/o MSDFW" only (10,); "w/o DFW" none, that is
-    the finished picture is warped (Sec. 4.3).
+    All published variants are special cases: the paper warps (10, 12, 14, 16, 18); the released
+    code (11, 14, 16, 18) with ``first_rgb_layer=12``; "w/o MSDFW" only (10,); "w/o DFW" none, i.e.
+    the rendered picture is warped (Sec. 4.3).
 
     Folding: splatting is linear in the feature and acts on each channel alone, and to-RGB is a
     modulated 1x1 convolution without activation, so they commute. A warped even layer is then
@@ -32,11 +32,11 @@ class WarpedGenerator:
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
         warp_layers: Layers that are warped; by default the even ones from 10 on.
         first_rgb_layer: First even layer that contributes to the picture.
-        use_folding: Applies to-RGB before the warp where the rule allows it. The result is the
-            same without, which is the specification and slow.
+        use_folding: Applies to-RGB before the warp where possible. Without folding the result is
+            the same, but slow; it is the specification.
 
     Raises:
-        InputError: If a layer is not one of the generator's from 10 on, or none is left to show.
+        InputError: If a layer is not one of the generator's from 10 on, or no to-RGB layer is left.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class WarpedGenerator:
             for layer in folds
         }
         self._trunk = self._find_trunk() if self.warp_layers else set()
-        # Only what is warped: the deep features of a large picture are hundreds of megabytes.
+        # Only those that are warped: deep features of a large picture take hundreds of megabytes.
         self.features = {i: features[i] for i in self._trunk if i in self.warp_layers}
 
     def _find_trunk(self) -> set[int]:
-        """Layers whose warped feature is asked for, by to-RGB or by a later convolution."""
+        """Layers whose warped feature is needed by to-RGB or by a later convolution."""
         trunk = set()
         for layer in self.rgb_layers:
             if layer in self._folded:
@@ -92,15 +92,15 @@ class WarpedGenerator:
 
     @property
     def is_folded(self) -> bool:
-        """Whether frames are made of RGB levels alone, in which they are linear."""
+        """Whether frames are computed from RGB levels alone and so are linear in them."""
         return not self._trunk
 
     def interpolate(self, other: "WarpedGenerator", share: float) -> "WarpedGenerator":
-        """The folded levels between these and another's, of the same settings.
+        """Interpolates the folded levels linearly with those of another of the same settings.
 
         Args:
             other: The other one; both must be folded.
-            share: 0 gives this one, 1 the other.
+            share: Weight of the other, in [0, 1].
         """
         assert self.is_folded
         between = copy.copy(self)
@@ -113,15 +113,15 @@ class WarpedGenerator:
         return between
 
     def compose(self, photo: Tensor, mask: Tensor) -> WarpedPyramid | None:
-        """Prepares frames over a photo (Eq. 4) that cost no more than their RGB levels.
+        """Prepares the composition of frames with a photo (Eq. 4), ``(1 - S) I + S I_t``, in RGB.
 
         Args:
             photo: I, ``[1, 3, H, W]`` in [-1, 1].
             mask: S, ``[1, 1, H, W]``.
 
         Returns:
-            What renders :meth:`render` times S over the photo; ``None`` unless the generator is
-            folded and its pictures have the photo's size.
+            The pyramid that renders composed frames; ``None`` unless the generator is folded and
+            its pictures have the photo's size.
         """
         layers = self.rgb_layers
         levels = [self._folded[layer] for layer in layers if layer in self._folded]

@@ -24,13 +24,13 @@ class FrameWarp:
 
     Attributes:
         from_start: F(0→t), ``[1, 2, h + 2 rows, w + 2 columns]``, pixels of that map. Forward
-            displacements say where a pixel goes, backward ones where it comes from.
+            displacements point to a pixel's target, backward ones to its source.
         from_end: F(N→t), likewise.
         progress: t / N in [0, 1).
-        border: (rows, columns) by which the displacements are larger than the picture on each
-            side; content flows in through it.
+        border: (rows, columns) of padding on each side of the displacements, from where content
+            flows into the picture.
         direction: Forward warping (joint splatting, Eq. 3) or backward warping (the ablation).
-        use_hole_filling: Fills pixels that nothing reached.
+        use_hole_filling: Fills pixels that no source is splatted to.
         backend: Implementation of the splat.
     """
 
@@ -48,10 +48,10 @@ class FrameWarp:
 
         Args:
             feature: ``[1, C, H, W]``, any resolution.
-            weight: How much each pixel counts where several land, ``[1, 1, H, W]``, by default 1.
+            weight: Weight of each source pixel in the blend, ``[1, 1, H, W]``, by default 1.
 
         Returns:
-            The warped map ``[1, C, H, W]``, and how much frame 0 and frame N contributed,
+            The warped map ``[1, C, H, W]``, and the weight sums of frame 0 and frame N,
             ``[1, 2, H, W]``.
         """
         from_start, from_end = self.displacements(feature.shape[2], feature.shape[3])
@@ -97,15 +97,16 @@ class FrameWarp:
 
 
 def fill_holes(blended: Tensor, shares: Tensor) -> Tensor:
-    """Gives pixels that nothing reached the mean of their neighbours that something reached.
+    """Fills holes, pixels of zero weight, with the mean of their neighbours of positive weight.
 
     Args:
         blended: Result of joint splatting, ``[B, C, H, W]``, zero in holes.
         shares: Its weight sums, ``[B, 2, H, W]``.
 
     Returns:
-        ``[B, C, H, W]``; pixels without any such neighbour within a 7x7 window stay zero, coarser
-        levels show there. Linear in ``blended``, so it commutes with to-RGB as the splat does.
+        ``[B, C, H, W]``; pixels without such a neighbour in a 7x7 window stay zero, so that only
+        coarser levels contribute there. Linear in ``blended``, so it commutes with to-RGB, as the
+        splat does.
     """
     total = shares[:, :1] + shares[:, 1:]
     if float(total.min()) > 0.0:

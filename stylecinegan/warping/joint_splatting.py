@@ -12,7 +12,7 @@ from stylecinegan.ops.splatting import (
 )
 
 SMALLEST_WEIGHT = 1e-12
-"""Below this much a pixel counts as reached by nothing: rounding would make up its value."""
+"""Weight sums below this count as zero; the quotient would be dominated by rounding."""
 
 
 def joint_splat(
@@ -27,8 +27,8 @@ def joint_splat(
     """Blends the splats from frame 0 and from frame N into frame t of the loop (Eq. 3).
 
     With α = 1 − t/N and w the weight of the source pixel, every target is
-    (Σ α·w·D + Σ (1−α)·w·D) / (Σ α·w + Σ (1−α)·w), each first sum over what F(0→t) brings to it and
-    each second one over what F(N→t) brings; zero where nothing lands.
+    (Σ α·w·D + Σ (1−α)·w·D) / (Σ α·w + Σ (1−α)·w), each first sum over the sources that F(0→t)
+    maps to p, each second one over those of F(N→t); zero where there are none.
 
     The displacements may be larger than the feature by a border, the same on opposite sides: its
     sources read feature and weight as if mirrored at the edges (the edge itself not repeated), so
@@ -37,7 +37,7 @@ def joint_splat(
 
     Args:
         feature: Deep feature or picture D of the still photo, ``[B, C, H, W]``, finite.
-        weight: How much each source counts, ``[B, 1, H, W]``, at least 0; ``None`` for 1
+        weight: Weight of each source, ``[B, 1, H, W]``, at least 0; ``None`` for 1
             everywhere. Sources of weight 0 leave nothing.
         from_start: F(0→t), ``[B, 2, H + 2p, W + 2q]``, (x, y) in pixels of this very map.
         from_end: F(N→t), the same size.

@@ -1,4 +1,4 @@
-"""The loop's frames as displacements, and the settings by which they are rendered."""
+"""Rendering settings, and the displacements of each frame of the loop."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ from stylecinegan.warping.displacement import (
 from stylecinegan.warping.frame_warp import Direction, FrameWarp
 
 SIDE_MULTIPLE = 32
-"""Photos are extended to sides divisible by this: six levels, each half the one before."""
+"""Photos are padded to sides divisible by this, for six levels of half the size each."""
 
 INTEGRATION_SIDE = 512
-"""Motion is integrated on a map whose longer side is at most this, as in the released code."""
+"""Largest side of the map that motion is integrated on, as in the released code."""
 
 
 @dataclass(frozen=True)
 class Warping:
-    """How frames are rendered; the defaults are what ``generate.py`` does.
+    """Settings of the rendering; the defaults are those of ``stylecinegan generate``.
 
     Attributes:
         warp_layers: Layers that are warped; by default the even ones from 10 on (the paper's).
         first_rgb_layer: First layer that contributes to the picture.
         direction: Forward or backward warping.
-        use_folding: Applies to-RGB before the warp; same result, faster.
+        use_folding: Applies to-RGB before the warp; the result is the same, but faster.
         use_detail_transfer: This and the next two are explained by
             :class:`~stylecinegan.warping.photo_layer.moving_layer.MovingLayer`; they
             need even warp layers.
         use_moving_content_only: As above.
         use_contrast_preservation: As above.
-        use_hole_filling: Fills pixels that nothing reached.
-        sampling: How the motion is read between pixels.
-        period: N where it is not the number of frames; the released code uses one less.
+        use_hole_filling: Fills pixels that no source is splatted to.
+        sampling: Interpolation of the motion between pixels.
+        period: N, by default the number of frames; the released code uses one less.
         backend: Implementation of the splat.
     """
 
@@ -56,7 +56,7 @@ class Warping:
 
     @classmethod
     def of_the_paper(cls, **changes: object) -> "Warping":
-        """The paper's own rendering, without what this project adds; for its tables."""
+        """Settings of the paper's rendering, without this project's additions."""
         settings: dict = {
             "use_detail_transfer": False,
             "use_moving_content_only": False,
@@ -66,7 +66,7 @@ class Warping:
 
     @property
     def uses_moving_layer(self) -> bool:
-        """Whether anything that this project adds is asked for."""
+        """Whether any of this project's additions is used."""
         return (
             self.use_detail_transfer
             or self.use_moving_content_only
@@ -75,10 +75,10 @@ class Warping:
 
     @property
     def shows_generator(self) -> bool:
-        """Whether frames depend on the generator's picture, whose detail the photo's replaces.
+        """Whether frames depend on the generator's picture.
 
-        With contrast preservation, the bands that are warped are those of the finished picture,
-        which detail transfer makes the photo.
+        With contrast preservation, the warped levels are frequency bands of the rendered picture,
+        which with detail transfer is the photo itself.
         """
         return not (self.use_detail_transfer and self.use_contrast_preservation)
 
@@ -90,9 +90,9 @@ def frame_warps(
 
     Args:
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-        size: Height and width of the extended photo, divisible by 32.
+        size: Height and width of the padded photo, divisible by 32.
         num_frames: Frames of the loop.
-        settings: Sampling, direction, period and the like.
+        settings: Rendering settings.
     """
     height, width = size
     motion = extend(motion)
@@ -103,7 +103,7 @@ def frame_warps(
     border = _inflow_border(motion, num_frames, SIDE_MULTIPLE >> halvings)
     motion = reflect(motion, border)
     if settings.direction == "backward":
-        motion = -motion  # a pixel's content comes from where it was, t frames ago
+        motion = -motion  # the source of a pixel lies against the motion
     period = settings.period or num_frames
     pairs = integrate_motion(
         motion,
@@ -125,9 +125,9 @@ def frame_warps(
 
 
 def _inflow_border(motion: Tensor, num_frames: int, multiple: int) -> tuple[int, int]:
-    """How far outside the picture content may start that comes to be seen, (rows, columns).
+    """Padding needed for inflow at the borders, (rows, columns).
 
-    Nothing crosses an edge of the picture at which nothing moves.
+    Edges of the picture without motion need none.
     """
     x, y = motion[0].abs()
     crosses_rows = max(y[0].max().item(), y[-1].max().item()) > 1e-3
@@ -140,7 +140,7 @@ def _inflow_border(motion: Tensor, num_frames: int, multiple: int) -> tuple[int,
 
 
 def extend(image: Tensor) -> Tensor:
-    """Reflects ``[B, C, H, W]`` beyond its lower and right edge to sides divisible by 32."""
+    """Pads ``[B, C, H, W]`` by reflection at the bottom and right to sides divisible by 32."""
     rows, columns = (-side % SIDE_MULTIPLE for side in image.shape[2:])
     if not rows and not columns:
         return image

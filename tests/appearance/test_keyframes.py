@@ -3,7 +3,7 @@ import torch
 
 from stylecinegan import Warping
 from stylecinegan.appearance import StyleChange
-from stylecinegan.appearance.keyframes import MOST_KEYS, interpolated
+from stylecinegan.appearance.keyframes import MAX_KEYFRAMES, interpolated
 from stylecinegan.appearance.style_change import StyledPhoto
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from tests.appearance.tiny import scene, tiny_model
@@ -61,7 +61,7 @@ def test_one_value_of_beta_needs_one_key():
 def test_a_path_that_no_number_of_keys_follows_is_computed_exactly(caplog):
     path = Path(lambda beta: 0.9 * (round(beta * 1e6) % 2))
     style_of = interpolated(path, 0.0, 1e-6 * 1023)
-    assert len(path.asked) <= MOST_KEYS
+    assert len(path.asked) <= MAX_KEYFRAMES
     assert "every frame runs the generator" in caplog.text
     assert value(style_of(1e-6)) == pytest.approx(0.9)
 

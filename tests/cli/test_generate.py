@@ -123,7 +123,7 @@ def test_a_photo_takes_a_style_and_comes_back(folder):
         "video=styled/",
     )
     assert done.returncode == 0, done.stderr
-    assert "key values" in done.stdout
+    assert "keyframes" in done.stdout
     photo = io.read_image(folder / "photo.png")
     frames = [io.read_image(path) for path in sorted((folder / "styled").iterdir())]
     static = (io.read_mask(folder / "mask.png") == 0).expand_as(photo)

@@ -1,4 +1,4 @@
-"""RGB levels: what is warped instead of deep features, and how they are made fit for it."""
+"""Pyramids of RGB levels, warped instead of deep features, and inpainting of static regions."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +11,7 @@ _EPSILON = 1e-6
 
 
 def enlarge(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Enlarges ``[B, C, H, W]`` bilinearly; the border goes on instead of getting dark."""
+    """Upsamples ``[B, C, H, W]`` bilinearly, with replicated borders."""
     return F.interpolate(image, tuple(size), mode="bilinear", align_corners=False)
 
 
@@ -24,7 +24,7 @@ def shrink(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def sum_pyramid(levels: Sequence[Tensor]) -> Tensor:
-    """Adds levels ``[B, 3, H, W]`` from coarse to fine, with :func:`enlarge` between them."""
+    """Sums levels ``[B, 3, H, W]`` from coarse to fine, upsampled by :func:`enlarge`."""
     image = levels[0]
     for level in levels[1:]:
         image = enlarge(image, level.shape[2:]) + level
@@ -32,7 +32,7 @@ def sum_pyramid(levels: Sequence[Tensor]) -> Tensor:
 
 
 def differences(images: Sequence[Tensor]) -> list[Tensor]:
-    """Levels whose sums (:func:`sum_pyramid`) after each level are the pictures, coarse to fine."""
+    """Levels whose partial sums (:func:`sum_pyramid`) are the pictures, coarse to fine."""
     levels = [images[0]]
     for coarse, fine in pairwise(images):
         levels.append(fine - enlarge(coarse, fine.shape[2:]))
@@ -40,7 +40,7 @@ def differences(images: Sequence[Tensor]) -> list[Tensor]:
 
 
 def band_pass(image: Tensor, num_levels: int) -> list[Tensor]:
-    """Laplacian pyramid of a picture, coarse to fine: all levels but the first have zero mean.
+    """Laplacian pyramid of a picture, coarse to fine; all levels but the first have zero mean.
 
     Args:
         image: ``[B, 3, H, W]``; sides are halved (rounded up) from level to level.
@@ -54,13 +54,13 @@ def band_pass(image: Tensor, num_levels: int) -> list[Tensor]:
 
 
 def moving_core(mask: Tensor) -> Tensor:
-    """Where the picture surely shows moving content: the mask, eroded by about 0.4 % of its side.
+    """Interior of the moving region: the mask, eroded by about 0.4 % of its side.
 
     Args:
         mask: S, ``[B, 1, H, W]``.
 
     Returns:
-        0 or 1, ``[B, 1, H, W]``. A mask of which erosion would leave nothing is only thresholded.
+        0 or 1, ``[B, 1, H, W]``. A mask that erosion would leave empty is only thresholded.
     """
     core = (mask >= 0.9 * mask.amax(dim=(2, 3), keepdim=True)) & (mask > 0)
     radius = round(0.004 * max(mask.shape[2:]))
@@ -70,17 +70,17 @@ def moving_core(mask: Tensor) -> Tensor:
 
 
 def fill_static(image: Tensor, core: Tensor) -> Tensor:
-    """Fills what stays with what moves around it (push-pull, Gortler et al. 1996).
+    """Inpaints the static region from the moving one (push-pull, Gortler et al. 1996).
 
-    Warped as they are, ridges and shores would glow into sky and water, because coarse levels mix
-    both sides of the edge. The moving layer has only moving content.
+    Coarse levels mix both sides of an edge: without inpainting, ridges and shores leak into the
+    moving sky and water.
 
     Args:
         image: ``[B, C, H, W]``.
-        core: 1 where the picture is kept, else 0, ``[B, 1, H, W]``.
+        core: 1 where the picture is kept, 0 where it is inpainted, ``[B, 1, H, W]``.
 
     Returns:
-        ``[B, C, H, W]``; zero where the core is empty everywhere.
+        ``[B, C, H, W]``; zero if the core is empty.
     """
     pushed = [(image * core, core)]
     while max(pushed[-1][1].shape[2:]) > 1:
@@ -91,7 +91,7 @@ def fill_static(image: Tensor, core: Tensor) -> Tensor:
     filled = value / weight.clamp(min=_EPSILON)
     for value, weight in reversed(pushed):
         known = value / weight.clamp(min=_EPSILON)
-        # A cell that is half covered is trusted fully: its average is of moving content alone.
+        # Cells covered by half or more are kept fully: their average is of moving content alone.
         share = (weight * 2.0).clamp(max=1.0)
         filled = torch.lerp(enlarge(filled, weight.shape[2:]), known, share)
     return filled

@@ -1,4 +1,4 @@
-"""The moving layer: RGB levels that are warped without halos, lost grain or a pulsing loop."""
+"""Moving layer: RGB levels warped without halos, loss of detail or pulsing contrast."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -19,24 +19,24 @@ from stylecinegan.warping.photo_layer.levels import (
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 
 STATIC_WEIGHT = 1e-6
-"""Weight of sources that stay: nothing beside moving content, everything where none arrives."""
+"""Weight of static sources: negligible beside moving ones, but they fill where none arrive."""
 
 
 class MovingLayer:
-    """Folded RGB levels of the generator with what this project adds to the paper.
+    """Folded RGB levels of the generator with this project's additions to the paper.
 
     Args:
         levels: To-RGB outputs of the warped layers with their biases, ``[1, 3, R, R]``, by layer;
-            with both detail transfer and contrast preservation they are not used.
+            unused with both detail transfer and contrast preservation.
         photo: I, ``[1, 3, H, W]`` in [-1, 1]; the finest level has its size.
         mask: S, ``[1, 1, H, W]``.
-        use_detail_transfer: Adds the inversion's residual to the finest level. Frame 0 then is
-            the photo and no grain is lost.
-        use_moving_content_only: Fills static places from the moving content around them and lets
-            sources count by S, so that ridges and shores do not smear into sky and water.
-        use_contrast_preservation: Divides detail levels by the loss of contrast that averaging
-            two unrelated textures brings (cf. Heitz and Neyret 2018). For this the levels are
-            separated into frequency bands, which detail levels must be to have zero mean.
+        use_detail_transfer: Adds the inversion's residual I - G to the finest level, so that frame
+            0 is the photo.
+        use_moving_content_only: Inpaints static regions from the moving content around them and
+            weights sources by S, so that ridges and shores do not smear into sky and water.
+        use_contrast_preservation: Divides detail levels by the standard deviation
+            ``sqrt(a² + b² + 2abρ)`` that a blend of two textures with weights a, b and correlation
+            ρ keeps (cf. Heitz and Neyret 2018). Levels are frequency bands, of zero mean.
         num_levels: Number of bands at most.
     """
 
@@ -70,7 +70,7 @@ class MovingLayer:
             else None
             for level in bands
         ]
-        # I - S times the still layer: what the rendered layer, times S, is added to.
+        # I - S · (still layer), to which S · (rendered layer) is added.
         rest = torch.addcmul(photo, mask, images[-1], value=-1.0)
         self.pyramid = WarpedPyramid(
             bands, weights, rest, mask, use_contrast_preservation=use_contrast_preservation
@@ -78,17 +78,17 @@ class MovingLayer:
 
     @property
     def levels(self) -> Sequence[Tensor]:
-        """What is warped, ``[1, 3, H, W]`` each, coarse to fine; the sum is the still layer."""
+        """RGB levels, ``[1, 3, H, W]`` each, coarse to fine; their sum is the still layer."""
         return self.pyramid.levels
 
     def interpolate(self, other: "MovingLayer", share: float) -> "MovingLayer":
-        """The layer of a picture between this one's and another's, of the same mask and settings.
+        """Interpolates linearly with a layer of the same mask and settings.
 
-        All that a layer makes of its picture is linear in it.
+        A layer is linear in its picture, so this is the layer of the interpolated picture.
 
         Args:
             other: The other layer.
-            share: 0 gives this one, 1 the other.
+            share: Weight of the other, in [0, 1].
         """
         between = copy.copy(self)
         between.pyramid = self.pyramid.interpolate(other.pyramid, share)
@@ -97,11 +97,11 @@ class MovingLayer:
     def render(self, warp: FrameWarp) -> Tensor:
         """Renders one frame and composes it with the photo.
 
-        The picture is the photo plus S times the change of the moving layer since frame 0. Where
-        S is 1 and the layer shows the photo, that is Eq. 4; on a soft edge the photo mixes moving
-        and static content, and the change is added in just the share in which it is seen.
+        ``I_t = I + S (L_t - L_0)`` with the moving layer L. Where S = 1 and L_0 = I, that is Eq. 4;
+        on a soft edge, where the photo mixes moving and static content, the change is added in
+        proportion to the moving content.
 
         Returns:
-            ``[1, 3, H, W]`` in [-1, 1]; equal to the photo where S is 0.
+            ``[1, 3, H, W]`` in [-1, 1]; equal to the photo where S = 0.
         """
         return self.pyramid.render(warp)

@@ -1,4 +1,4 @@
-"""The levels of a picture, warped, added up and composed with the photo: all that a frame costs."""
+"""Rendering of a frame: RGB levels are warped, summed and composed with the photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,26 +14,26 @@ from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
 from stylecinegan.warping.photo_layer.levels import enlarge
 
 WAVELENGTH = 3.0
-"""Typical wavelength of a band-pass level in its own pixels: its band is 2 to 4 pixels long."""
+"""Typical wavelength of a band-pass level in its own pixels; its band is 2 to 4 pixels."""
 
 
 @dataclass(frozen=True)
 class WarpedPyramid:
     """RGB levels of a still picture, ready to be rendered as the frames of a loop.
 
-    A frame is ``rest + mask · (sum of the warped levels)``, clamped. Where the mask is 0 it is the
-    rest, so only the box around what moves is computed, unless PyTorch's own operations render.
+    A frame is ``rest + mask · (sum of the warped levels)``, clamped. Where the mask is 0 it is
+    ``rest``, so compiled operators compute only the bounding box of the mask.
 
     Attributes:
         levels: ``[1, 3, H, W]``, coarse to fine; the last has the frame's size.
-        weights: How much the sources of each level count, ``[1, 1, H, W]``, or ``None`` for 1.
-        rest: What is added, ``[1, 3, H, W]``.
+        weights: Weights of the sources of each level, ``[1, 1, H, W]``, or ``None`` for 1.
+        rest: Static part of every frame, ``[1, 3, H, W]``.
         mask: S, ``[1, 1, H, W]``.
         use_contrast_preservation: Divides all levels but the first, which must have zero mean, by
-            the loss of contrast that averaging two unrelated textures brings.
-        edges_fade: Enlarges coarser levels as the generator does, with zeros beyond the edges;
-            else the edge goes on.
-        between: The two pyramids that this one was interpolated from, and how far.
+            the contrast that blending two textures keeps (:func:`contrast`).
+        edges_fade: Upsamples coarser levels with zero padding, as the generator does, instead of
+            replicated borders.
+        between: The two pyramids that this one was interpolated from, and the second's weight.
     """
 
     levels: Sequence[Tensor]
@@ -47,11 +47,11 @@ class WarpedPyramid:
     )
 
     def interpolate(self, other: "WarpedPyramid", share: float) -> "WarpedPyramid":
-        """The pyramid between this one and another of the same weights and mask.
+        """Interpolates linearly with a pyramid of the same weights and mask.
 
         Args:
             other: The other one.
-            share: 0 gives this one, 1 the other.
+            share: Weight of the other, in [0, 1].
         """
         pairs = zip(self.levels, other.levels, strict=True)
         levels = [torch.lerp(level, aim, share) for level, aim in pairs]
@@ -63,7 +63,7 @@ class WarpedPyramid:
 
         Args:
             warp: The frame's displacements.
-            use_box: Computes only the box around what moves; the result is the same without.
+            use_box: Computes only the bounding box of the mask; the result is the same without.
 
         Returns:
             ``[1, 3, H, W]`` in [-1, 1]; equal to ``rest`` where the mask is 0.
@@ -91,11 +91,11 @@ class WarpedPyramid:
 
     @cached_property
     def _packed(self) -> list[Tensor]:
-        """Levels as compiled operators read them: colours times weight, and weight, side by side.
+        """Levels in the layout of the compiled operators: RGB times weight, then weight.
 
         ``[H, W, 4]`` each.
         """
-        if self.between is not None:  # cheaper than packing anew
+        if self.between is not None:  # cheaper than packing again
             start, end, share = self.between
             pairs = zip(start._packed, end._packed, strict=True)
             return [torch.lerp(level, aim, share) for level, aim in pairs]
@@ -108,7 +108,7 @@ class WarpedPyramid:
 
     @cached_property
     def _box(self) -> tuple[int, int, int, int]:
-        """First row, end of the rows, first column and end of the columns that move."""
+        """Bounding box of the mask: first row, end row, first column, end column."""
         moves = self.mask[0, 0] > 0
         rows, columns = (moves.any(dim=axis).nonzero().flatten() for axis in (1, 0))
         if not rows.numel():
@@ -131,11 +131,14 @@ class WarpedPyramid:
 
 
 def contrast(warp: FrameWarp, shares: Tensor) -> Tensor:
-    """Standard deviation that the blend of two textures keeps: sqrt(a² + b² + 2abρ).
+    """Standard deviation that the blend of two textures keeps: ``sqrt(a² + b² + 2abρ)``.
+
+    a and b = 1 - a are the normalised weight sums, ρ = exp(-(d / λ)²) the correlation of a texture
+    of wavelength λ at two points of distance d.
 
     Args:
         warp: The frame's displacements.
-        shares: How much frame 0 and frame N contributed, ``[1, 2, H, W]``.
+        shares: Weight sums of frame 0 and frame N, ``[1, 2, H, W]``.
 
     Returns:
         ``[1, 1, H, W]``, in (0, 1].
