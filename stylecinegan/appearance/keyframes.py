@@ -23,8 +23,8 @@ def interpolated(style_at: StyleAt, low: float, high: float) -> StyleAt:
     """Interpolates the styled photo between keyframes of β.
 
     Codes are linear in β and pictures nearly so. Intervals of β are bisected until the exact
-    picture in the middle is within ``TOLERANCE`` of the interpolated one. The middle becomes a keyframe
-    too, so the remaining error is about a quarter of the one measured.
+    picture in the middle is within ``TOLERANCE`` of the interpolated one. The middle becomes a
+    keyframe too, so the remaining error is about a quarter of the one measured.
 
     Args:
         style_at: The exact function, which costs a pass through the generator.

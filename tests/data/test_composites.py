@@ -130,5 +130,5 @@ def test_the_segmentation_network_learns_a_batch_of_composites(folders):
     batch["image"] = batch["image"].float() / 127.5 - 1.0
     torch.manual_seed(0)
     task = SegmentationTask(U2Net(3), learning_rate=2e-3, num_warmup=1, num_steps=40)
-    losses = [float(task.step(batch)["entropy"]) for _ in range(20)]
-    assert losses[-1] < 0.7 * losses[0]
+    losses = [float(task.step(batch)["entropy"]) for _ in range(8)]
+    assert losses[-1] < 0.9 * losses[0]

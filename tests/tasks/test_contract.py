@@ -1,12 +1,14 @@
 """The promises that every task keeps, whatever it trains."""
 
+import functools
 import operator
 
 import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.tasks import projected_gan
+from stylecinegan.tasks import generator, projected_gan
+from stylecinegan.tasks.reconstruction import fit_mapping
 from stylecinegan.training import run_state
 from tests.nested import assert_identical
 from tests.tasks.contracts import CONTRACTS
@@ -19,6 +21,7 @@ def toy_size(monkeypatch):
     # Random features serve as well as those of ImageNet where nothing is to look good.
     monkeypatch.setattr(projected_gan, "load_imagenet_weights", lambda *_: None)
     monkeypatch.setattr(projected_gan, "NUM_SAMPLES", 4)
+    monkeypatch.setattr(generator, "fit_mapping", functools.partial(fit_mapping, num_steps=20))
 
 
 @pytest.fixture
