@@ -36,17 +36,17 @@ from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
 class StyleCineGAN(nn.Module):
-    """Invert, predict mask and motion, animate (Fig. 2).
+    """Cinemagraph generation: inversion, mask and motion prediction, animation (Fig. 2).
 
     Args:
         generator: A StyleGAN2 generator.
         encoder: Its encoder.
-        mask_ensemble: Classifiers of the generator's features, if masks are to be predicted.
-        motion_generator: Predicts how a photo moves, if motion is to be predicted.
-        segmenter: Segmentation network beside the classifiers, if there is one.
-        inversion_side: A photo whose longer side exceeds this is shrunk before it is inverted;
-            its detail is added at full size. Bounds memory and time.
-        precision: Arithmetic of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
+        mask_ensemble: Pixel classifiers of deep features; ``None`` for a model without masks.
+        motion_generator: Motion generator; ``None`` for a model without motion.
+        segmenter: Segmentation network that complements the pixel classifiers, if any.
+        inversion_side: Photos with a longer side above this are downsampled for the inversion,
+            which bounds memory and time; their detail is added at full resolution.
+        precision: Compute dtype of encoder and generator: ``"fp32"``, ``"bf16"``, ``"fp16"``.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class StyleCineGAN(nn.Module):
     ) -> "StyleCineGAN":
         """Loads a model from a folder.
 
-        It must hold ``generator.safetensors`` and ``encoder.safetensors``; without
-        ``mask.safetensors`` the model predicts no masks, without ``motion.safetensors`` no motion.
-        ``segmentation.safetensors`` is optional.
+        Required are ``generator.safetensors`` and ``encoder.safetensors``. ``mask.safetensors``
+        (for masks), ``motion.safetensors`` (for motion) and ``segmentation.safetensors`` are
+        optional.
 
         Args:
             directory: The folder, or the name of a converted model such as ``"lhq_1024"``; by
-                default the model that comes with the project.
+                default the project's own model.
             inversion_side: See the class.
             precision: See the class.
 
@@ -132,23 +132,23 @@ class StyleCineGAN(nn.Module):
 
     @torch.no_grad()
     def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
-        """Samples a landscape, ``[1, 3, R, R]`` in [-1, 1]; ``seed`` fixes it."""
+        """Samples a landscape by its seed, ``[1, 3, R, R]`` in [-1, 1]."""
         return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(
             -1, 1
         )
 
     @torch.no_grad()
     def invert(self, image: Tensor, *, num_steps: int = 0) -> Inversion:
-        """Projects a photo to w+ and D^10 and runs the generator from there (Sec. 3.1).
+        """Inverts a photo to w+ and D^10 and computes its deep features (Sec. 3.1).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
-            num_steps: Optimisation steps that bring the encoder's result closer to the photo.
+            num_steps: Optimisation steps that refine the encoder's result.
 
         Returns:
-            The inversion; its features cover the photo extended to sides divisible by 32, its
-            picture has the photo's size, or is smaller by a factor where the photo's longer side
-            exceeds ``inversion_side``.
+            The inversion; its features cover the photo padded to sides divisible by 32. Its picture
+            has the photo's size, or a fraction of it if the longer side exceeds
+            ``inversion_side``.
         """
         _check_image(image)
         shrunk = min(1.0, self.inversion_side / max(image.shape[2:]))
@@ -157,7 +157,7 @@ class StyleCineGAN(nn.Module):
             image = F.interpolate(image, size, mode="area")
         height, width = image.shape[2:]
         extended = shrunken = extend(image)
-        # The encoder sees the photo at the scale of 256-pixel pictures, whatever the generator's.
+        # The encoder's input has the scale of 256-pixel photos at any resolution of the generator.
         factor = self.generator.resolution // 256
         if factor > 1:
             shrunken = F.interpolate(extended, scale_factor=1.0 / factor, mode="area")
@@ -180,8 +180,9 @@ class StyleCineGAN(nn.Module):
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
-            region: ``"both"``, ``"sky"`` or ``"water"``: what the mask holds.
-            caution: How certain motion must be, in [0, 1] (a model with a segmentation network).
+            region: Classes of the mask, ``"both"``, ``"sky"`` or ``"water"``.
+            caution: Pixels move above the probability ``0.5 + 0.5 caution``, caution in [0, 1]
+                (models with a segmentation network).
 
         Raises:
             InputError: If the model has no classifiers.
@@ -203,13 +204,13 @@ class StyleCineGAN(nn.Module):
     def predict_mask(
         self, image: Tensor, region: Region = "both", *, caution: float = CAUTION
     ) -> Tensor:
-        """Predicts what moves in a photo (arguments as in :meth:`segment`).
+        """Predicts the mask of a photo (arguments as in :meth:`segment`).
 
         Returns:
             S, ``[1, 1, H, W]`` in [0, 1].
 
         Raises:
-            InputError: If nothing that moves is found, or the model has no classifiers.
+            InputError: If the mask would be empty, or the model has no classifiers.
         """
         return check_cover(self.segment(image, region, caution=caution).mask)
 
@@ -217,16 +218,16 @@ class StyleCineGAN(nn.Module):
     def predict_motion(
         self, image: Tensor, mask: Tensor, probabilities: Tensor | None = None
     ) -> Tensor:
-        """Predicts how a photo moves, and restricts it to what does (Sec. 3.3).
+        """Predicts the motion of a photo within its mask (Sec. 3.3).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             mask: S, ``[1, 1, H, W]`` in [0, 1].
-            probabilities: Of the classes, as :meth:`segment` gives them; predicted by default if
-                the model can.
+            probabilities: Class probabilities of :meth:`segment`; predicted by default, if the
+                model has classifiers.
 
         Returns:
-            M, ``[1, 2, H, W]``, of no particular speed.
+            M, ``[1, 2, H, W]``, of arbitrary scale.
 
         Raises:
             InputError: If the model has no motion generator.
@@ -238,7 +239,7 @@ class StyleCineGAN(nn.Module):
             probabilities = self.segment(image).classes.probabilities
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
             motion = predict_motion(self.motion_generator, image, probabilities)
-        # The released weights, which see the photo alone, learned perspective from real water.
+        # The released weights, whose input is the photo alone, learned perspective from real water.
         if self.motion_generator.in_channels == 3 or probabilities is None:
             return refine_motion(motion, mask)
         falls = find_falls(image, probabilities, mask)
@@ -257,25 +258,25 @@ class StyleCineGAN(nn.Module):
         inversion: Inversion | Callable[[], Inversion] | None = None,
         style: StyleChange | None = None,
     ) -> Cinemagraph:
-        """Makes a seamlessly looping cinemagraph of a photo.
+        """Animates a photo as a seamlessly looping cinemagraph.
 
         Args:
             image: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             num_frames: N, the length of the loop, at least 2.
             motion: M, ``[1, 2, h, w]``, (x, y) in pixels per frame of that map; any size.
             mask: S, ``[1, 1, h, w]`` in [0, 1], 1 moves; any size. By default it is predicted.
-            speed: The fastest pixel's way per frame, in pixels of a picture whose longer side is
-                512; ``None`` takes the motion as it is.
-            warping: How frames are rendered.
+            speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512;
+                ``None`` leaves the motion unscaled.
+            warping: Settings of the rendering.
             inversion: The result of :meth:`invert`, or a function that computes it; by default
                 the photo is inverted if the rendering or the style needs it.
-            style: How the appearance changes over the loop (Eqs. 5 to 7), by default not at all.
+            style: Change of appearance over the loop (Eqs. 5 to 7), none by default.
 
         Returns:
-            The cinemagraph; frames are computed when they are read.
+            The cinemagraph; frames are computed on access.
 
         Raises:
-            InputError: If something does not fit or the mask is empty.
+            InputError: If an argument does not fit the photo or the mask is empty.
         """
         _check_image(image)
         if num_frames < 2:
@@ -381,7 +382,7 @@ def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
 
 
 def _fit_motion(motion: Tensor, mask: Tensor, speed: float | None) -> Tensor:
-    """M times S (Sec. 3.3) at the photo's size, scaled to the wanted speed."""
+    """M · S (Sec. 3.3) at the photo's size, scaled to the speed."""
     if motion.ndim != 4 or motion.shape[:2] != (1, 2):
         raise InputError(f"a motion must be [1, 2, H, W], got {list(motion.shape)}")
     if not bool(motion.isfinite().all()):

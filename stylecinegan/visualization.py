@@ -1,4 +1,4 @@
-"""Pictures of results: all take and return tensors, ``[1, 3, H, W]`` in [-1, 1]."""
+"""Visualisation of motions and masks; pictures are ``[1, 3, H, W]`` in [-1, 1]."""
 
 import math
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ _WHEEL_CORNERS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 
 def motion_to_image(
     motion: Tensor, *, max_speed: float | None = None, use_legend: bool = False
 ) -> Tensor:
-    """Colours a motion: the hue is the direction, the saturation the speed; white rests.
+    """Colour code of a motion: hue is direction, saturation speed; static regions are white.
 
     Red moves right, yellow down, blue-green left, blue and violet up, as in Middlebury's pictures.
 
     Args:
         motion: ``[1, 2, H, W]``, (x right, y down).
-        max_speed: Speed that gets the full colour; by default the motion's largest.
-        use_legend: Draw a small wheel into the lower right corner.
+        max_speed: Speed of full saturation; by default the motion's maximum.
+        use_legend: Draws a small colour wheel into the lower right corner.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1].
@@ -43,7 +43,7 @@ def motion_to_image(
 
 
 def _colour(motion: Tensor) -> Tensor:
-    """Colours a motion whose full speed is 1."""
+    """Colour code of a motion whose maximal speed is 1."""
     x, y = motion[:, 0], motion[:, 1]
     wheel = _colour_wheel().to(motion.device)
     position = (torch.atan2(y, x) / math.tau % 1) * len(wheel)
@@ -57,7 +57,7 @@ def _colour(motion: Tensor) -> Tensor:
 
 
 def _colour_wheel() -> Tensor:
-    """Lists the hues of all directions, from right clockwise; ``[55, 3]`` in [0, 1]."""
+    """Hues of all directions, clockwise from the right, ``[55, 3]`` in [0, 1]."""
     corners = torch.tensor(_WHEEL_CORNERS, dtype=torch.float32)
     parts = [
         torch.lerp(start, end, (torch.arange(steps) / steps)[:, None])
@@ -87,13 +87,13 @@ def overlay_mask(
     colour: tuple[float, float, float] = (1.0, -0.5, -0.5),
     opacity: float = 0.5,
 ) -> Tensor:
-    """Tints what moves.
+    """Tints the moving region.
 
     Args:
         image: ``[1, 3, H, W]`` in [-1, 1].
         mask: ``[1, 1, H, W]`` in [0, 1], of any size.
         colour: RGB in [-1, 1].
-        opacity: Share of the colour where the mask is 1.
+        opacity: Opacity of the colour where the mask is 1.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1]; the image itself where the mask is 0.
@@ -107,12 +107,12 @@ def overlay_mask(
 def contact_sheet(
     images: Sequence[Tensor], columns: int, *, cell: tuple[int, int] | None = None, gap: int = 4
 ) -> Tensor:
-    """Lays images out in rows on white.
+    """Arranges images in a grid on white.
 
     Args:
         images: ``[1, 3, H, W]`` or grey ``[1, 1, H, W]`` each, in [-1, 1], of any sizes; each is
             resized to fit its cell with its aspect kept.
-        columns: Images a row.
+        columns: Images per row.
         cell: ``(height, width)`` of a cell; by default the size of the first image.
         gap: White pixels between cells.
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan and Le 2019; the "lite" variant of 2020): taught what things are."""
+"""EfficientNet-Lite0 (Tan and Le 2019; the "lite" variant of 2020), an ImageNet classifier."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stylecinegan.checkpoints.torch_files import read_pickle
 from stylecinegan.errors import InputError
 
-# Kernel, stride, channels out, and by how much the channels are expanded in between.
+# Kernel, stride, output channels, expansion factor.
 _BLOCKS = (
     (3, 1, 16, 1),
     (3, 2, 24, 6),
@@ -29,9 +29,9 @@ _EPSILON = 1e-3  # of the batch normalisation that is folded into the convolutio
 
 
 class EfficientNet(nn.Module):
-    """The layers of EfficientNet-Lite0 up to a sixteenth of the resolution, with random weights.
+    """EfficientNet-Lite0 up to stride 16, with random weights.
 
-    The layers at a thirty-second, three quarters of its weights, are left out. Batch
+    The layers of stride 32, three quarters of its weights, are left out. Batch
     normalisation is folded into the convolutions.
     """
 
@@ -48,7 +48,7 @@ class EfficientNet(nn.Module):
             channels = out_channels
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps ``[B, 3, H, W]`` in [-1, 1] to the maps at 1/4, 1/8 and 1/16."""
+        """Maps ``[B, 3, H, W]`` in [-1, 1] to feature maps of strides 4, 8 and 16."""
         x = F.relu6(self.stem(image))
         maps = []
         for number, block in enumerate(self.blocks):
@@ -59,7 +59,7 @@ class EfficientNet(nn.Module):
 
 
 class InvertedBlock(nn.Module):
-    """Widens pixel by pixel, looks around channel by channel, narrows pixel by pixel."""
+    """Inverted residual block: pointwise expansion, depthwise and pointwise convolution."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int, expansion: int
@@ -79,7 +79,7 @@ class InvertedBlock(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """Convolution padded as TensorFlow does: where the padding is odd, more right and below."""
+    """Convolution with TensorFlow's "same" padding: odd padding is larger right and below."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int = 1
@@ -103,7 +103,7 @@ class SameConv(nn.Conv2d):
 
 
 def load_imagenet_weights(network: EfficientNet, path: str | Path) -> None:
-    """Gives a network its weights of ImageNet, with their batch normalisation folded in.
+    """Loads ImageNet weights, with batch normalisation folded into the convolutions.
 
     Args:
         network: The network.

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.0 (Iandola et al. 2016): a small network that was taught what things are."""
+"""SqueezeNet 1.0 (Iandola et al. 2016), a small ImageNet classifier."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,11 +23,11 @@ _FIRES = {
     8: (384, 64, 256),
     9: (512, 64, 256),
 }
-_POOLED = (2, 5, 9)  # units that see a map of half the resolution
+_POOLED = (2, 5, 9)  # units after a pooling layer
 
 
 class SqueezeNet(nn.Module):
-    """The layers of SqueezeNet 1.0 up to one of its units, with random weights.
+    """SqueezeNet 1.0 up to one of its units, with random weights.
 
     Args:
         last: Number of the last unit, 2 to 9.
@@ -56,7 +56,7 @@ class SqueezeNet(nn.Module):
 
 
 class Fire(nn.Module):
-    """SqueezeNet's unit: few channels, then many by convolutions of two sizes."""
+    """Fire module: 1x1 reduction, then 1x1 and 3x3 expansion."""
 
     def __init__(self, in_channels: int, squeezed: int, expanded: int) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class Fire(nn.Module):
 
 
 def load_imagenet_weights(network: SqueezeNet, path: str | Path) -> None:
-    """Gives a network its weights of ImageNet.
+    """Loads ImageNet weights.
 
     Args:
         network: The network.
-        path: ``.npz`` of ``conv1.weight``, ``fire2.squeeze1x1.weight``, …; more is left alone.
+        path: ``.npz`` of ``conv1.weight``, ``fire2.squeeze1x1.weight``, …; others are ignored.
 
     Raises:
         InputError: If the file is missing or lacks a weight.

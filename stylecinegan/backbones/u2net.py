@@ -21,9 +21,9 @@ HEIGHTS = (7, 6, 5, 4)
 class U2Net(nn.Module):
     """U²-Net-p with any number of classes: 1.13 M weights, batch normalisation folded in.
 
-    Five residual U-blocks shrink the picture, a sixth is the bottom, five enlarge it again. A 3x3
-    convolution after each of the latter and the bottom gives a side output; a 1x1 convolution of
-    all side outputs, enlarged to the picture's size, gives the logits.
+    An encoder of five residual U-blocks, a bottleneck and a decoder of five. A 3x3 convolution of
+    the bottleneck and of each decoder stage gives a side output; a 1x1 convolution of all side
+    outputs, upsampled to the picture's size, gives the logits.
 
     Args:
         num_classes: Channels of every output.
@@ -53,7 +53,7 @@ class U2Net(nn.Module):
         return self.outputs(image)[0]
 
     def outputs(self, image: Tensor) -> list[Tensor]:
-        """Logits of the whole network and of its six side outputs, finest first.
+        """Logits of the network and of its six side outputs, fine to coarse.
 
         Returns:
             Seven maps ``[B, num_classes, H, W]``.
@@ -72,7 +72,7 @@ class U2Net(nn.Module):
 
 
 class ResidualUBlock(nn.Module):
-    """A U-shaped network of 3x3 convolutions whose input is added to its output (RSU-L).
+    """Residual U-block (RSU-L): a small U-Net of 3x3 convolutions with a skip connection.
 
     Args:
         height: Levels L; ``None`` for the dilated form of four levels that keeps the resolution
@@ -110,11 +110,11 @@ class ResidualUBlock(nn.Module):
 
 
 def load_sky_weights(network: U2Net, path: str | Path) -> None:
-    """Starts a network from public weights for skies.
+    """Initialises a network with public sky segmentation weights.
 
-    A network of one class becomes the public one. With more, class 0 is static, 1 sky, and all
-    logits but the sky's start at zero with a bias: ``softmax(0, s, b, …)`` is about
-    ``sigmoid(s)`` for the sky.
+    A network of one class becomes the public one, with logit s of the sky. With more, class 0 is
+    static and 1 sky, and the logits are (0, s, b, …) with a constant b = -3: the sky's probability
+    is about ``sigmoid(s)``.
 
     Args:
         network: The network.
@@ -146,12 +146,12 @@ def load_sky_weights(network: U2Net, path: str | Path) -> None:
 
 
 def _widen(value: Tensor, target: Tensor, *, is_fuse: bool) -> Tensor:
-    """Puts the weights of one class at class 1 of several."""
+    """Extends the weights of one class to several, of which it is class 1."""
     widened = torch.zeros_like(target)
     if value.ndim == 1:
         widened[1] = value[0]
         if is_fuse:
-            widened[2:] = -3.0  # classes that the public network does not know start as rare
+            widened[2:] = -3.0  # further classes are rare initially
     elif is_fuse:
         classes = len(target)
         for side in range(6):
@@ -164,7 +164,7 @@ def _widen(value: Tensor, target: Tensor, *, is_fuse: bool) -> Tensor:
 
 
 def _named_convolutions(network: U2Net) -> dict[str, nn.Module]:
-    """Convolutions by the names of the reference implementation."""
+    """Convolutions by their names in the reference implementation."""
     named: dict[str, nn.Module] = {"outconv": network.fuse}
     named |= {f"side{number}": side for number, side in enumerate(network.sides, 1)}
     stages = [(f"stage{number}", stage) for number, stage in enumerate(network.encoder, 1)]

@@ -1,4 +1,4 @@
-"""How the time and memory of a command grow with pixels and with frames."""
+"""Linear fits of a command's time over pixels and frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,14 +15,14 @@ _MARGIN = (60, 30, 70, 60)
 
 @dataclass(frozen=True)
 class Growth:
-    """The line that fits seconds best: fixed + per unit times x.
+    """Least-squares line ``seconds = fixed + per_unit · x``.
 
     Attributes:
-        fixed: Seconds that do not grow.
-        per_unit: Seconds of one unit of x.
-        explained: Share of the variance that the line explains, 1 for a line.
+        fixed: Seconds at x = 0.
+        per_unit: Seconds per unit of x.
+        explained: R², 1 for a line.
         steepening: Slope between the last two points over that between the first two: 1 is linear,
-            2 means that the last part cost twice as much a unit.
+            2 means that a unit costs twice as much in the last interval.
     """
 
     fixed: float
@@ -32,7 +32,7 @@ class Growth:
 
     @classmethod
     def fit(cls, x: Sequence[float], seconds: Sequence[float]) -> "Growth":
-        """Fits at least two points, each of another x."""
+        """Fits two or more points of different x."""
         order = np.argsort(np.asarray(x))
         amounts = np.asarray(x, np.float64)[order]
         times = np.asarray(seconds, np.float64)[order]
@@ -50,10 +50,10 @@ class Growth:
 
 
 def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Tensor:
-    """Draws seconds over pixels, frames and the like, a panel each, with the line that fits.
+    """Plots seconds over pixels, frames and the like, a panel each, with the fitted line.
 
     Args:
-        curves: x and seconds by what x is called.
+        curves: x and seconds by the name of x.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1].

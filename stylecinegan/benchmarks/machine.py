@@ -1,4 +1,4 @@
-"""What a time was measured on."""
+"""Description of the machine that times are measured on."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import torch
 
 
 def describe_machine(device: torch.device) -> dict[str, str | float]:
-    """Names processor, cores, threads, PyTorch, load and, where one computes, the GPU."""
+    """Describes processor, cores, threads, PyTorch, load and, if one is used, the GPU."""
     description: dict[str, str | float] = {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))

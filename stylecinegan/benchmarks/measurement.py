@@ -1,4 +1,4 @@
-"""Times contestants that take turns in one process, and their peak memory."""
+"""Times and peak memory of alternatives that are run in turns."""
 
 import math
 import statistics
@@ -18,15 +18,15 @@ SHORTEST_TIMING = 0.05
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way of doing a job.
+    """One of several implementations that are compared.
 
     Attributes:
         name: Its row in the table.
-        run: Does the job.
-        units: How many units (frames, pictures) one run makes; times are given for one.
-        bytes_moved: Bytes that one run has to read and write at least, where that is told.
-        peak_bytes: Gives the peak memory of the last run where the run is another process, which
-            also is not warmed up.
+        run: Runs it.
+        units: Number of units (frames, pictures) per run; times are per unit.
+        bytes_moved: Least number of bytes that a run reads and writes, if known.
+        peak_bytes: Returns the peak memory of the last run if it is a process of its own, which is
+            not warmed up.
         is_baseline: Whether the others are compared with it.
     """
 
@@ -40,12 +40,12 @@ class Contestant:
 
 @dataclass
 class Measurement:
-    """What was measured of a contestant.
+    """Measurements of a contestant.
 
     Attributes:
         contestant: The contestant.
-        seconds: Time of one unit, one entry a timing.
-        peak_bytes: Peak memory of a run, or ``None`` where it cannot be told.
+        seconds: Time per unit, one entry per timing.
+        peak_bytes: Peak memory of a run, or ``None`` if unknown.
     """
 
     contestant: Contestant
@@ -69,14 +69,14 @@ class Measurement:
 def measure(
     contestants: Sequence[Contestant], device: torch.device, *, repeats: int, budget_s: float
 ) -> list[Measurement]:
-    """Lets contestants take turns, so that a machine that slows down slows all of them.
+    """Runs contestants in turns, so that a change in the machine's speed affects all of them.
 
     Args:
         contestants: At least two.
-        device: Where they compute; a GPU is waited for before the clock is read.
-        repeats: Timings of each contestant …
-        budget_s: … but no more than fit into this many seconds for each, and at least one. The
-            fewer timings of a slow contestant are spread over the rounds.
+        device: Device that they run on; a GPU is synchronised before the clock is read.
+        repeats: Number of timings of each contestant …
+        budget_s: … as far as they fit into this number of seconds, at least one. Those of a slow
+            contestant are spread evenly over the rounds.
 
     Raises:
         InputError: If there is only one contestant.
@@ -93,7 +93,7 @@ def measure(
             run, units = measurement.contestant.run, measurement.contestant.units
             seconds = _time(run, counts[index], device)
             measurement.seconds.append(seconds / units)
-            if round_number == 0:  # every contestant's first turn tells how many it can have
+            if round_number == 0:  # the first turn determines the number of turns
                 fit = int(budget_s / max(seconds * counts[index], 1e-9))
                 turns[index] = min(repeats, max(1, fit))
             if measurement.contestant.peak_bytes is not None:
@@ -103,14 +103,14 @@ def measure(
 
 
 def _has_turn(round_number: int, turns: int, repeats: int) -> bool:
-    """Whether one of so many turns, spread evenly, falls into a round; the first always does."""
+    """Whether one of a number of evenly spread turns falls into a round; the first does."""
     return round_number == 0 or (
         -(-round_number * turns // repeats) < -(-(round_number + 1) * turns // repeats)
     )
 
 
 def _warm_up(measurement: Measurement, device: torch.device) -> int:
-    """Runs a contestant once or twice for its peak memory; returns its runs in one timing."""
+    """Measures peak memory in one or two runs; returns the number of runs per timing."""
     contestant = measurement.contestant
     if contestant.peak_bytes is not None:
         return 1
@@ -127,7 +127,7 @@ def _peak_and_time(run: Callable[[], object], device: torch.device) -> tuple[int
 
 
 def _time(run: Callable[[], object], count: int, device: torch.device) -> float:
-    """Seconds of one of ``count`` runs in a row."""
+    """Mean seconds of ``count`` runs in a row."""
     _wait_for(device)
     start = time.perf_counter()
     for _ in range(count):
@@ -142,12 +142,11 @@ def _wait_for(device: torch.device) -> None:
 
 
 def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
-    """Lays measurements out as rows of a table.
+    """Rows of a table of measurements.
 
     Args:
-        measured: Contestants. One named ``"copy"`` tells the memory's bandwidth and is compared
-            with nothing.
-        unit: What the times are of, e.g. ``"frame"``.
+        measured: Measurements. One named ``"copy"`` is of the memory bandwidth and not compared.
+        unit: Name of the unit of the times, e.g. ``"frame"``.
     """
     baselines = [m for m in measured if m.contestant.is_baseline]
     copies = [m for m in measured if m.contestant.name == "copy"]
@@ -175,6 +174,6 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
 
 
 def _bandwidth(measurement: Measurement) -> float:
-    """Bytes a second."""
+    """Bytes per second."""
     assert measurement.contestant.bytes_moved is not None
     return measurement.contestant.bytes_moved / (measurement.median * measurement.contestant.units)

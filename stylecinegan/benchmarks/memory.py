@@ -1,4 +1,4 @@
-"""Peak memory: of a run in this process, and of a command in its own."""
+"""Peak memory of a call in this process and of a command in a process of its own."""
 
 import ctypes
 import gc
@@ -12,23 +12,23 @@ import torch
 from stylecinegan.errors import InputError
 
 _LOOK_EVERY = 0.02
-"""Seconds between looks at a running command's memory."""
+"""Seconds between samples of a running command's memory."""
 
 _RESET = Path("/proc/self/clear_refs")
 
 
 def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
-    """Runs something and tells how far memory rose above where it stood.
+    """Peak memory of a call above the level before it.
 
-    On a GPU PyTorch's allocator counts; on a CPU Linux's mark of the highest resident memory is
-    set back before the run and read after it, which sees every library's buffers.
+    On a GPU by PyTorch's allocator; on a CPU by Linux's peak resident memory, which is reset before
+    the call and includes the buffers of all libraries.
 
     Args:
-        run: What is run; what it returns is let go.
-        device: Where it computes.
+        run: The call; its result is discarded.
+        device: Device that it runs on.
 
     Returns:
-        Bytes, or ``None`` where the system has no such mark.
+        Bytes, or ``None`` if the system does not provide the figure.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -49,10 +49,9 @@ def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
 
 
 def _peak_of_process(process: subprocess.Popen) -> int | None:
-    """Waits for a process to end and tells its highest resident memory in bytes.
+    """Waits for a process to end; returns its peak resident memory in bytes.
 
-    The figure that the system hands out at the end (``wait4``) cannot be taken: it also counts
-    what this process held when it started the other.
+    Not by ``wait4``, whose figure includes the memory of this process at the fork.
     """
     peak = None
     while True:
@@ -65,7 +64,7 @@ def _peak_of_process(process: subprocess.Popen) -> int | None:
 
 
 def _status(name: str, process: int | str = "self") -> int | None:
-    """A figure of a process in bytes; ``None`` where there is none, as of one that has ended."""
+    """A figure of a process in bytes; ``None`` if there is none, e.g. after its end."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -75,7 +74,7 @@ def _status(name: str, process: int | str = "self") -> int | None:
 
 
 def _give_back_freed_memory() -> None:
-    """What the heap holds without need would hide as much of the next run's rise."""
+    """Returns free heap memory to the system, which would hide part of the next increase."""
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -84,15 +83,15 @@ def _give_back_freed_memory() -> None:
 
 
 class Command:
-    """A command that is run as a process of its own.
+    """A command in a process of its own.
 
     Args:
         arguments: Program and arguments.
         folder: Working folder.
 
     Attributes:
-        peak_bytes: Highest resident memory of the last run, without processes that it started;
-            ``None`` where the system does not tell.
+        peak_bytes: Peak resident memory of the last run, without its child processes; ``None`` if
+            the system does not provide it.
     """
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:

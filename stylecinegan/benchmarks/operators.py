@@ -18,11 +18,10 @@ def splat_contestants(
     """Joint splatting of one map: reference, ``index_add_``, native, and a copy.
 
     Args:
-        image: What is splatted, ``[B, C, H, W]``.
+        image: Map to splat, ``[B, C, H, W]``.
         from_start: F(0→t), ``[B, 2, H, W]``.
         from_end: F(N→t), likewise.
-        copy_bytes: Size of the copy that the memory's bandwidth is measured with; beyond the
-            caches.
+        copy_bytes: Size of the copy that measures the memory bandwidth; larger than the caches.
     """
     batch, channels, height, width = image.shape
     # Feature and displacements are read once; the blend and its two shares are written once.

@@ -1,4 +1,4 @@
-"""Joint splatting as it is commonly written in PyTorch: what a compiled operator is to beat."""
+"""Joint splatting as commonly written in PyTorch, the baseline of the compiled operator."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ def plain_joint_splat(
         progress: t/N.
 
     Returns:
-        ``[1, C, H, W]``, zero where nothing lands.
+        ``[1, C, H, W]``, zero where no source arrives.
     """
     values = torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1)
     start, end = (plain_splat(values, field) for field in (from_start, from_end))

@@ -1,4 +1,4 @@
-"""What the authors' inference release does for a frame, written anew: the baseline of speed."""
+"""The released inference procedure, rewritten as the baseline of speed."""
 
 import torch
 import torch.nn.functional as F
@@ -17,14 +17,13 @@ RELEASED_FIRST_RGB_LAYER = 12
 
 
 class ReleasedProcedure:
-    """Renders every frame from the start, as the release does.
+    """Renders every frame from scratch, as the released code does.
 
     For each frame the motion is integrated from frame 0 and from frame N (N steps together, N²
     for the loop) on a map that is wider by 3/8 of the side on each edge; the generator runs again
-    from D^10; and features of up to 512 channels, padded by as much, are splatted. Where the
-    release is slower than it need be for other reasons, this is not: the layers before D^10 are
-    left out. The release splats by a CUDA kernel in CuPy, which no CPU runs; here either our
-    compiled operators stand in for it or PyTorch's own operations. The formulas are those of
+    from D^10; and features of up to 512 channels, padded by as much, are splatted. Its run
+    of the layers before D^10, which nothing needs, is left out. The release splats by a CUDA kernel
+    in CuPy; here compiled operators or PyTorch's own operations take its place. The formulas are those of
     ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
     sampling="nearest", period=num_frames - 1)``.
 
@@ -36,7 +35,7 @@ class ReleasedProcedure:
         mask: S, ``[1, 1, H, W]``.
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
         num_frames: N.
-        sampling: How the motion is read between pixels.
+        sampling: Interpolation of the motion between pixels.
         use_compiled: Splat, integration and resizing are our compiled operators; else they are
             written in PyTorch, the splat with ``index_add_``.
     """
@@ -122,6 +121,6 @@ class ReleasedProcedure:
 
 
 def _widen(field: Tensor) -> Tensor:
-    """Reflects a map beyond its edges by 3/8 of its sides."""
+    """Pads a map by reflection with 3/8 of its sides."""
     rows, columns = field.shape[2] * 3 // 8, field.shape[3] * 3 // 8
     return F.pad(field, (columns, columns, rows, rows), mode="reflect")

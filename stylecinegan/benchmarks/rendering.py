@@ -1,4 +1,4 @@
-"""Contestants in rendering a loop's frames."""
+"""Contestants in rendering the frames of a loop."""
 
 import itertools
 from collections import deque
@@ -16,12 +16,12 @@ from stylecinegan.warping.settings import Warping
 
 @torch.no_grad()
 def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inversion:
-    """Features of the photo's size from a random D^10: rendering takes as long as with a real one.
+    """Features of the photo's size from a random D^10; rendering takes the same time.
 
     Args:
-        model: Has the generator.
+        model: The model; its generator is used.
         photo: ``[1, 3, H, W]``; sides divisible by 32.
-        seed: Fixes the features.
+        seed: Seed of D^10.
     """
     generator = model.generator
     random = torch.Generator().manual_seed(seed)
@@ -39,8 +39,8 @@ def render_contestants(
 ) -> list[Contestant]:
     """One frame: the released procedure twice, and ours unfolded, folded and with all additions.
 
-    The fast ones render whole loops, so that each frame bears its share of the integration; of
-    the slow ones each run is the next frame.
+    The fast ones render whole loops, so that times include the integration of the motion; a run of
+    the slow ones is a single frame.
 
     Args:
         model: Its generator renders.

@@ -1,4 +1,4 @@
-"""Contestants in training: the same task in several types of arithmetic."""
+"""Contestants in training: the same task with several compute dtypes."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -9,7 +9,7 @@ from stylecinegan.benchmarks.measurement import Contestant
 
 
 class Task(Protocol):
-    """What is trained, as the training loop sees it."""
+    """Interface of a task to the training loop."""
 
     def step(self, batch: dict[str, Tensor]) -> Mapping[str, Tensor]:
         """Runs one optimisation step."""
@@ -20,7 +20,7 @@ def train_contestants(tasks: Mapping[str, Task], images: Tensor) -> list[Contest
     """One optimisation step, timed by the picture.
 
     Args:
-        tasks: By what they are called in the table; the first is what the others are compared with.
+        tasks: Tasks by their names in the table; the first is the baseline.
         images: A batch, ``[B, 3, S, S]`` in [-1, 1].
     """
 

@@ -1,4 +1,4 @@
-"""Matrices in 8 bits: a file of the same size holds twice the network."""
+"""8-bit quantisation of weights, half the size of half precision."""
 
 from collections.abc import Mapping
 
@@ -12,15 +12,15 @@ _LEVELS = 127
 
 
 def to_bytes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rounds the tensors of a module for a file.
+    """Quantises the tensors of a module for a file.
 
     Args:
         state: Tensors by name.
 
     Returns:
-        Matrices and kernels as int8 ``[C, …]``, whole multiples of a step that each output channel
-        has of its own, beside them ``NAME.steps``, half precision ``[C]``; vectors in half
-        precision where it holds them; all else as it is.
+        Matrices and kernels as int8 ``[C, …]`` with a step per output channel, ``NAME.steps`` in
+        half precision ``[C]``: ``W ≈ step · int8``. Vectors in half precision if it can represent
+        them; other tensors unchanged.
     """
     stored: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -40,10 +40,10 @@ def to_bytes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_bytes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Restores what :func:`to_bytes` rounded, in float32; other tensors pass.
+    """Restores the tensors of :func:`to_bytes`, in float32; other tensors are unchanged.
 
     Raises:
-        InputError: If a matrix of bytes lacks its steps.
+        InputError: If an int8 matrix lacks its steps.
     """
     restored = dict(state)
     for name, levels in state.items():

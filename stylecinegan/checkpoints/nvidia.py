@@ -1,7 +1,7 @@
 """NVIDIA's pickles: stylegan2-ada (TensorFlow), stylegan2-ada-pytorch and stylegan3.
 
-Those of PyTorch carry the source of their classes, which the original loader executes. Here the
-pickle is read with stand-ins; of a network only its tensors are kept.
+Those of PyTorch contain the source of their classes, which the original loader executes. Here
+classes are replaced by stand-ins, and only the tensors of a network are kept.
 """
 
 import io
@@ -27,10 +27,10 @@ _MAX_TENSORS, _MAX_DEPTH = 4096, 8
 
 
 class PersistentNetwork(StandIn):
-    """Any object that NVIDIA's persistence wrote; the source of its class is dropped.
+    """Any object of NVIDIA's persistence; the source of its class is dropped.
 
     Args:
-        meta: What ``_reconstruct_persistent_obj`` is called with.
+        meta: Argument of ``_reconstruct_persistent_obj``.
     """
 
     def __init__(self, meta: Any) -> None:
@@ -60,7 +60,7 @@ class PersistentNetwork(StandIn):
 
 
 class TensorFlowNetwork(StandIn):
-    """A network of stylegan2-ada's TensorFlow pickles."""
+    """A network in a TensorFlow pickle of stylegan2-ada."""
 
     class_name = "TensorFlow network"
 
@@ -68,7 +68,7 @@ class TensorFlowNetwork(StandIn):
         self._state: Mapping[str, Any] = {}
 
     def restore(self, state: Any) -> None:
-        """Takes in variables and components."""
+        """Sets variables and components."""
         self._state = state
 
     def tensors(self) -> dict[str, Tensor]:
@@ -95,7 +95,7 @@ _TF_TENSORS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
 
 
 def _pytorch_name(name: str) -> str | None:
-    """Renames a TensorFlow variable; those that only training needs have no counterpart."""
+    """PyTorch's name of a TensorFlow variable; those of training alone have none."""
     if name == "dlatent_avg":
         return "mapping.w_avg"
     if name == "synthesis/4x4/Const/const":
@@ -155,7 +155,7 @@ _KNOWN: Known = {
 
 
 def read(data: bytes) -> Any:
-    """Reads a pickle of NVIDIA's.
+    """Reads a pickle of NVIDIA.
 
     Args:
         data: The content of the file.
@@ -165,7 +165,7 @@ def read(data: bytes) -> Any:
         which is the averaged generator.
 
     Raises:
-        UnpicklingError: If it names anything else; the other errors of ``DAMAGED`` where it is
+        UnpicklingError: If it names anything else; the other errors of ``DAMAGED`` if it is
             damaged.
     """
     return RestrictedUnpickler(data, _KNOWN).load()

@@ -30,7 +30,7 @@ def save(
 ) -> None:
     """Writes the weights and the constructor's arguments of a module as safetensors.
 
-    The file appears under its name only when it is complete.
+    The file is written under a temporary name and renamed when complete.
 
     Args:
         path: Target, ``….safetensors``.
@@ -67,7 +67,7 @@ def _stored(tensor: Tensor, use_half: bool) -> Tensor:
 
 
 def is_own_file(path: str | Path) -> bool:
-    """Says whether a file is laid out as safetensors, whatever its name."""
+    """Whether a file has the safetensors format, whatever its name."""
     with Path(path).open("rb") as stream:
         start = stream.read(9)
     # The length of a JSON object, then the object.
@@ -125,10 +125,10 @@ def read_own_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str | Path) -> Module:
-    """Builds the module that a file describes, and gives it the file's weights.
+    """Builds the module that a file describes, with the file's weights.
 
-    What a file says of widths and depths may be absurd, so the constructor is held to the number
-    and the size of the tensors that are there.
+    Widths and depths in a file may be absurd, so the constructor may not allocate more tensors or
+    bytes than the file holds.
 
     Args:
         make: Calls the constructor.
@@ -146,7 +146,7 @@ def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str |
             module = make()
     except InputError:
         raise
-    # What a constructor raises for arguments that it was never meant to be called with.
+    # Errors of constructors for invalid arguments.
     except (
         LookupError,
         TypeError,
@@ -165,9 +165,9 @@ def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str |
 
 
 class _Allowance(TorchFunctionMode):
-    """Ends a constructor that asks for more than a file holds, before the memory is taken.
+    """Aborts a constructor that allocates more than a file holds, before the allocation.
 
-    The device "meta" would do as well, but takes seconds to import.
+    The device "meta" would serve as well, but takes seconds to import.
     """
 
     _FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
@@ -205,7 +205,7 @@ class _Allowance(TorchFunctionMode):
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
-    """Copies a state into a module; every name and shape must fit and every value be finite.
+    """Copies a state into a module; all names and shapes must fit and all values be finite.
 
     Raises:
         InputError: Naming the first missing, unexpected, misshapen or non-finite tensor.

@@ -1,4 +1,4 @@
-"""StyleGAN2 generators of every layout that the field holds, told by their keys."""
+"""StyleGAN2 generators in the file formats of several projects, recognised by their keys."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ NVIDIA_NETWORKS = (PersistentNetwork, TensorFlowNetwork)
 def load_generator(path: str | Path, mean: Tensor | None = None) -> Generator:
     """Loads a StyleGAN2 generator: ours, rosinality's, NVIDIA's, or the decoder of pSp and e4e.
 
-    Which it is, its resolution and its widths are read off names and shapes.
+    Format, resolution and widths are inferred from names and shapes.
 
     Args:
         path: The file.
@@ -51,7 +51,7 @@ def find_generator(content: Any, path: Path) -> tuple[str, dict[str, Tensor]] | 
     """Finds a generator in the content of a foreign file.
 
     Returns:
-        What the layout is called and the tensors under our names, or ``None``.
+        Name of the format and the tensors under our names, or ``None``.
     """
     if isinstance(content, tuple) and content and isinstance(content[-1], TensorFlowNetwork):
         return "StyleGAN2-ADA of TensorFlow", _from_nvidia(content[-1], path)
@@ -92,7 +92,7 @@ def read_mean(path: str | Path) -> Tensor:
 
 
 def _one_mean(value: Any, path: Path) -> Tensor:
-    """Takes ``[512]``, ``[1, 512]``, ``[18, 512]`` or ``[1, 18, 512]`` to ``[512]``."""
+    """Reduces ``[512]``, ``[1, 512]``, ``[18, 512]`` or ``[1, 18, 512]`` to ``[512]``."""
     check_tensors({"the mean latent code": value}, path)
     if value.ndim == 0 or value.numel() == 0:
         raise InputError(f"{path}: a mean latent code must be [512] or [18, 512], got a number")
@@ -105,7 +105,7 @@ def _one_mean(value: Any, path: Path) -> Tensor:
 
 
 def build_generator(state: dict[str, Tensor], path: Path, mean: Tensor | None) -> Generator:
-    """Builds the generator whose widths the tensors have, all under our names."""
+    """Builds the generator of tensors under our names; widths follow from their shapes."""
     check_tensors(state, path)
     num_blocks = sum(re.fullmatch(r"to_rgbs\.\d+\.bias", name) is not None for name in state)
     resolution = 2 ** (num_blocks + 1)
@@ -146,7 +146,7 @@ def _decoder(state: Mapping[Any, Any]) -> dict[str, Tensor]:
 def _renamed(
     state: Mapping[str, Tensor], rename: Callable[[str], str], path: Path
 ) -> dict[str, Tensor]:
-    """Puts tensors under our names; the fixed resampling filters are checked and left out."""
+    """Renames tensors to our names; fixed resampling filters are checked and dropped."""
     check_tensors(state, path)
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():

@@ -23,13 +23,13 @@ def read_pickle(path: str | Path) -> Any:
     """Reads a ``torch.save`` file or an NVIDIA pickle without executing anything of it.
 
     Args:
-        path: The file; what it is is decided by its content.
+        path: The file; its format is recognised by its content.
 
     Returns:
-        What was saved; networks of NVIDIA's pickles as stand-ins that hold their tensors.
+        The saved object; networks of NVIDIA's pickles as stand-ins that hold their tensors.
 
     Raises:
-        InputError: If the file is missing, too large, damaged, something else or names code.
+        InputError: If the file is missing, too large, damaged, of another format or names code.
     """
     path = Path(path)
     start = check_file(path)
@@ -65,7 +65,7 @@ def _why(error: BaseException) -> str:
 
 
 def check_file(path: Path) -> bytes:
-    """Checks that a checkpoint is a file that is worth reading.
+    """Checks that a file may be a checkpoint.
 
     Returns:
         Its first 512 bytes.
@@ -97,7 +97,7 @@ def check_file(path: Path) -> bytes:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuses what ``torch.save`` never writes: compression, places outside, wrong checksums."""
+    """Refuses archives unlike ``torch.save``'s: compressed, paths outside, wrong checksums."""
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is cut off: the end of the archive is missing")
     with zipfile.ZipFile(path) as archive:
@@ -115,12 +115,12 @@ def _check_archive(path: Path) -> None:
 
 
 def check_tensors(state: Mapping[Any, Any], source: str | Path) -> None:
-    """Checks that a state is tensors of numbers by name, and that they are not too large.
+    """Checks that a state maps names to numeric tensors of reasonable size.
 
-    A tensor of a few bytes can be strided to look like terabytes.
+    By its strides, a tensor of a few bytes of storage can have terabytes.
 
     Raises:
-        InputError: Naming the first that is not.
+        InputError: Naming the first invalid one.
     """
     total = 0
     for name, tensor in state.items():

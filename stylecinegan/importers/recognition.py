@@ -1,4 +1,4 @@
-"""Tells what a file of weights holds, whoever wrote it."""
+"""Recognition of networks in files of weights, ours and those of other projects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ FILE_NAMES: dict[type[nn.Module], str] = {
     MaskEnsemble: "mask.safetensors",
     MotionGenerator: "motion.safetensors",
 }
-"""What :meth:`stylecinegan.StyleCineGAN.load` calls the network of a class."""
+"""File names by class, as :meth:`stylecinegan.StyleCineGAN.load` expects them."""
 
 
 @dataclass(frozen=True)
 class Recognized:
-    """What a file holds.
+    """Network found in a file.
 
     Attributes:
-        layout: Who writes such files.
-        module: Its network.
-        file_name: What a model's folder calls it.
+        layout: Description of the file's format.
+        module: The network.
+        file_name: Name of such a file in a model's folder.
     """
 
     layout: str
@@ -47,17 +47,16 @@ class Recognized:
 
     @property
     def file_name(self) -> str:
-        """What a model's folder calls it."""
+        """Name of such a file in a model's folder."""
         return FILE_NAMES[type(self.module)]
 
 
 def recognize(path: str | Path, mean: Tensor | None = None) -> Recognized:
-    """Reads a network by the names and shapes of its tensors, not by the name of its file.
+    """Reads a network, recognised by the names and shapes of its tensors.
 
     Args:
         path: File, or folder of DatasetGAN's classifiers.
-        mean: The generator's mean latent code, ``[style_dim]``, for files that need it and hold
-            none.
+        mean: The generator's mean latent code, ``[style_dim]``, for files that lack it.
 
     Raises:
         InputError: If the file is missing, damaged or of an unknown kind.

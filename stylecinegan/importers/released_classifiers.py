@@ -1,4 +1,4 @@
-"""The classifiers that the authors released."""
+"""Released pixel classifiers of the authors and of DatasetGAN."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from stylecinegan.mask.ensemble import MaskEnsemble, PixelClassifier
 def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
     """Loads ``best_model_number_0.pth`` … (or DatasetGAN's ``model_0.pth`` …) as one ensemble.
 
-    Widths and classes are read off the tensors.
+    Widths and classes are inferred from the tensors.
 
     Args:
         directory: Folder of the files.
@@ -39,7 +39,7 @@ def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
 
 
 def make_ensemble(states: Mapping[Path, Mapping[str, Tensor]], source: str | Path) -> MaskEnsemble:
-    """Puts classifiers, as :func:`find_classifier` finds them, together by their files.
+    """Builds an ensemble of the classifiers of several files.
 
     Raises:
         InputError: If one is damaged or unlike the others.

@@ -1,4 +1,4 @@
-"""Encoders that others released: those of Feature-Style Encoder (Yao et al. 2022)."""
+"""Released encoders of Feature-Style Encoder (Yao et al. 2022)."""
 
 import re
 from collections.abc import Mapping
@@ -14,33 +14,19 @@ from stylecinegan.inversion.encoder import FeatureStyleEncoder
 _PREFIXES = {"conv.": "stem.", "content_layer.": "content.", "styles.": "styles."}
 
 
-def load_released_encoder(path: str | Path, mean: Tensor) -> FeatureStyleEncoder:
-    """Loads ``enc.pth.tar``, ``143_enc.pth`` or a training's ``checkpoint.pth``.
+def make_encoder(state: Mapping[str, Tensor], mean: Tensor, path: Path) -> FeatureStyleEncoder:
+    """Builds the encoder from the tensors that :func:`find_encoder` found.
 
     Args:
-        path: The file.
-        mean: The generator's mean latent code, ``[style_dim]``, which the file does not hold and
-            its codes are relative to.
+        state: The tensors.
+        mean: The generator's mean latent code, ``[style_dim]``, which the codes are relative to.
+        path: The file, for messages.
 
     Returns:
         The encoder in evaluation mode, on the CPU.
 
     Raises:
-        InputError: If the file is missing or damaged or its encoder predicts another layer than
-            D^10.
-    """
-    path = Path(path)
-    state = find_encoder(checkpoints.read_pickle(path))
-    if state is None:
-        raise InputError(f"{path} must hold a feature-style encoder (content_layer.), found none")
-    return make_encoder(state, mean, path)
-
-
-def make_encoder(state: Mapping[str, Tensor], mean: Tensor, path: Path) -> FeatureStyleEncoder:
-    """Builds the encoder of the tensors that :func:`find_encoder` found.
-
-    Raises:
-        InputError: If a tensor does not fit, or it predicts another layer than D^10.
+        InputError: If a tensor does not fit, or the encoder predicts another layer than D^10.
     """
     checkpoints.check_tensors(state, path)
     arguments = _arguments(state, path)
@@ -59,14 +45,14 @@ def find_encoder(content: Any) -> Mapping[str, Tensor] | None:
 
 
 def feature_index(state: Mapping[str, Tensor]) -> str:
-    """Tells k, the layer that replaces the generator's, from the shapes of the feature branch.
+    """Infers k, the index of the predicted layer, from the shapes of the feature branch.
 
     Returns:
-        ``"9"`` where it is D^10 (8 looks the same), else the values of k that fit.
+        ``"9"`` for D^10 (8 has the same shapes), else the values of k that fit.
     """
     inner = state["content_layer.1.weight"].shape[1]
     outer = state["content_layer.4.weight"].shape[0]
-    known = {
+    layers = {
         (256, 512): "5",
         (128, 512): "6 or 7",
         (64, 512): "9",
@@ -74,7 +60,9 @@ def feature_index(state: Mapping[str, Tensor]) -> str:
         (64, 128): "12 or 13",
         (64, 64): "14 or 15",
     }
-    return known.get((inner, outer), "9" if inner == state["conv.0.weight"].shape[0] else "unknown")
+    return layers.get(
+        (inner, outer), "9" if inner == state["conv.0.weight"].shape[0] else "unknown"
+    )
 
 
 def _arguments(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Motion generators that others released: the authors' and those of pix2pixHD."""
+"""Released motion generators: the authors' and those of pix2pixHD."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,7 @@ from stylecinegan.motion.generator import MotionGenerator
 def load_motion_generator(path: str | Path) -> MotionGenerator:
     """Loads a motion generator, ours (``.safetensors``) or a ``latest_net_G.pth``.
 
-    Widths and depths of a foreign file, and which of the two variants it is, are read off its
-    tensors.
+    Widths, depths and variant of a foreign file are inferred from its tensors.
 
     Args:
         path: The file.
@@ -38,15 +37,15 @@ def load_motion_generator(path: str | Path) -> MotionGenerator:
 
 
 def is_motion_generator(content: Any) -> bool:
-    """Says whether the content of a file is a generator of pix2pixHD."""
+    """Whether the content of a file is a generator of pix2pixHD."""
     return isinstance(content, Mapping) and getattr(content.get("model.1.weight"), "ndim", 0) == 4
 
 
 def make_motion_generator(state: Mapping[str, Tensor], path: Path) -> MotionGenerator:
-    """Builds the generator whose layers stand at the places of the tensors.
+    """Builds the generator, whose layers are numbered as in ``nn.Sequential``.
 
-    The stem ends with layer 3, and each downsampling takes three places. After the blocks an
-    upsampling of upstream, a transposed convolution, takes three places again; the authors'
+    The stem ends at number 3, and each downsampling takes three numbers. After the blocks, an
+    upsampling of pix2pixHD, a transposed convolution, takes three numbers as well; the authors'
     takes four, the first of which has no weights.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what a discriminator sees (DiffAugment, Zhao et al. 2020)."""
+"""Differentiable augmentation of a discriminator's input (DiffAugment, Zhao et al. 2020)."""
 
 import torch
 import torch.nn.functional as F
@@ -12,23 +12,23 @@ _CUTOUT = 1 / 2
 
 
 def draw_numbers(count: int, device: torch.device) -> Tensor:
-    """Draws what :func:`augment` wants, ``[count, 7]`` in [0, 1)."""
+    """Draws the random numbers of :func:`augment`, ``[count, 7]`` in [0, 1)."""
     return torch.rand(count, NUM_NUMBERS, device=device)
 
 
 def augment(image: Tensor, numbers: Tensor) -> Tensor:
     """Changes colours, shifts and cuts out a square, differentiably.
 
-    Applied to photos and samples alike, so the discriminator cannot learn few photos by heart and
-    the generator does not learn the changes.
+    Applied to photos and samples alike, so that the discriminator does not overfit to few photos
+    and the generator does not learn the augmentation.
 
     Args:
         image: ``[B, 3, H, W]`` in [-1, 1].
-        numbers: Fix the augmentation, ``[B, 7]`` in [0, 1): brightness, saturation, contrast,
-            shift down and right, place of the hole. Equal numbers change pictures equally.
+        numbers: Parameters of the augmentation, ``[B, 7]`` in [0, 1): brightness, saturation,
+            contrast, vertical and horizontal shift, vertical and horizontal position of the hole.
 
     Returns:
-        Pictures like ``image``; zero (grey) where nothing was or where the hole is.
+        Augmented pictures; zero (grey) in the hole and where no pixel is shifted to.
     """
     image = change_colors(image, numbers[:, :3])
     image = shift(image, numbers[:, 3:5])
@@ -46,7 +46,7 @@ def change_colors(image: Tensor, numbers: Tensor) -> Tensor:
 
 
 def shift(image: Tensor, numbers: Tensor) -> Tensor:
-    """Moves by whole pixels, at most an eighth of the sides; zeros come in."""
+    """Shifts by whole pixels, at most an eighth of the sides, with zero padding."""
     _, _, height, width = image.shape
     rows, row_margin = _shifted(height, numbers[:, 0])
     columns, column_margin = _shifted(width, numbers[:, 1])
@@ -66,7 +66,7 @@ def cut_out(image: Tensor, numbers: Tensor) -> Tensor:
 
 
 def _shifted(length: int, number: Tensor) -> tuple[Tensor, int]:
-    """Places in the padded picture that are read, ``[B, length]``, and the padding."""
+    """Source indices in the padded picture, ``[B, length]``, and the padding."""
     margin = round(length * _LARGEST_SHIFT)
     first = (number * (2 * margin + 1)).long().clamp(max=2 * margin)
     return first[:, None] + torch.arange(length, device=number.device), margin

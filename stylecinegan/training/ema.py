@@ -5,16 +5,16 @@ from torch import Tensor, nn
 
 
 class ExponentialMovingAverage(nn.Module):
-    """Average of a module's weights over the recent past, which samples better than the module.
+    """Exponential moving average of a module's weights, which samples better than the module.
 
-    The weight of what was halves every ``half_life`` images. Early on that would keep the random
-    start alive, so the half-life never exceeds ``ramp_up`` times the images seen so far
-    (StyleGAN2-ADA). Buffers are copied: they are statistics already, or constants.
+    ``θ̄ ← d θ̄ + (1 - d) θ`` with ``d = 0.5^(images / half_life)``. The half-life is at most
+    ``ramp_up`` times the number of images so far, so that the random initial weights are forgotten
+    early (StyleGAN2-ADA). Buffers are copied, as they are statistics already or constants.
 
     Args:
-        module: What is averaged; a copy of it becomes ``.module``.
-        half_life: In the unit that :meth:`update` counts, images or steps.
-        ramp_up: Fraction of the images seen so far, or ``None`` for the full half-life at once.
+        module: Module to average; ``.module`` is a copy of it.
+        half_life: In the unit of :meth:`update`, images or steps.
+        ramp_up: Bound of the half-life as a fraction of the images so far; ``None`` for no bound.
     """
 
     num_images: Tensor
@@ -31,7 +31,7 @@ class ExponentialMovingAverage(nn.Module):
         self._num_images = 0
 
     def decay(self, num_images: int) -> float:
-        """Returns the weight in [0, 1) that the past keeps in a step over so many images."""
+        """Returns d in [0, 1) for a step over a number of images."""
         half_life = self.half_life
         if self.ramp_up is not None:
             half_life = min(half_life, self._num_images * self.ramp_up)
@@ -39,10 +39,10 @@ class ExponentialMovingAverage(nn.Module):
 
     @torch.no_grad()
     def update(self, module: nn.Module, num_images: int = 1) -> None:
-        """Moves the average towards the module after a step.
+        """Updates the average after a step.
 
         Args:
-            module: The module that is trained.
+            module: The trained module.
             num_images: Images that the step used, over all processes; 1 counts steps instead.
         """
         weight = 1.0 - self.decay(num_images)

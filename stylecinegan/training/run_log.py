@@ -37,7 +37,7 @@ class RunLog:
         )
 
     def add(self, terms: dict[str, Tensor], batch: dict[str, Tensor]) -> None:
-        """Takes in the terms of a step, without waiting for the device."""
+        """Adds the terms of a step, without synchronising the device."""
         for name, term in terms.items():
             self._terms.setdefault(name, []).append(term.detach())
         self._num_images += len(next(iter(batch.values()))) * distributed.world_size()
@@ -77,7 +77,7 @@ class RunLog:
         """Writes pictures as one PNG file, and shows it in TensorBoard.
 
         Args:
-            name: What the pictures are.
+            name: Name of the pictures.
             images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
             step: Number of steps so far.
         """
@@ -87,7 +87,7 @@ class RunLog:
             self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Writes out what is left."""
+        """Flushes and closes the log."""
         self._bar.close()
         if self._writer:
             self._writer.close()
@@ -108,7 +108,7 @@ def save_grid(path: Path, images: Tensor) -> np.ndarray:
 
 
 def make_grid(images: Tensor, border: int = 2) -> Tensor:
-    """Lays pictures out in rows, about as many as columns.
+    """Arranges pictures in a grid, about square.
 
     Args:
         images: In [-1, 1], ``[B, 3, H, W]``.

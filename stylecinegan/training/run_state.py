@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _STATE_NAME = re.compile(r"state-(\d{8,})\.pt")
 _PLAIN_TYPES = (str, bytes, bool, int, float, type(None))
-# What torch.load raises for files that are cut short, empty, zeroed or not a state at all.
+# Errors of torch.load for files that are truncated, empty, zeroed or no state at all.
 _DAMAGE = (
     RuntimeError,
     ValueError,
@@ -46,22 +46,22 @@ def list_states(run_dir: Path) -> list[Path]:
 
 
 def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2) -> Path:
-    """Writes a state so that a power cut at any moment leaves the one before or this one whole.
+    """Writes a state atomically: a power cut leaves the previous or the new one intact.
 
     Args:
         run_dir: Folder of the run.
-        step: Number of steps behind the state.
+        step: Number of steps of the state.
         state: Plain containers, numbers, strings and tensors.
-        keep: Number of states that stay; older ones are deleted.
+        keep: Number of states to keep; older ones are deleted.
 
     Raises:
-        TrainingError: If a tensor in the state is not finite or the state cannot be written; what
-            is there stays as it is.
-        TypeError: If the state holds what could not be loaded again with ``weights_only=True``.
+        TrainingError: If a tensor in the state is not finite or the state cannot be written;
+            earlier states are kept.
+        TypeError: If the state could not be loaded again with ``weights_only=True``.
     """
     check_state(state)
     path = state_path(run_dir, step)
-    # One name for all steps: what a killed process leaves behind is overwritten, not collected.
+    # One name for all steps, so that the file of a killed process is overwritten.
     partial = run_dir / "state.pt.partial"
     try:
         with partial.open("wb") as file:
@@ -86,11 +86,11 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2
 
 @contextmanager
 def locked(run_dir: Path, *, patience: float = 15.0) -> Iterator[None]:
-    """Keeps a second training out of a run's folder; the lock leaves no file behind.
+    """Locks a run's folder against a second training; the lock leaves no file behind.
 
     Args:
         run_dir: Folder of the run.
-        patience: Seconds to wait: the readers of a process that was killed outlive it a little.
+        patience: Seconds to wait for the lock: data workers of a killed process outlive it.
 
     Raises:
         InputError: If another process is training there.
@@ -117,7 +117,7 @@ def locked(run_dir: Path, *, patience: float = 15.0) -> Iterator[None]:
 
 
 def load_latest_state(run_dir: Path) -> dict[str, Any] | None:
-    """Loads the newest state that is whole, or returns ``None`` where there is none yet.
+    """Loads the newest intact state; ``None`` if there is none yet.
 
     Raises:
         InputError: If there are states, but none can be read.
@@ -141,10 +141,10 @@ def load_latest_state(run_dir: Path) -> dict[str, Any] | None:
 
 
 def check_state(value: Any, name: str = "state") -> None:
-    """Makes sure that a state can be loaded again and is worth it.
+    """Checks that a state is finite and can be loaded again.
 
     Raises:
-        TrainingError: If a floating-point tensor is not finite, by its place in the state.
+        TrainingError: If a floating-point tensor is not finite, with its path in the state.
         TypeError: If a value is neither a plain container, number, string nor tensor.
     """
     if isinstance(value, Tensor):
@@ -174,7 +174,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Puts every random number generator back to what :func:`random_state` returned."""
+    """Restores every random number generator to a state of :func:`random_state`."""
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
@@ -193,7 +193,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut."""
+    """Makes a rename durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,10 @@ import math
 
 
 def cosine_rate(step: int, num_steps: int, num_warmup: int) -> float:
-    """Share of the peak learning rate: a linear rise, and half a cosine down to 1 %.
+    """Factor of the peak learning rate: linear warm-up, then half a cosine down to 1 %.
+
+    ``min(1, (step + 1) / num_warmup) · (0.01 + 0.99 (1 + cos(π u)) / 2)`` with
+    ``u = min(1, step / num_steps)``.
 
     Args:
         step: Steps taken so far.

@@ -18,20 +18,19 @@ _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Update:
-    """One optimiser's share of a training step: zero, accumulate, reduce, check, step.
+    """One optimiser's part of a training step: accumulate, average over processes, check, step.
 
-    Gradients are asked for by name (``torch.autograd.grad``), so a generator's update neither
-    computes nor leaves anything behind in the discriminator that it looks through. They lie in
-    one buffer, which makes the mean over all processes a single call after the backward pass:
-    unlike the hooks of DistributedDataParallel, it does not care how often or through which
-    double backward a loss came about.
+    Gradients are computed for given parameters only (``torch.autograd.grad``), so the update of a
+    generator neither computes nor accumulates gradients of the discriminator. They are views of one
+    buffer, averaged over all processes by a single call after the backward pass; unlike the hooks
+    of DistributedDataParallel, that works with several passes and double backward.
 
     Args:
-        parameters: What is trained.
-        optimizer: Optimiser of exactly these parameters. A fused one skips a bad step on the GPU,
-            without waiting for it.
-        precision: Type of the matrix products and convolutions inside the loss.
-        num_accumulate: Parts in which a batch is worked through; the step is that of the whole.
+        parameters: Parameters to train.
+        optimizer: Optimiser of exactly these parameters. A fused one skips a non-finite step on the
+            GPU without synchronisation.
+        precision: Compute dtype of the loss (autocast).
+        num_accumulate: Parts that a batch is split into; their gradients are averaged.
         max_skipped_in_a_row: Steps with a non-finite loss or gradient after which training stops.
     """
 
@@ -61,14 +60,14 @@ class Update:
 
     @property
     def num_skipped(self) -> int:
-        """Number of steps that were skipped because something was not finite."""
+        """Number of steps skipped because of non-finite losses or gradients."""
         return int(self._skipped[0])
 
     def __call__(self, loss: Loss, batch: Batch) -> dict[str, Tensor]:
         """Takes one optimisation step.
 
         Args:
-            loss: Gives the scalar to minimise and the named terms to log, for a part of the batch.
+            loss: Returns the scalar to minimise and the terms to log of a part of the batch.
             batch: Tensors that are split along their first dimension.
 
         Returns:
@@ -110,7 +109,7 @@ class Update:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what :meth:`state_dict` returned."""
+        """Restores a state of :meth:`state_dict`."""
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler and state["scaler"]:
             self._scaler.load_state_dict(state["scaler"])
@@ -139,10 +138,10 @@ class Update:
                 total.add_(gradient)
 
     def _step(self, buffer: Tensor) -> None:
-        """Steps the optimiser unless something is not finite.
+        """Steps the optimiser unless a gradient is not finite.
 
-        The mean over the processes spreads a non-finite value to all of them, so they agree
-        without a further message.
+        The mean over the processes propagates non-finite values to all of them, so all skip the
+        same steps.
         """
         for parameter, gradient in zip(self.parameters, self._gradients, strict=True):
             parameter.grad = gradient
@@ -166,7 +165,7 @@ class Update:
             self._stop_after_too_many()
 
     def _step_scaled(self, scaler: torch.amp.GradScaler, buffer: Tensor, bad: Tensor) -> Tensor:
-        """Steps under a loss scale; overflows while the scale finds its place are no failures."""
+        """Steps with a loss scale; overflows while the scale is adapted are no failures."""
         bad_loss = ~torch.isfinite(buffer[-1])
         buffer.mul_(torch.where(bad_loss, torch.nan, 1.0))
         at_lowest_scale = scaler.get_scale() <= 1

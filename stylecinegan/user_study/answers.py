@@ -1,4 +1,4 @@
-"""Reads the answers that participants of a user study saved."""
+"""Answers of the participants of a user study, read from their files."""
 
 import csv
 import json
@@ -16,13 +16,13 @@ CRITERIA = {"static consistency": "static_consistency", "motion quality": "motio
 
 @dataclass(frozen=True)
 class Score:
-    """What a participant gave one video.
+    """Score of one video by one participant.
 
     Attributes:
-        participant: Their code.
+        participant: Code of the participant.
         clip: The clip's name.
-        method: Who made the video.
-        criterion: Of :data:`CRITERIA`.
+        method: Method that made the video.
+        criterion: One of :data:`CRITERIA`.
         value: 1 (very bad) to 5 (very good).
     """
 
@@ -35,13 +35,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Preference:
-    """Which of two videos a participant chose.
+    """Choice between two videos by one participant.
 
     Attributes:
-        participant: Their code.
+        participant: Code of the participant.
         clip: The clip's name.
-        other: The method that ours was shown beside.
-        criterion: Of :data:`CRITERIA`.
+        other: The method that ours was compared with.
+        criterion: One of :data:`CRITERIA`.
         is_ours: Whether ours was chosen.
     """
 
@@ -60,7 +60,7 @@ class Answers:
         ours: Our method's name.
         methods: All methods' names, ours last.
         scores: In the order of the files.
-        preferences: Likewise.
+        preferences: In the order of the files.
     """
 
     ours: str
@@ -70,17 +70,17 @@ class Answers:
 
 
 def read_answers(study: str | Path, answers: str | Path) -> Answers:
-    """Reads saved answers and looks up whose videos they are about.
+    """Reads saved answers and resolves the methods of their videos.
 
-    A participant who saved twice, as JSON and as CSV or before the end, counts once.
+    Answers that a participant saved several times, e.g. as JSON and CSV, are counted once.
 
     Args:
-        study: What ``stylecinegan user_study`` wrote.
+        study: Folder written by ``stylecinegan user_study``.
         answers: Folder of the saved ``.json`` and ``.csv`` files, or one of them.
 
     Raises:
-        InputError: If there are no answers, or a file is damaged, belongs to another study,
-            or says something else than another file of the same participant.
+        InputError: If there are no answers, or a file is damaged, belongs to another study or
+            contradicts another file of the same participant.
     """
     key = _read_key(Path(study))
     rows: dict[tuple[str, str, frozenset[str]], dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""Builds the page of a user study from folders of videos (Sec. 4.1, Tables 2 and 3)."""
+"""Web page of a user study, built from folders of videos (Sec. 4.1, Tables 2 and 3)."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ PAGE_DIR = Path(__file__).with_name("page")
 KEY_FILE = "key.json"
 VIDEO_SUFFIXES = (".mp4", ".webm")
 CODECS = ("h264", "vp8", "vp9", "av1")
-"""What every browser plays."""
+"""Codecs that all browsers play."""
 
 PHOTO_SIZE = 1024
-"""Longer side of the photos on the page, in pixels: phones load them over the air."""
+"""Longer side of the photos on the page, in pixels; larger ones load slowly on phones."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Study:
     """A study that was built.
 
     Attributes:
-        page_dir: What participants need: any web server, or a folder on a device, will do.
-        num_questions: For each participant.
+        page_dir: Folder of the page, for any web server or opened directly from disk.
+        num_questions: Number of questions to each participant.
     """
 
     page_dir: Path
@@ -52,27 +52,27 @@ def build_study(
     seed: int = 0,
     title: str = "Which cinemagraph is better?",
 ) -> Study:
-    """Writes the page, and the key that says which video is whose.
+    """Writes the page, and the key with the method of each video.
 
-    As in the paper: every method's video of some clips is scored 1 to 5, and on other clips ours
-    is shown beside each other method's. Both ask for static consistency and motion quality, beside
-    the photo. The seed chooses the clips; the page shows each participant an order and sides of
-    their own. File names on the page tell nothing.
+    As in the paper: on some clips the videos of all methods are scored from 1 to 5, on others ours
+    is compared with each other method, both by static consistency and motion quality and next to
+    the photo. The page randomises order and sides for each participant. File names on the page do
+    not reveal the method.
 
     Args:
-        videos: Folder with one folder for each method, whose name it bears, of ``.mp4`` or
-            ``.webm`` files under the clips' names.
-        photos: Folder or zip file of the photos under the clips' names.
+        videos: Folder with a subfolder per method, named after it, of ``.mp4`` or ``.webm`` files
+            named after the clips.
+        photos: Folder or zip file of photos named after the clips.
         output_dir: Where ``page/`` and ``key.json`` are written.
         ours: The method that the others are compared with.
-        num_scored: Clips to be scored.
-        num_paired: Clips to be compared side by side, others than the scored ones.
-        seed: Decides which clips.
-        title: Of the page.
+        num_scored: Number of clips to score.
+        num_paired: Number of further clips to compare side by side.
+        seed: Seed of the choice of clips.
+        title: Title of the page.
 
     Raises:
-        InputError: If methods, clips or photos are missing, browsers would not play a video, or
-            there is a study in ``output_dir`` already.
+        InputError: If methods, clips or photos are missing, a video has a codec that browsers do
+            not play, or ``output_dir`` holds a study already.
     """
     output_dir = Path(output_dir)
     if (output_dir / KEY_FILE).exists():
@@ -110,7 +110,7 @@ def build_study(
     contents = {"study": study, "ours": ours, "methods": list(methods), "videos": key}
     with reporting_write_errors(output_dir):
         (page_dir / "study.js").write_text(f"const STUDY = {json.dumps(page)};\n", "utf-8")
-        # Last: its presence says that the study is complete.
+        # Last, as its presence marks the study as complete.
         (output_dir / KEY_FILE).write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
     return Study(page_dir, len(questions))
 
@@ -137,7 +137,7 @@ def _score(shown: Mapping[str, str]) -> list[dict[str, object]]:
 
 
 def _compare(shown: Mapping[str, str], ours: str) -> list[dict[str, object]]:
-    # Sorted, so that the page's source does not tell which one is ours.
+    # Sorted, so that the page's source does not reveal which one is ours.
     return [
         {"task": "pair", "videos": sorted([shown[ours], video])}
         for method, video in shown.items()

@@ -1,4 +1,4 @@
-"""Tables 2 and 3: what the participants of a user study answered."""
+"""Tables 2 and 3: scores and preferences of a user study."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ PAPER_SCORES = {
     "T2C": (3.75, 0.69, 2.96, 0.66),
     "Ours": (4.37, 0.18, 3.86, 0.53),
 }
-"""Of Table 2: mean and ± of static consistency, then of motion quality."""
+"""Table 2 of the paper: mean and ± of static consistency, then of motion quality."""
 
 PAPER_PREFERENCES = {
     "vs AL": (99.35, 92.81),
@@ -28,12 +28,12 @@ PAPER_PREFERENCES = {
     "vs DL": (94.77, 84.97),
     "vs T2C": (77.78, 73.86),
 }
-"""Of Table 3: ours chosen, in percent, by static consistency and by motion quality."""
+"""Table 3 of the paper: preference for ours in percent, by static consistency and motion."""
 
-# The paper gives 4.37 ± 0.18, which whole points cannot have: the standard deviation of points
-# with that mean is 0.48 at least. So its ± is one of means, but of which it does not say.
+# The paper gives 4.37 ± 0.18. Single scores, which are integers, of that mean have a standard
+# deviation of at least 0.48, so its ± is that of means; it does not state over which units.
 SPREADS = {"over participants": "participant", "over clips": "clip"}
-"""What the means are of whose standard deviation is given."""
+"""Units whose means the standard deviations are computed from."""
 
 
 def measure_scores(
@@ -44,21 +44,21 @@ def measure_scores(
     answers: str | Path,
     adjustment: Adjustment = "holm",
 ) -> Table:
-    """Table 2: mean ± standard deviation of the scores, and whether the methods differ.
+    """Table 2: mean ± standard deviation of the scores, and tests of their differences.
 
     The ± is the sample standard deviation of the participants' means, and of the clips' means.
-    The Kruskal-Wallis test and Dunn's test of all pairs, both with the correction for ties, are
-    over the single scores, as if a participant's were independent of each other.
+    The Kruskal-Wallis test and Dunn's test of all pairs, both with correction for ties, treat all
+    single scores as independent.
 
     Args:
-        model: Of no use here.
-        output_dir: Of no use here.
-        study: What ``stylecinegan user_study`` wrote.
+        model: Not used.
+        output_dir: Not used.
+        study: Folder written by ``stylecinegan user_study``.
         answers: Folder of the participants' files, or one of them.
-        adjustment: Of Dunn's p-values for the number of pairs.
+        adjustment: Adjustment of Dunn's p-values for multiple comparisons.
 
     Returns:
-        The table, with one detail a score.
+        The table, with one detail per score.
 
     Raises:
         InputError: If the answers cannot be used or a method has no score.
@@ -92,16 +92,16 @@ def measure_scores(
 def measure_preferences(
     model: StyleCineGAN | None, output_dir: Path, *, study: str | Path, answers: str | Path
 ) -> Table:
-    """Table 3: how often ours was preferred side by side, in percent.
+    """Table 3: preference for ours in side-by-side comparisons, in percent.
 
     Args:
-        model: Of no use here.
-        output_dir: Of no use here.
-        study: What ``stylecinegan user_study`` wrote.
+        model: Not used.
+        output_dir: Not used.
+        study: Folder written by ``stylecinegan user_study``.
         answers: Folder of the participants' files, or one of them.
 
     Returns:
-        The table, with one detail a choice.
+        The table, with one detail per choice.
 
     Raises:
         InputError: If the answers cannot be used or nothing was compared.

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from stylecinegan.errors import InputError
-from stylecinegan.importers.released_encoder import feature_index, load_released_encoder
+from stylecinegan.importers.recognition import recognize
+from stylecinegan.importers.released_encoder import feature_index
 from tests.importers.encoder_files import checkpoint, trained_encoder
 
 
@@ -12,7 +13,7 @@ def test_an_encoder_of_others_computes_the_same_and_adds_the_mean(tmp_path, is_t
     content = checkpoint(original) if is_training_state else original.state_dict()
     torch.save(content, tmp_path / "enc.pth.tar")
     mean = torch.linspace(-1, 1, 16)
-    encoder = load_released_encoder(tmp_path / "enc.pth.tar", mean)
+    encoder = recognize(tmp_path / "enc.pth.tar", mean).module
     assert encoder.arguments["depths"] == [2, 2, 2, 2]
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.no_grad():
@@ -41,7 +42,7 @@ def test_an_encoder_of_another_layer_is_refused(tmp_path):
     state["content_layer.4.weight"] = torch.zeros(256, 32, 3, 3)
     torch.save(state, tmp_path / "enc.pth")
     with pytest.raises(InputError, match=r"k = 10 or 11, wanted k = 9"):
-        load_released_encoder(tmp_path / "enc.pth", torch.zeros(16))
+        recognize(tmp_path / "enc.pth", torch.zeros(16))
 
 
 def test_a_tensor_that_is_missing_is_named(tmp_path):
@@ -49,4 +50,4 @@ def test_a_tensor_that_is_missing_is_named(tmp_path):
     del state["block_2.1.prelu.weight"]
     torch.save(state, tmp_path / "enc.pth")
     with pytest.raises(InputError, match=r"lacks the tensor blocks\.1\.1\.prelu\.weight \[12\]"):
-        load_released_encoder(tmp_path / "enc.pth", torch.zeros(16))
+        recognize(tmp_path / "enc.pth", torch.zeros(16))

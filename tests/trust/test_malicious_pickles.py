@@ -13,7 +13,6 @@ from stylecinegan import checkpoints, io
 from stylecinegan.errors import InputError
 from stylecinegan.importers.recognition import recognize
 from stylecinegan.importers.released_classifiers import load_released_ensemble
-from stylecinegan.importers.released_encoder import load_released_encoder
 from stylecinegan.importers.released_motion import load_motion_generator
 from stylecinegan.io.motion_pth import read_motion_pth
 from stylecinegan.training.run_state import load_latest_state
@@ -64,7 +63,7 @@ def load_all_ways(kind, path):
     if kind == "generator":
         checkpoints.load_generator(path)
     elif kind == "encoder":
-        load_released_encoder(path, torch.zeros(8))
+        recognize(path, torch.zeros(8))
     elif kind == "classifier":
         path.rename(path.with_name("model_0.pth"))
         load_released_ensemble(path.parent)
