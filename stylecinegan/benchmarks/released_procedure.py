@@ -23,9 +23,9 @@ class ReleasedProcedure:
     for the loop) on a map that is wider by 3/8 of the side on each edge; the generator runs again
     from D^10; and features of up to 512 channels, padded by as much, are splatted. Its run
     of the layers before D^10, which nothing needs, is left out. The release splats by a CUDA kernel
-    in CuPy; here compiled operators or PyTorch's own operations take its place. The formulas are those of
-    ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
-    sampling="nearest", period=num_frames - 1)``.
+    in CuPy; here compiled operators or PyTorch's own operations take its place. The formulas are
+    those of ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12,
+    use_folding=False, sampling="nearest", period=num_frames - 1)``.
 
     Args:
         generator: The generator.
