@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -120,6 +120,7 @@ def _reads_as_data(value: str) -> bool:
         override = OverridesParser.create().parse_override(f"key={value}")
     except HydraException:
         return False
-    if override.is_choice_sweep():
-        return not any(isinstance(choice, str | QuotedString) for choice in override.value().list)
-    return override.is_sweep_override() or not isinstance(override.value(), str)
+    value_read = override.value()
+    if isinstance(value_read, ChoiceSweep):
+        return not any(isinstance(choice, str | QuotedString) for choice in value_read.list)
+    return not isinstance(value_read, str)
