@@ -207,6 +207,7 @@ def test_the_operator_keeps_the_rules_of_torch_library(device):
         pyramid.rest,
         pyramid.mask,
         (10, 80, 20, 90),
+        pyramid._losses,
     )
     # Sums of atomic additions differ in their last bits.
     checks = ("test_schema", "test_faketensor") if device == "cuda" else None

@@ -3,6 +3,7 @@
 
 #include "displacement.cuh"
 #include "frame.h"
+#include "sharpness.h"
 
 namespace stylecinegan {
 
@@ -14,6 +15,7 @@ struct LevelView {
   const float* from_start;
   const float* from_end;
   int64_t field_height, field_width;
+  float loss_x, loss_y;
 
   __device__ float displacement(const float* field, int64_t axis, int64_t row, int64_t column)
       const {
@@ -49,13 +51,15 @@ __global__ void warp_level_kernel(
   }
   const float* field = is_end ? level.from_end : level.from_start;
   const Box& box = level.box;
-  const float x = column - box.left + level.displacement(field, 0, source_row, source_column);
-  const float y = row - box.top + level.displacement(field, 1, source_row, source_column);
+  const float dx = level.displacement(field, 0, source_row, source_column);
+  const float dy = level.displacement(field, 1, source_row, source_column);
+  const float x = column - box.left + dx, y = row - box.top + dy;
+  const float factor = sharpness_factor(dx, dy, level.loss_x, level.loss_y);
   visit_corners(x, y, box.height(), box.width(), [&](int64_t at, float corner, float, float) {
     const float share = corner * scale;
-    atomicAdd(sums + 4 * at, share * colour.x);
-    atomicAdd(sums + 4 * at + 1, share * colour.y);
-    atomicAdd(sums + 4 * at + 2, share * colour.z);
+    atomicAdd(sums + 4 * at, share * (factor * colour.x));
+    atomicAdd(sums + 4 * at + 1, share * (factor * colour.y));
+    atomicAdd(sums + 4 * at + 2, share * (factor * colour.z));
     atomicAdd(sums + 4 * at + 3, share * colour.w);
     if (!is_end) {
       atomicAdd(start_weights + at, share * colour.w);
@@ -216,7 +220,8 @@ inline Tensor render_frame_on_cuda(const Frame& frame) {
     const Tensor start_weights = zeros(frame.rest, {splatted.height(), splatted.width()});
     const LevelView warp{
         reinterpret_cast<const float4*>(data_of<float>(frame.levels[level])), extent, splatted,
-        from_start, from_end, frame.field_height(), frame.field_width()};
+        from_start, from_end, frame.field_height(), frame.field_width(), frame.loss(level)[0],
+        frame.loss(level)[1]};
     const auto splat =
         launch_over(extent.source_height() * extent.source_width(), 2, frame.rest);
     warp_level_kernel<<<splat.grid, kThreads, 0, splat.stream>>>(

@@ -28,6 +28,7 @@ struct Frame {
   float wavelength;  // of detail in pixels of its level; 0: contrast is left as it is
   Tensor rest, mask;  // [1, 3, H, W], [1, 1, H, W]; the frame is rest + mask times sum of levels
   Box box;  // outside it the mask is 0
+  Tensor losses;  // [levels, 2] on the CPU: of sharpness along x and y, see sharpness.h
 
   int64_t field_height() const { return from_start.size(2); }
   int64_t field_width() const { return from_start.size(3); }
@@ -45,6 +46,7 @@ struct Frame {
   bool is_coarse(const Extent& extent) const {
     return extent.source_height() * extent.source_width() < field_height() * field_width();
   }
+  const float* loss(int64_t level) const { return data_of<float>(losses) + 2 * level; }
   bool keeps_contrast(int64_t level) const { return wavelength > 0 && level > 0; }
 };
 
@@ -82,6 +84,10 @@ inline void check_frame(const Frame& frame) {
         "a level must be [H, W, 4] in float32");
   }
   STD_TORCH_CHECK(
+      is_float(frame.losses) && frame.losses.is_cpu() &&
+          frame.losses.numel() == 2 * static_cast<int64_t>(frame.levels.size()),
+      "the losses of sharpness must be [levels, 2] in float32 on the CPU");
+  STD_TORCH_CHECK(
       frame.from_start.dim() == 4 && frame.from_end.dim() == 4 && frame.from_start.size(0) == 1 &&
           frame.from_start.size(1) == 2 && frame.from_end.numel() == frame.from_start.numel() &&
           frame.from_end.size(3) == frame.field_width() && frame.border_rows >= 0 &&
@@ -107,13 +113,13 @@ Tensor render_frame(
     std::vector<Tensor> levels, const Tensor& from_start, const Tensor& from_end,
     std::vector<int64_t> border, double progress, double smallest_weight, bool fills_holes,
     bool edges_fade, double wavelength, const Tensor& rest, const Tensor& mask,
-    std::vector<int64_t> box) {
+    std::vector<int64_t> box, const Tensor& losses) {
   STD_TORCH_CHECK(border.size() == 2 && box.size() == 4, "a border takes 2 numbers, a box 4");
   const Frame frame{
       std::move(levels), contiguous(from_start), contiguous(from_end), border[0], border[1],
       static_cast<float>(progress), static_cast<float>(smallest_weight), fills_holes, edges_fade,
       static_cast<float>(wavelength), contiguous(rest), contiguous(mask),
-      {box[0], box[1], box[2], box[3]}};
+      {box[0], box[1], box[2], box[3]}, contiguous(losses)};
   check_frame(frame);
   return render(frame);
 }

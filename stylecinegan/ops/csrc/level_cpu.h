@@ -7,6 +7,7 @@
 
 #include "contrast.h"
 #include "displacement.h"
+#include "sharpness.h"
 
 namespace stylecinegan {
 
@@ -49,6 +50,14 @@ inline std::vector<std::array<Tensor, 2>> displacements_of(const Frame& frame) {
   return displacements;
 }
 
+SIMD_LOOP inline void find_sharpness(
+    const float* RESTRICT dx, const float* RESTRICT dy, int64_t count, float loss_x, float loss_y,
+    float* RESTRICT factors) {
+  for (int64_t i = 0; i < count; ++i) {
+    factors[i] = sharpness_factor(dx[i], dy[i], loss_x, loss_y);
+  }
+}
+
 // Warps one level. The blend is in the first three lanes of the canvas, without the loss of
 // contrast made up for; the last lane has the factor that does so, or -1 in a hole.
 class LevelWarp {
@@ -59,7 +68,9 @@ class LevelWarp {
         packed_(static_cast<const Colour*>(frame.levels[level].const_data_ptr())),
         start_(fields_of<float>(displacements[0], extent_)),
         end_(fields_of<float>(displacements[1], extent_)),
-        contrast_(frame, level, extent_) {}
+        contrast_(frame, level, extent_),
+        loss_x_(frame.loss(level)[0]),
+        loss_y_(frame.loss(level)[1]) {}
 
   // Returns whether there are holes.
   bool warp(const Canvas& canvas) const {
@@ -91,6 +102,7 @@ class LevelWarp {
         : band(std::min(kRowsOfBand, box.height()), box.width(), warp.extent_.source_width()),
           values(warp.extent_.source_width()),
           buffer(warp.start_[0].buffer_size()),
+          sharpness(warp.extent_.source_width()),
           start(kRowsOfBand * box.width()),
           total(box.width()),
           factors(box.width()),
@@ -102,7 +114,7 @@ class LevelWarp {
 
     Band<float, 4> band;
     std::vector<Colour> values;
-    std::vector<float> buffer, start, total, factors;
+    std::vector<float> buffer, sharpness, start, total, factors;
     Contrast::Rows contrast;
   };
 
@@ -113,7 +125,8 @@ class LevelWarp {
     for (int64_t y = 0; y < extent_.source_height(); ++y) {
       const auto row = field.row(y, part, memory.buffer.data());
       if (row.count > 0) {
-        memory.band.add(continued(row, memory.values.data()), row, scale);
+        const Colour* values = continued(row, memory.values.data());
+        memory.band.add(sharpened(row, values, memory), row, scale);
       }
     }
   }
@@ -134,6 +147,21 @@ class LevelWarp {
       values[i] = row[reflect(sources.column + i, extent_.width)];
     }
     return values;
+  }
+
+  // Colours that make up for landing between pixels; weights are left.
+  const Colour* sharpened(
+      const SourceRow<float>& sources, const Colour* values, Memory& memory) const {
+    if (loss_x_ == 0 && loss_y_ == 0) {
+      return values;
+    }
+    float* RESTRICT factors = memory.sharpness.data();
+    find_sharpness(sources.dx, sources.dy, sources.count, loss_x_, loss_y_, factors);
+    Colour* sharp = memory.values.data();
+    for (int64_t i = 0; i < sources.count; ++i) {
+      sharp[i] = values[i] * Colour{factors[i], factors[i], factors[i], 1.0f};
+    }
+    return sharp;
   }
 
   static void take_weights(const Colour* sums, int64_t width, float* RESTRICT weights) {
@@ -170,6 +198,7 @@ class LevelWarp {
   const Colour* packed_;
   std::vector<Field<float>> start_, end_;
   Contrast contrast_;
+  float loss_x_, loss_y_;
 };
 
 // Mean of what surrounds a hole, without other holes; 0 where there is nothing else.

@@ -141,7 +141,7 @@ STABLE_TORCH_LIBRARY(stylecinegan, library) {
   library.def(
       "render_frame(Tensor[] levels, Tensor from_start, Tensor from_end, int[] border, "
       "float progress, float smallest_weight, bool fills_holes, bool edges_fade, "
-      "float wavelength, Tensor rest, Tensor mask, int[] box) -> Tensor");
+      "float wavelength, Tensor rest, Tensor mask, int[] box, Tensor losses) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(stylecinegan, CPU, library) {

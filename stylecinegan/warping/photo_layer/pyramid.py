@@ -12,6 +12,7 @@ from stylecinegan.ops.splatting import runs_native
 from stylecinegan.warping.frame_warp import FrameWarp
 from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
 from stylecinegan.warping.photo_layer.levels import enlarge
+from stylecinegan.warping.photo_layer.sharpness import sharpness_loss, warp_sharply
 
 WAVELENGTH = 3.0
 """Typical wavelength of a band-pass level in its own pixels; its band is 2 to 4 pixels."""
@@ -30,7 +31,9 @@ class WarpedPyramid:
         rest: Static part of every frame, ``[1, 3, H, W]``.
         mask: S, ``[1, 1, H, W]``.
         use_contrast_preservation: Divides all levels but the first, which must have zero mean, by
-            the contrast that blending two textures keeps (:func:`contrast`).
+            the contrast that blending two textures keeps (:func:`contrast`), and multiplies their
+            sources by what landing between pixels takes (:func:`sharpness_gain
+            <stylecinegan.warping.photo_layer.sharpness.sharpness_gain>`).
         edges_fade: Upsamples coarser levels with zero padding, as the generator does, instead of
             replicated borders.
         between: The two pyramids that this one was interpolated from, and the second's weight.
@@ -87,7 +90,18 @@ class WarpedPyramid:
             self.rest,
             self.mask,
             self._box if use_box else (0, height, 0, width),
+            self._losses,
         )
+
+    @cached_property
+    def _losses(self) -> Tensor:
+        """Of sharpness, ``[levels, 2]``, on the CPU; 0 for the first level and without contrast."""
+        if self.between is not None:
+            return self.between[0]._losses
+        losses = [torch.zeros(2) for _ in self.levels]
+        if self.use_contrast_preservation:
+            losses[1:] = [sharpness_loss(level, self.mask).cpu() for level in self.levels[1:]]
+        return torch.stack(losses).float()
 
     @cached_property
     def _packed(self) -> list[Tensor]:
@@ -119,9 +133,14 @@ class WarpedPyramid:
         """The specification of the compiled operator, in PyTorch."""
         image: Tensor | None = None
         for number, (level, weight) in enumerate(zip(self.levels, self.weights, strict=True)):
-            warped, shares = warp(level, weight)
             if self.use_contrast_preservation and number > 0:
+                if warp.direction == "forward":
+                    warped, shares = warp_sharply(warp, level, weight, self._losses[number])
+                else:
+                    warped, shares = warp(level, weight)
                 warped = warped / contrast(warp, shares)
+            else:
+                warped, _ = warp(level, weight)
             image = warped if image is None else self._enlarge(image, warped) + warped
         assert image is not None
         return torch.addcmul(self.rest, self.mask, image).clamp_(-1.0, 1.0)

@@ -1,0 +1,100 @@
+"""What landing between pixels takes from detail, given back."""
+
+import torch
+from torch import Tensor
+
+from stylecinegan.warping.displacement import reflect
+from stylecinegan.warping.frame_warp import FrameWarp, fill_holes
+from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT, joint_splat
+from stylecinegan.warping.photo_layer.levels import shrink
+
+LARGEST_GAIN = 1.8
+"""Halfway between four pixels next to nothing is left of the finest grain: more would be noise."""
+
+
+def neighbour_correlation(level: Tensor, mask: Tensor) -> Tensor:
+    """Correlation of neighbouring values of a level of zero mean, where the mask is.
+
+    Args:
+        level: ``[1, 3, H, W]``.
+        mask: S, ``[1, 1, h, w]``, at least as large.
+
+    Returns:
+        Along rows (x) and along columns (y), ``[2]``, in [0, 1].
+    """
+    weight = shrink(mask, level.shape[2:])
+    found = []
+    for axis in (3, 2):
+        length = level.shape[axis] - 1
+        first, second = level.narrow(axis, 0, length), level.narrow(axis, 1, length)
+        both = weight.narrow(axis, 0, length) * weight.narrow(axis, 1, length)
+        power = (both * (first.square() + second.square())).sum().clamp(min=1e-12)
+        found.append(2.0 * (both * first * second).sum() / power)
+    return torch.stack(found).clamp(0.0, 1.0)
+
+
+def sharpness_loss(level: Tensor, mask: Tensor) -> Tensor:
+    """How much variance of a level lands between pixels at most: 2 (1 - ρ) along x and y, ``[2]``.
+
+    ρ is the :func:`neighbour_correlation`. A value that lands the share f of a pixel beside one is
+    split between two targets, each of which mixes neighbours by 1 - f and f. Of the variance of a
+    texture, 1 - 2 f (1 - f) (1 - ρ) is left along each axis.
+    """
+    return 2.0 * (1.0 - neighbour_correlation(level, mask))
+
+
+def sharpness_gain(displacement: Tensor, loss: Tensor) -> Tensor:
+    """Factor of sources that makes up for their bilinear weights; 1 where they land on pixels.
+
+    Args:
+        displacement: ``[1, 2, H, W]``, (x, y) in pixels of the level.
+        loss: Of the level, ``[2]``, see :func:`sharpness_loss`.
+
+    Returns:
+        ``[1, 1, H, W]``, from 1 to 1.8.
+    """
+    share = displacement - displacement.floor()
+    kept = 1.0 - loss.to(share).view(1, 2, 1, 1) * (share - share.square())
+    return kept.prod(dim=1, keepdim=True).clamp(min=LARGEST_GAIN**-2).rsqrt()
+
+
+def warp_sharply(
+    warp: FrameWarp, level: Tensor, weight: Tensor | None, loss: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Warps a level whose sources are multiplied by their :func:`sharpness_gain`.
+
+    The two ends of the loop move a source by different shares of a pixel, so each is warped alone.
+
+    Args:
+        warp: The frame's displacements, forward.
+        level: ``[1, 3, H, W]``.
+        weight: How much its sources count, ``[1, 1, H, W]``, by default 1.
+        loss: Of the level, ``[2]``.
+
+    Returns:
+        As :class:`~stylecinegan.warping.frame_warp.FrameWarp`: the warped level, and how much
+        frame 0 and frame N contributed.
+    """
+    height, width = level.shape[2:]
+    displacements = warp.displacements(height, width)
+    rows = (displacements[0].shape[2] - height) // 2
+    columns = (displacements[0].shape[3] - width) // 2
+    inner = (..., slice(rows, rows + height), slice(columns, columns + width))
+    weight = torch.ones_like(level[:, :1]) if weight is None else weight
+    # Sources beyond the border have gains of their own, which no mirrored index could read.
+    level, weight = (reflect(map_, (rows, columns)) for map_ in (level, weight))
+    sums, shares = [], []
+    for displacement, end in zip(displacements, (0.0, 1.0), strict=True):
+        sharp = level * sharpness_gain(displacement, loss)
+        ends = (displacement, displacement)
+        mean, both = joint_splat(sharp, weight, *ends, end, backend=warp.backend)
+        share = both.sum(dim=1, keepdim=True)[inner] * abs(1.0 - end - warp.progress)
+        sums.append(mean[inner] * share)
+        shares.append(share)
+    total = shares[0] + shares[1]
+    reached = total >= SMALLEST_WEIGHT
+    blended = torch.where(reached, (sums[0] + sums[1]) / torch.where(reached, total, 1.0), 0.0)
+    contributed = torch.cat(shares, dim=1)
+    if warp.use_hole_filling:
+        blended = fill_holes(blended, contributed)
+    return blended, contributed
