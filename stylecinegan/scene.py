@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from stylecinegan.appearance import StyleChange
@@ -145,7 +146,7 @@ class Scene:
         if self._mask is None:
             mask = self._given_mask
             if mask is None:
-                mask = self.prediction.mask
+                mask = self._with_falls(self.prediction.mask)
                 # Who corrects a prediction has seen it: it may be small, or empty for now.
                 is_corrected = any(painted is not None for painted in self._corrections.values())
                 if self._animate_all_if_small or not is_corrected:
@@ -279,6 +280,14 @@ class Scene:
             inversion=(lambda: self.inversion) if is_full_size else None,
             style=style,
         )
+
+    def _with_falls(self, mask: Tensor) -> Tensor:
+        """Adds falls that the classes take for rock to a predicted mask."""
+        if self._region == "sky":
+            return mask
+        falls = find_falls(self.photo, self.prediction.classes.probabilities)
+        # A mask's edge is steeper than the way from falling water to a pool.
+        return torch.maximum(mask, (2.5 * (falls.weight - 0.3)).clamp(0.0, 1.0))
 
     @property
     def _vote(self) -> Tensor | None:

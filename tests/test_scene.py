@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -154,3 +155,26 @@ def test_transparent_places_are_static_in_every_mask(drawn):
     frames = list(scene.animate(4).frames)
     for frame in frames:
         assert torch.equal(frame[..., 35:55], drawn.image[..., 35:55])
+
+
+def test_a_fall_that_the_classes_take_for_rock_moves_and_falls():
+    # White streaks between dark rocks, above a pool.
+    rng = np.random.default_rng(3)
+    size = 96
+    grey = 50.0 + 12.0 * rng.normal(size=(size, size))
+    grey[10:70, 40:56] = 190.0 + 30.0 * rng.normal(size=16)
+    grey[70:] = 70.0
+    photo = torch.from_numpy(grey / 127.5 - 1.0).float().expand(1, 3, size, size)
+    water = torch.zeros(1, 1, size, size)
+    water[..., 70:, :] = 1.0
+    model = Counting(water)
+    model.segment = lambda photo, region="both", *, caution=0.6: MaskPrediction(
+        water, PixelClasses(torch.cat([1 - water, 0 * water, water], 1), 2 * water.long(), water)
+    )
+    scene = Scene(model, photo)
+    assert scene.mask[0, 0, 15:60, 44:52].mean() > 0.8
+    assert scene.mask[0, 0, :60, :30].max() == 0.0
+    scene.motion(text="waterfall falls, fast")
+    fall, pool = scene.motion_field[0, :, 30, 48], scene.motion_field[0, :, 90, 10]
+    assert pool[0] > 5.0 * pool[1].abs()
+    assert fall[1] > 5.0 * fall[0].abs()

@@ -15,6 +15,7 @@ from stylecinegan.evaluation.report import Row
 from stylecinegan.mask.prediction import MaskPrediction
 from stylecinegan.metrics.motion_quality import angles, geometric_median, rank_correlation
 from stylecinegan.motion.controls.controls import controlled_motion
+from stylecinegan.motion.falls import Falls, find_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
@@ -31,6 +32,10 @@ ARROW_LENGTH = 0.1
 
 AROUND = 15
 """Pixels a side around an arrow's middle whose mean motion it shows."""
+
+
+BRUSH = 9
+"""Pixels by which a mask is wider than what moves, twice."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,10 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
         ],
         "ours": [clip.motion for clip in clips],
         "ours, refined by the mask": [
-            refine_motion(c.motion, c.seen.mask, c.seen.classes.probabilities) for c in clips
+            refine_motion(c.motion, c.seen.mask, c.seen.classes.probabilities, falls=_falls(c))
+            for c in clips
         ],
+        "ours, refined by a mask of what moves": [_refine_by_truth(clip) for clip in clips],
         "ours, from the photo alone": [clip.blind for clip in clips],
         "ours, with an arrow a region": [_follow_arrows(clip) for clip in clips],
     }
@@ -103,12 +110,29 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
         if name == "no motion":
             del means["angle"]
             del means["speed, rank correlation"]
+        else:
+            means["angle, median of clips"] = float(np.nanmedian([e["angle"] for e in entries]))
         if "arrow" in name:
             del means["end-point error"]
-            means["angle, median of clips"] = float(np.nanmedian([e["angle"] for e in entries]))
         rows.append({"row": name, **means})
         details += [{"row": name, **entry} for entry in entries]
     return rows, details
+
+
+def _falls(clip: Clip, mask: Tensor | None = None) -> Falls:
+    photo = clip.truth["image"][None]
+    return find_falls(photo, clip.seen.classes.probabilities, mask)
+
+
+def _refine_by_truth(clip: Clip) -> Tensor:
+    """The prediction with a mask that somebody completed where the clip moves."""
+    sure = clip.truth["confidence"] > SURE
+    moves = (sure & (clip.truth["motion"].norm(dim=0) > MOVING)).float()[None]
+    # Painted by hand: no specks, a little too wide.
+    painted = F.max_pool2d((_mean_around(moves[0]) > 0.5).float(), BRUSH, 1, BRUSH // 2)
+    mask = torch.maximum(clip.seen.mask, painted)
+    probabilities = clip.seen.classes.probabilities
+    return refine_motion(clip.motion, mask, probabilities, falls=_falls(clip, mask))
 
 
 def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:

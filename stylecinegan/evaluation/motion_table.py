@@ -17,6 +17,7 @@ from stylecinegan.evaluation.report import Row, Table
 from stylecinegan.importers.released_motion import load_motion_generator
 from stylecinegan.metrics.motion_quality import angles, rank_correlation, with_sign_of
 from stylecinegan.motion.controls.controls import directed_motion
+from stylecinegan.motion.falls import find_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
@@ -41,6 +42,9 @@ def measure_motion(
     moves. Speed: Spearman's correlation where the truth is sure, inside the predicted mask. The
     trivial answers are no motion, and for each of the predicted classes the constant
     with the least error on these very clips, which no method could know.
+
+    No motion counts as an angle of 90 degrees. "A mask of what moves" is the predicted one,
+    completed where the clip moves, as somebody would paint it.
 
     With an arrow: each region of the predicted mask gets one, in the middle of its motion, and
     follows it; angles inside the mask only.
@@ -96,7 +100,10 @@ def _measure_samples(
         }
         # As StyleCineGAN.predict_motion does: only ours knows the classes and lacks perspective.
         refinements = {row: refine_motion(motion, mask) for row, motion in answers.items()}
-        refinements["ours"] = refine_motion(answers["ours"], mask, classes.probabilities)
+        falls = find_falls(photo, classes.probabilities, mask)
+        refinements["ours"] = refine_motion(
+            answers["ours"], mask, classes.probabilities, falls=falls
+        )
         for row, motion in answers.items():
             refined = refinements[row]
             turned = with_sign_of(motion[0], theirs[0], regions.number)

@@ -3,7 +3,8 @@
 Segmentation knows water, not whether it falls. What falls is white, streaked along its slope,
 brighter than what stands beside it, narrow, and no mirror image of what is above it.
 
-The same network misses many falls. What a user paints there falls as well, if it looks like it.
+The same network takes many falls for rock. What looks like a fall and ends in water is found there
+as well, and so is what a user paints as moving.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ LEAST_CERTAINTY = 0.65
 
 LEAST_PAINTED_CERTAINTY = 0.35
 """Of what a mask says that moves although it is classified as static."""
+
+LEAST_CERTAINTY_ABOVE = 0.5
+REACH_OF_WATER = 0.03
+LEAST_TOUCHING = 0.4
+LARGEST_ABOVE = 0.15
+"""Of what is classified as static: certainty, way down to water as a share of the height, share of
+its foot that is so near, and share of the picture, over which it is mist."""
 
 LEAST_FALLING = 0.015
 """Share of the picture that must fall in all, unless it was painted: specks are mistakes."""
@@ -140,6 +148,8 @@ def find_falls(photo: Tensor, probabilities: Tensor, mask: Tensor | None = None)
     classes = F.interpolate(probabilities.float(), size, mode="bilinear").argmax(dim=1)[0]
     label = classes.cpu().numpy()
     found = _find(image, label, label == 2, *IN_WATER, LEAST_CERTAINTY, LEAST_FALLING)
+    above = _find_above(image, label)
+    found = np.where(above[:1] > found[:1], above, found)
     if mask is not None:
         moves = F.interpolate(mask.float(), size, mode="bilinear", antialias=scale < 1.0) > 0.5
         painted = moves[0, 0].cpu().numpy() & (label == 0)
@@ -215,6 +225,34 @@ def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
     return torch.where((falls.weight > 0.5) & (fine != 1), FALLING, fine)
 
 
+def _find_above(image: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Falls that end in water although they are classified as static, as :func:`_find` gives them.
+
+    What is streaked and white but stands beside no water is a trunk, a rock or mist.
+    """
+    cv2 = load_opencv()
+    away = cv2.dilate((label == 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    static = (label == 0) & ~away
+    found = _find(image, label, static, *PAINTED, LEAST_CERTAINTY_ABOVE, LEAST_AREA)
+    _, places, statistics, _ = cv2.connectedComponentsWithStats((found[0] > 0.5).astype(np.uint8))
+    touching = (label == 2).astype(np.float32)
+    reach = round(REACH_OF_WATER * label.shape[0])
+    for number in range(1, len(statistics)):
+        place = places == number
+        rows = np.flatnonzero(place.any(axis=1))
+        foot = place & (np.arange(label.shape[0])[:, None] >= rows[-1] - reach)
+        # Water below its foot, shifted up to it.
+        below = np.zeros(label.shape)
+        for shift in range(1, reach + 1):
+            below[:-shift] = np.maximum(below[:-shift], touching[shift:])
+        is_mist = place.sum() > LARGEST_ABOVE * label.size
+        if is_mist or below[foot].mean() < LEAST_TOUCHING:
+            # With all of its soft edge.
+            edge = np.ones((12 * round(SOFTNESS) + 1,) * 2, np.uint8)
+            found[0][cv2.dilate(place.astype(np.uint8), edge) > 0] = 0.0
+    return found
+
+
 def _find(
     image: np.ndarray,
     label: np.ndarray,
@@ -236,9 +274,10 @@ def _find(
     x, y = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     across, along, both = around.mean(x * x), around.mean(y * y), around.mean(x * y)
     streaks = across / (across + along + FAINT)
-    usual = float(np.median(grey[~water])) if not water.all() else 128.0
-    # A reflection is hardly brighter than the banks that it shows.
-    pale = around.mean((grey > max(80.0, 1.1 * usual)) & (saturation < 0.4))
+    # A reflection is hardly brighter than the banks that it shows, a fall than sunlit rocks.
+    usual = grey[label == 0] if weights is PAINTED[0] else grey[~water]
+    bright = (1.3 if weights is PAINTED[0] else 1.1) * float(np.median(usual)) if usual.size else 0
+    pale = around.mean((grey > max(80.0, bright)) & (saturation < 0.4))
     weight = _ramp(streaks, 0.45, 0.55) * _ramp(pale, 0.25, 0.5) * water
     lean = 0.5 * np.arctan2(2.0 * both, across - along)  # of the gradient, from level
     steadiness = np.hypot(across - along, 2.0 * both) / (across + along + FAINT)
@@ -262,7 +301,9 @@ def _find(
             gradient=float(np.sqrt(across + along)[place].mean()),
             height=statistics[number, cv2.CC_STAT_HEIGHT] / label.shape[0],
         )
-        if not signs.lies and signs.certainty(weights, bias) > least_certainty:
+        # What is static does not lie like a lake, however wide it is.
+        lies = weights is IN_WATER[0] and signs.lies
+        if not lies and signs.certainty(weights, bias) > least_certainty:
             falling |= _grown(place, water & (pale > LEAST_PALE))
     if falling.sum() < least_falling * label.size:
         return result

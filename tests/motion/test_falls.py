@@ -91,6 +91,21 @@ def test_a_leaning_fall_falls_along_its_slope(waterfall):
     assert np.degrees(np.arctan2(-x, y)) == pytest.approx(np.degrees(np.arctan(0.4)), abs=6.0)
 
 
+def test_a_fall_that_is_taken_for_rock_is_found_above_its_pool(waterfall):
+    photo, label, place = waterfall
+    label[place] = 0
+    weight = find_falls(photo, as_probabilities(label)).weight[0, 0]
+    assert weight[place].mean() > 0.7
+    assert weight[150:].max() < 0.2
+
+
+def test_a_trunk_or_rock_that_stands_in_no_water_does_not_fall(waterfall):
+    photo, label, _ = waterfall
+    label[:] = 0
+    label[170:, :30] = 2
+    assert not find_falls(photo, as_probabilities(label))
+
+
 def test_a_lake_that_mirrors_its_shore_does_not_fall(lake):
     photo, label = lake
     assert not find_falls(photo, as_probabilities(label))
