@@ -61,7 +61,6 @@ class EncoderTask:
         ema_half_life: Half-life of the averaged weights, in pictures.
         precision: Compute dtype of the networks.
         num_accumulate: Parts that a batch is split into.
-        generator_file: Read by the configuration, which loads ``generator`` from it.
     """
 
     def __init__(
@@ -89,9 +88,7 @@ class EncoderTask:
         ema_half_life: float = 2000.0,
         precision: Precision = "fp32",
         num_accumulate: int = 1,
-        generator_file: str | None = None,
     ) -> None:
-        del generator_file
         if not isinstance(encoder, FeatureStyleEncoder):
             encoder = encoder(
                 num_styles=generator.num_styles,

@@ -63,7 +63,6 @@ class MaskTask:
         num_validation: … up to this number of photos.
         patience: Steps without a lower validation loss after which training stops.
         precision: Compute dtype of the inversion.
-        model_directory: Read by the configuration, which builds ``model`` from it.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class MaskTask:
         num_validation: int = 48,
         patience: int = 60,
         precision: Precision = "fp32",
-        model_directory: str | None = None,
     ) -> None:
         self.model = model
         for network in (model.generator, model.encoder):

@@ -114,8 +114,13 @@ def test_the_export_is_the_averaged_walk(folder):
 
 
 def test_samples_show_real_clips_over_walks(folder):
-    sheet = make_task(folder).sample(make_batch(2))["videos"]
+    batch = make_batch(2)
+    sheet = make_task(folder).sample(batch)["videos"]
     assert sheet.shape == (3, 4 * 16 + 3 * 4, 4 * 16 + 3 * 4)
+    cells = [sheet[:, row : row + 16, :16] for row in (0, 20, 40)]
+    assert torch.equal(cells[0], batch["video"][0, 0])
+    assert torch.equal(cells[1], batch["video"][1, 0])
+    assert not torch.equal(cells[2], batch["video"][0, 0])
 
 
 def test_frames_are_judged_at_a_size_that_the_generator_has(folder):

@@ -59,10 +59,14 @@ def test_resuming_from_a_feature_gives_the_rest_of_the_pass():
 def test_the_convolutional_top_works_at_any_size_and_aspect():
     generator = tiny(128)
     w_plus = generator.sample_w_plus(0)
-    features = generator.features(
-        w_plus, start=(10, torch.randn(1, generator.channels[64], 24, 40))
-    )
-    assert generator.render(features, w_plus).shape == (1, 3, 48, 80)
+    wide = torch.randn(1, generator.channels[64], 24, 40)
+    pictures = [
+        generator.render(generator.features(w_plus, start=(10, feature)), w_plus)
+        for feature in (wide, wide[:, :, :, :30])
+    ]
+    assert pictures[0].shape == (1, 3, 48, 80)
+    # Of a part it makes that part of the picture, but for the seam.
+    torch.testing.assert_close(pictures[0][..., :50], pictures[1][..., :50])
 
 
 def test_one_picture_without_gradients_equals_a_batch_with_gradients():

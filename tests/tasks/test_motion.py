@@ -9,6 +9,7 @@ from stylecinegan.losses.motion import (
 from stylecinegan.motion.discriminator import MultiScaleDiscriminator
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.tasks.motion import MotionTask
+from stylecinegan.visualization import motion_to_image
 
 
 def make_task(is_adversarial=True, in_channels=5, **settings):
@@ -95,8 +96,12 @@ def test_accumulated_parts_make_the_step_of_the_whole():
 def test_a_generator_of_photos_alone_trains_without_classes():
     task = make_task(in_channels=3)
     batch = make_batch()
-    assert task.view(batch).shape[1] == 3
+    assert torch.equal(task.view(batch), batch["image"])
+    before = [parameter.clone() for parameter in task.generator.parameters()]
+    del batch["classes"]
     task.step(batch)
+    pairs = zip(before, task.generator.parameters(), strict=True)
+    assert any(not torch.equal(old, new) for old, new in pairs)
 
 
 def test_a_perceptual_term_can_be_added():
@@ -105,4 +110,14 @@ def test_a_perceptual_term_can_be_added():
 
 
 def test_samples_show_photo_truth_and_prediction():
-    assert make_task().sample(make_batch())["motion"].shape == (12, 3, 32, 32)
+    task, batch = make_task(), make_batch()
+    photos, truth, predicted = task.sample(batch)["motion"].chunk(3)
+    assert torch.equal(photos, batch["image"])
+    moves = batch["motion"][:, 0] > 0
+    red, green, blue = (truth[:, channel] for channel in range(3))
+    # To the right is red; white does not move.
+    assert (red > blue + 0.1)[moves].all()
+    assert (green > 0.9)[~moves].all()
+    motion = task.averaged.module(task.view(batch))
+    expected = [motion_to_image(field[None], max_speed=1.5) for field in motion]
+    torch.testing.assert_close(predicted, torch.cat(expected))
