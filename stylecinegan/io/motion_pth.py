@@ -1,6 +1,8 @@
 """Motions of the Eulerian data: pickled arrays in LZ4 frames."""
 
+import tempfile
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,13 +19,16 @@ from stylecinegan.io.paths import PathLike, existing_file
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 
+# The first number that torch.save wrote before it wrote archives.
+_LEGACY_PYTORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+
 MAX_BYTES = 512 * 2**20
 """Of a decompressed file: 8 times a motion of 4K. A few compressed kilobytes could otherwise
 expand to more than there is memory."""
 
 
 def read_motion_pth(path: PathLike) -> Tensor:
-    """Reads a motion from a pickle in an LZ4 frame, or from a PyTorch file, executing nothing.
+    """Reads a motion from a pickle or a PyTorch file, in an LZ4 frame or not, executing nothing.
 
     Args:
         path: A ``.pth`` file.
@@ -39,7 +44,7 @@ def read_motion_pth(path: PathLike) -> Tensor:
         with file.open("rb") as stream:
             is_compressed = stream.read(4) == LZ4_MAGIC
         if is_compressed:
-            array = RestrictedUnpickler(_decompress(path, file.read_bytes()), ARRAYS).load()
+            array = _read_decompressed(path, _decompress(path, file.read_bytes()))
         else:
             array = checkpoints.read_pickle(file)
         motion = torch.as_tensor(array.decode() if isinstance(array, Array) else array)
@@ -60,6 +65,19 @@ def read_motion_pth(path: PathLike) -> Tensor:
             f"{list(motion.shape)}"
         )
     return motion
+
+
+def _read_decompressed(path: PathLike, content: bytes) -> Any:
+    if not content.startswith(b"PK") and _LEGACY_PYTORCH not in content[:32]:
+        return RestrictedUnpickler(content, ARRAYS).load()
+    # The checks of an archive need a file.
+    with tempfile.NamedTemporaryFile(suffix=".pth") as stream:
+        stream.write(content)
+        stream.flush()
+        try:
+            return checkpoints.read_pickle(stream.name)
+        except InputError as error:
+            raise InputError(str(error).replace(stream.name, str(path))) from error
 
 
 def _decompress(path: PathLike, data: bytes) -> bytes:

@@ -1,4 +1,6 @@
 import pickle
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +54,25 @@ def test_a_pytorch_file_is_read(tmp_path, motion):
     assert torch.equal(read_motion_pth(tmp_path / "a.pth"), torch.from_numpy(motion))
 
 
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_compressed_pytorch_file_is_read(tmp_path, motion, is_archive):
+    stream = BytesIO()
+    tensor = torch.from_numpy(motion)
+    torch.save(tensor, stream, _use_new_zipfile_serialization=is_archive)
+    (tmp_path / "a.pth").write_bytes(lz4_frame.compress(stream.getvalue()))
+    assert torch.equal(io.read_motion(tmp_path / "a.pth"), tensor)
+
+
+REPORT = Path(__file__).parents[3] / "shared/data/reports/eulerian_motion.pth"
+
+
+@pytest.mark.skipif(not REPORT.exists(), reason="needs ../shared/data/reports")
+def test_the_motion_of_a_bug_report_is_read():
+    motion = io.read_motion(REPORT)
+    assert motion.shape[:2] == (1, 2)
+    assert 0 < motion.abs().max() < 100
+
+
 class Evil:
     def __init__(self, place):
         self.place = place
@@ -69,6 +90,9 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, wrapped):
     torch.save(evil, tmp_path / "b.pth")
     with pytest.raises(InputError, match="cannot read"):
         read_motion_pth(tmp_path / "b.pth")
+    (tmp_path / "c.pth").write_bytes(lz4_frame.compress((tmp_path / "b.pth").read_bytes()))
+    with pytest.raises(InputError, match=r"cannot read .*c\.pth"):
+        read_motion_pth(tmp_path / "c.pth")
     assert not (tmp_path / "was_run").exists()
 
 
