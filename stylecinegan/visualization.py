@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Middlebury's wheel (Baker et al., 2011): steps from red to yellow, yellow to green and so on, as
-# many as the eye tells apart.
+# many as can be distinguished.
 _WHEEL_STEPS = (15, 6, 4, 11, 13, 6)
 _WHEEL_CORNERS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
 

@@ -47,7 +47,7 @@ def describe_sample(generator: Generator, seed: int, truncation: float) -> Tenso
 
 @torch.no_grad()
 def codes_of_change(generator: Generator, w_plus: Tensor, change: Tensor) -> Tensor:
-    """The codes w_t of a photo that looks different from how it does.
+    """Target codes w_t for a change of the appearance descriptor.
 
     Args:
         generator: The generator.

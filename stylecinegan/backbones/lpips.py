@@ -1,7 +1,7 @@
-"""The network of LPIPS, version 0.1 (Zhang et al. 2018): distances of deep features by place.
+"""Network of LPIPS, version 0.1 (Zhang et al. 2018), as maps of distances of deep features.
 
 The convolutions are torchvision's AlexNet or VGG16 without the classifier, the linear layers on
-them those of the package ``lpips``, whose own class wants torchvision's whole files.
+them those of the package ``lpips``, whose own class needs torchvision's complete files.
 """
 
 from importlib.util import find_spec
@@ -124,4 +124,4 @@ def _vgg16() -> nn.Sequential:
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             channels = width
         layers.append(nn.MaxPool2d(2, 2))
-    return nn.Sequential(*layers[:-1])  # LPIPS looks no further
+    return nn.Sequential(*layers[:-1])  # not used by LPIPS

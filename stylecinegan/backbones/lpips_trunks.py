@@ -35,7 +35,7 @@ FEATURES_FILES: dict[Net, str] = {
     "alex": "alexnet_features.safetensors",
     "vgg": "vgg16_features.safetensors",
 }
-"""What the convolutions alone are called here."""
+"""Our names of files of the convolutions alone."""
 
 SIZES = {"alex": "233 MB", "vgg": "528 MB"}
 """Of torchvision's files, as it states them."""
@@ -44,7 +44,7 @@ DIGESTS = {
     "alex": "8259ebdc8849c887b0b95a9414db11a3694493c318c41902269dfa328697ca4e",
     "vgg": "5bef21ad0984dab19c90a6ad10c6bfbbd191d3f3f3ae49d51b0dd0114b767044",
 }
-"""Of the published convolutions, see :func:`digest`."""
+"""Digests of the published convolutions, see :func:`digest`."""
 
 LAYERS = {"alex": (0, 3, 6, 8, 10), "vgg": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)}
 """torchvision's numbers of the convolutions."""

@@ -13,10 +13,10 @@ def find_weights(metric: str, name: str, size: str, path: str | Path | None = No
     """Finds a file of weights.
 
     Args:
-        metric: What needs it.
+        metric: Metric that needs the file.
         name: The file's published name. Where it ends in a hash, as torchvision's names do, that
             is the beginning of the contents' SHA-256.
-        size: Of the file, for the message; empty if it is not known.
+        size: Size of the file, for the message; empty if unknown.
         path: Where the file is; by default torch's folder for downloaded weights.
 
     Returns:

@@ -29,7 +29,7 @@ class PixelClasses:
     Attributes:
         probabilities: Class probabilities, averaged over the members, ``[B, classes, H, W]``.
         vote: Class with the most votes, ``[B, 1, H, W]``, int64; ties go to the more probable.
-        confidence: Share of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
+        confidence: Fraction of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
     """
 
     probabilities: Tensor

@@ -27,7 +27,7 @@ class EncoderTask:
 
     With ``train_top=False`` the generator is frozen, as in the paper. With ``train_top=True`` its
     layers after D^10 and its to-RGB layers are trained jointly with the encoder, as the decoder of
-    an autoencoder. That needs no adversarial training, and so no GPU.
+    an autoencoder, without adversarial training, which is feasible on a CPU.
 
     Args:
         generator: The generator to invert.

@@ -21,7 +21,7 @@ from stylecinegan.training.peers import PeerWatch
 from stylecinegan.training.rendezvous import meet, place_of
 
 _LOST = re.compile(r"gloo|NCCL|[Tt]imed out|[Cc]onnection|peer")
-"""What the backends say when another process is gone or late."""
+"""Parts of the backends' error messages when another process is gone or late."""
 
 
 def rank() -> int:
@@ -35,7 +35,7 @@ def world_size() -> int:
 
 
 def is_main() -> bool:
-    """Tells whether this process is the one that writes files and logs."""
+    """Whether this process is the one that writes files and logs."""
     return rank() == 0
 
 
@@ -71,7 +71,7 @@ def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[
     process that waits for one that is gone (:class:`PeerWatch`).
 
     Args:
-        device: Of this process.
+        device: Device of this process.
         timeout_s: Seconds for which the processes wait for each other, at the beginning and in
             every operation.
 
@@ -105,7 +105,7 @@ def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[
 
 @contextmanager
 def _together() -> Iterator[None]:
-    """Says in one line that a process is gone, which the backends do in their own ways."""
+    """Turns the backends' errors about a lost process into one line."""
     try:
         yield
     except RuntimeError as error:
@@ -129,7 +129,7 @@ def average_(values: Tensor) -> Tensor:
 
 
 def any_rank(flag: bool) -> bool:
-    """Tells every process whether the flag is set on any of them: they decide alike."""
+    """Whether the flag is set on any process; the same on all of them."""
     if world_size() == 1:
         return flag
     flags = torch.tensor(int(flag))
@@ -149,6 +149,6 @@ def gather(value: Any) -> list[Any]:
 
 
 def wait_for_all() -> None:
-    """Waits until every process has come here."""
+    """Barrier: waits until every process has called it."""
     if world_size() > 1:
         any_rank(False)

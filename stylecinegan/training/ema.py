@@ -26,7 +26,7 @@ class ExponentialMovingAverage(nn.Module):
         self.module = deepcopy(module).eval().requires_grad_(False)
         self.half_life = half_life
         self.ramp_up = ramp_up
-        # Saved with the weights; the Python number beside it spares a wait for the GPU.
+        # Saved with the weights; the Python number avoids synchronising the GPU.
         self.register_buffer("num_images", torch.zeros((), dtype=torch.int64))
         self._num_images = 0
 
@@ -43,7 +43,7 @@ class ExponentialMovingAverage(nn.Module):
 
         Args:
             module: The trained module.
-            num_images: Images that the step used, over all processes; 1 counts steps instead.
+            num_images: Images of the step over all processes; 1 to count steps instead.
         """
         weight = 1.0 - self.decay(num_images)
         averages = [parameter.data for parameter in self.module.parameters()]

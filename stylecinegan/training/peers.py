@@ -1,4 +1,4 @@
-"""Whether the other processes still live, for a process that is told to end."""
+"""Detection of lost peers, for a process that receives a signal to end."""
 
 import os
 import signal
@@ -10,30 +10,29 @@ from typing import Self
 import torch.distributed as dist
 
 _SILENCE = 5
-"""Beats after which a process that says nothing counts as gone."""
+"""Heartbeats without which a process counts as lost."""
 
 _LEFT = 2**40
-"""Taken from the count of a process that has left in order."""
+"""Subtracted from the count of a process that has left in order."""
 
 _LOOK_EVERY_S = 0.1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class PeerWatch:
-    """Ends this process when it is told to and another one is gone.
+    """Ends this process on SIGTERM or SIGINT if a peer is lost.
 
-    Python answers a signal when the main thread comes back to it, which a collective operation
-    whose peer is gone never does. Every process therefore counts its beats in the store that all
-    share. Once SIGTERM or SIGINT has come, which a thread is told by Python's wake-up pipe even
-    then, and another process has fallen silent, this process ends at once with status 1: what
-    would be left to do in order cannot be done without the others. As long as all live, the
-    signal is the main thread's, which may take its time to save.
+    Python handles a signal when the main thread returns from its call, which a collective operation
+    with a lost peer never does. So every process counts heartbeats in the store that all share, and
+    a thread is notified of signals by Python's wake-up pipe. If SIGTERM or SIGINT has arrived and a
+    peer has no heartbeat, this process exits at once with status 1, since it cannot save without
+    its peers. Otherwise the main thread handles the signal and saves.
 
     Args:
-        store: Of all processes.
+        store: Store shared by all processes.
         rank: Number of this process.
         world_size: Number of processes.
-        beat_s: Seconds between beats; by default one, and more where there are many processes.
+        beat_s: Seconds between heartbeats; by default one, or more with many processes.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class PeerWatch:
         self._beats = threading.Thread(target=self._beat, name="peer-beats", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begins to beat and to listen."""
+        """Starts the heartbeat and the watch."""
         self._beats.start()
         if threading.current_thread() is threading.main_thread():
             self._pipe = os.pipe()
@@ -68,7 +67,7 @@ class PeerWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leaves; in order unless of an error, so that the others do not take it for gone."""
+        """Stops; unless by an error, peers are told that this process left in order."""
         self._has_failed = kind is not None
         self._is_over.set()
         if self._pipe is not None:
@@ -77,7 +76,7 @@ class PeerWatch:
         self._beats.join(self._beat_s * 2)
 
     def gone(self) -> int | None:
-        """The first of the other processes that has fallen silent."""
+        """The first peer without a heartbeat, if any."""
         now = time.monotonic()
         longest = _SILENCE * self._beat_s
         if self._others and now - self._answered > longest:
@@ -98,7 +97,7 @@ class PeerWatch:
             if not self._has_failed:
                 self._store.add(f"beat/{self._rank}", -_LEFT)
         except (dist.DistError, RuntimeError):
-            return  # whoever had the store is gone; gone() tells by the silence
+            return  # the process of the store is lost; gone() reports it
 
     def _listen(self) -> None:
         assert self._pipe is not None

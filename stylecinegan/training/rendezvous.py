@@ -1,4 +1,4 @@
-"""How the processes of one training find each other, and who is told when one does not come."""
+"""Rendezvous of the processes of one training, with messages about missing ones."""
 
 import logging
 import socket
@@ -14,7 +14,7 @@ from stylecinegan.errors import InputError
 logger = logging.getLogger(__name__)
 
 _FIRST_WORD_S = 3.0
-"""Seconds of waiting after which it is said for what."""
+"""Seconds of waiting between messages."""
 
 _NEXT_WORD_S = 30.0
 _LOOK_EVERY_S = 0.2
@@ -23,15 +23,15 @@ _CONNECT_S = 10
 
 @dataclass(frozen=True)
 class Place:
-    """The place of this process among all, as launchers write it into the environment.
+    """Rank and rendezvous of this process, as launchers set them in the environment.
 
     Attributes:
         rank: Number of this process.
         world_size: Number of processes.
-        address: Host of the meeting point (``MASTER_ADDR``).
-        port: Its port (``MASTER_PORT``).
-        has_agent: Whether the launcher runs the meeting point; process 0 does otherwise.
-        attempt: How often the launcher has started the processes before.
+        address: Host of the store (``MASTER_ADDR``).
+        port: Port of the store (``MASTER_PORT``).
+        has_agent: Whether the launcher runs the store; process 0 does otherwise.
+        attempt: Number of earlier starts by the launcher.
     """
 
     rank: int
@@ -43,10 +43,10 @@ class Place:
 
 
 def place_of(environment: Mapping[str, str]) -> Place | None:
-    """Reads the place of this process, ``None`` where it is alone.
+    """Reads the place of this process; ``None`` for a single process.
 
     Raises:
-        InputError: If a variable of the launcher is missing or no number, or the rank is none.
+        InputError: If a variable of the launcher is missing or invalid.
     """
     if "RANK" not in environment or "WORLD_SIZE" not in environment:
         return None
@@ -75,19 +75,19 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
 
 
 def meet(place: Place, *, timeout_s: float) -> dist.Store:
-    """Waits until every process has come, and says for whom.
+    """Waits until every process has joined; logs the missing ones.
 
-    The waiting happens in Python: PyTorch's own is silent and answers no signal.
+    Waits in Python, because PyTorch's own wait is silent and blocks signals.
 
     Args:
-        place: Of this process.
-        timeout_s: Seconds to wait at most.
+        place: Place of this process.
+        timeout_s: Largest number of seconds to wait.
 
     Returns:
         The store that all processes share.
 
     Raises:
-        InputError: If not all came in time, the port cannot be used, or two have one rank.
+        InputError: If not all join in time, the port cannot be used, or a rank is taken twice.
     """
     patience = _Patience(place, timeout_s)
     is_host = place.rank == 0 and not place.has_agent
@@ -104,7 +104,7 @@ def meet(place: Place, *, timeout_s: float) -> dist.Store:
 
 
 class _Patience:
-    """Waits in small steps, says now and then for whom, and ends."""
+    """Waits in small steps, with messages about missing processes, up to a timeout."""
 
     def __init__(self, place: Place, timeout_s: float) -> None:
         self._place = place
@@ -113,10 +113,10 @@ class _Patience:
         self._next_word = self._begin + _FIRST_WORD_S
 
     def wait(self, missing: str) -> None:
-        """Waits a moment for some of the processes.
+        """Waits one step for some of the processes.
 
         Raises:
-            InputError: If the time is over.
+            InputError: At the timeout.
         """
         place, now = self._place, time.monotonic()
         if now - self._begin > self._timeout_s:
@@ -137,7 +137,7 @@ class _Patience:
 
 
 def _answers(place: Place) -> bool:
-    """Tells whether somebody listens at the meeting point."""
+    """Whether the store can be connected to."""
     try:
         with socket.create_connection((place.address, place.port), timeout=1):
             return True

@@ -71,7 +71,7 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2
         os.replace(partial, path)
         _sync_folder(run_dir)
     except (OSError, RuntimeError) as error:
-        # PyTorch's writer raises an error of its own on top of what stopped it.
+        # PyTorch's writer raises a further error on top of the cause.
         cause = error.__context__ or error
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
@@ -185,7 +185,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 def _load(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        # torch.load does not look at the checksums: a flipped bit would become a weight.
+        # torch.load does not verify checksums: a flipped bit would become a weight.
         broken = archive.testzip()
     if broken is not None:
         raise ValueError(f"wrong checksum of {broken!r}")

@@ -31,8 +31,8 @@ class WarpedPyramid:
         rest: Static part of every frame, ``[1, 3, H, W]``.
         mask: S, ``[1, 1, H, W]``.
         use_contrast_preservation: Divides all levels but the first, which must have zero mean, by
-            the contrast that blending two textures keeps (:func:`contrast`), and multiplies their
-            sources by what landing between pixels takes (:func:`sharpness_gain
+            the contrast that blending two textures keeps (:func:`contrast`), and compensates the
+            blur of splatting (:func:`sharpness_gain
             <stylecinegan.warping.photo_layer.sharpness.sharpness_gain>`).
         edges_fade: Upsamples coarser levels with zero padding, as the generator does, instead of
             replicated borders.

@@ -1,4 +1,4 @@
-"""What landing between pixels takes from detail, given back."""
+"""Compensation of the blur by bilinear splatting."""
 
 import torch
 from torch import Tensor
@@ -9,11 +9,13 @@ from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT, joint_splat
 from stylecinegan.warping.photo_layer.levels import shrink
 
 LARGEST_GAIN = 1.8
-"""Halfway between four pixels next to nothing is left of the finest grain: more would be noise."""
+"""Upper bound: of the finest detail almost nothing is left halfway between four pixels."""
 
 
 def neighbour_correlation(level: Tensor, mask: Tensor) -> Tensor:
-    """Correlation of neighbouring values of a level of zero mean, where the mask is.
+    """Correlation of neighbouring values of a level of zero mean, within the mask.
+
+    ``ρ = 2 Σ w a b / Σ w (a² + b²)`` over neighbours a, b with w the product of their mask values.
 
     Args:
         level: ``[1, 3, H, W]``.
@@ -34,24 +36,24 @@ def neighbour_correlation(level: Tensor, mask: Tensor) -> Tensor:
 
 
 def sharpness_loss(level: Tensor, mask: Tensor) -> Tensor:
-    """How much variance of a level lands between pixels at most: 2 (1 - ρ) along x and y, ``[2]``.
+    """Coefficient ``2 (1 - ρ)`` of the loss of variance by splatting, along x and y, ``[2]``.
 
-    ρ is the :func:`neighbour_correlation`. A value that lands the share f of a pixel beside one is
-    split between two targets, each of which mixes neighbours by 1 - f and f. Of the variance of a
-    texture, 1 - 2 f (1 - f) (1 - ρ) is left along each axis.
+    ρ is the :func:`neighbour_correlation`. At a subpixel offset f, a target is the mean of two
+    neighbouring sources with weights 1 - f and f, whose variance is ``1 - 2 f (1 - f) (1 - ρ)`` of
+    the sources' along each axis.
     """
     return 2.0 * (1.0 - neighbour_correlation(level, mask))
 
 
 def sharpness_gain(displacement: Tensor, loss: Tensor) -> Tensor:
-    """Factor of sources that makes up for their bilinear weights; 1 where they land on pixels.
+    """Gain of sources that restores the variance, ``Π_axis (1 - loss f (1 - f))^(-1/2)``.
 
     Args:
         displacement: ``[1, 2, H, W]``, (x, y) in pixels of the level.
-        loss: Of the level, ``[2]``, see :func:`sharpness_loss`.
+        loss: Coefficients of the level, ``[2]``, see :func:`sharpness_loss`.
 
     Returns:
-        ``[1, 1, H, W]``, from 1 to 1.8.
+        ``[1, 1, H, W]``, from 1, at integer displacements, to 1.8.
     """
     share = displacement - displacement.floor()
     kept = 1.0 - loss.to(share).view(1, 2, 1, 1) * (share - share.square())
@@ -61,19 +63,19 @@ def sharpness_gain(displacement: Tensor, loss: Tensor) -> Tensor:
 def warp_sharply(
     warp: FrameWarp, level: Tensor, weight: Tensor | None, loss: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Warps a level whose sources are multiplied by their :func:`sharpness_gain`.
+    """Warps a level with its sources multiplied by :func:`sharpness_gain`.
 
-    The two ends of the loop move a source by different shares of a pixel, so each is warped alone.
+    Frame 0 and frame N are splatted separately, as a source has different subpixel offsets in them.
 
     Args:
         warp: The frame's displacements, forward.
         level: ``[1, 3, H, W]``.
-        weight: How much its sources count, ``[1, 1, H, W]``, by default 1.
-        loss: Of the level, ``[2]``.
+        weight: Weights of the sources, ``[1, 1, H, W]``, by default 1.
+        loss: Coefficients of the level, ``[2]``, see :func:`sharpness_loss`.
 
     Returns:
-        As :class:`~stylecinegan.warping.frame_warp.FrameWarp`: the warped level, and how much
-        frame 0 and frame N contributed.
+        As :class:`~stylecinegan.warping.frame_warp.FrameWarp`: the warped level, and the
+        weight sums of frame 0 and frame N.
     """
     height, width = level.shape[2:]
     displacements = warp.displacements(height, width)
@@ -81,7 +83,7 @@ def warp_sharply(
     columns = (displacements[0].shape[3] - width) // 2
     inner = (..., slice(rows, rows + height), slice(columns, columns + width))
     weight = torch.ones_like(level[:, :1]) if weight is None else weight
-    # Sources beyond the border have gains of their own, which no mirrored index could read.
+    # Padded explicitly, because sources in the border have their own gains.
     level, weight = (reflect(map_, (rows, columns)) for map_ in (level, weight))
     sums, shares = [], []
     for displacement, end in zip(displacements, (0.0, 1.0), strict=True):
