@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints, resources
+from stylecinegan.backbones.lpips_trunks import DIGESTS, digest, read_trunk
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.importers.recognition import recognize
@@ -130,3 +131,32 @@ def test_the_configuration_of_the_1024_model_says_what_is_missing(monkeypatch, t
         instantiate(cfg.model)
     assert "fetch_checkpoints describe" in str(caught.value.__cause__)
     assert load("generate", "model=lhq_1024", "model.directory=other").model.directory == "other"
+
+
+def test_lpips_takes_the_convolutions_where_tables_find_them_and_refuses_others(
+    tmp_path, fetch, monkeypatch
+):
+    shapes = {
+        0: (64, 3, 11),
+        3: (192, 64, 5),
+        6: (384, 192, 3),
+        8: (256, 384, 3),
+        10: (256, 256, 3),
+    }
+    state = {"classifier.1.weight": torch.zeros(1)}
+    for number, (out, into, side) in shapes.items():
+        state[f"features.{number}.weight"] = torch.rand(out, into, side, side)
+        state[f"features.{number}.bias"] = torch.rand(out)
+    torch.save(state, tmp_path / "alexnet.pth")
+    refused = fetch("lpips", tmp_path / "alexnet.pth", tmp_path / "hub")
+    assert refused.stderr.startswith("error: ")
+    assert "must hold the published convolutions of AlexNet or VGG16" in refused.stderr
+    assert not (tmp_path / "hub").exists()
+    # From here on these stand for the published weights.
+    published = digest(read_trunk("alex", tmp_path / "alexnet.pth"))
+    monkeypatch.setitem(DIGESTS, "alex", published)
+    done = fetch("lpips", tmp_path / "alexnet.pth", tmp_path / "hub")
+    assert done.returncode == 0, done.stderr
+    target = tmp_path / "hub/alexnet_features.safetensors"
+    assert str(target) in done.stdout
+    assert digest(read_trunk("alex", target)) == published
