@@ -90,7 +90,7 @@ def read_choices(group: str) -> dict[str, str]:
     choices = {}
     for file in sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file)):
         name = file.relative_to(folder).with_suffix("").as_posix()
-        choices[name] = re.split(r"(?<=\.) |:$", " ".join(_about(file)))[0]
+        choices[name] = re.split(r"(?<=\.)(?<!Sec\.)(?<!al\.) |:$", " ".join(_about(file)))[0]
     return choices
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from stylecinegan.cli.help_page import help_page, read_sections
+from stylecinegan.cli.help_page import help_page, read_choices, read_sections
 from stylecinegan.cli.main import COMMANDS
 from stylecinegan.resources import CONFIGS_DIR
 from tests.processes import run, run_code
@@ -87,3 +87,9 @@ def test_a_script_shows_the_same_page_under_its_own_name(monkeypatch):
     assert done.stdout.startswith(f"usage: python {script} key=value ...")
     monkeypatch.setenv("COLUMNS", "96")
     assert done.stdout.splitlines()[1:] == help_page("generate").splitlines()[1:]
+
+
+def test_a_sentence_does_not_end_at_an_abbreviation():
+    choices = read_choices("experiment")
+    assert "(Sec. 3.1)" in choices["encoder"]
+    assert choices["paper/emf"].startswith("EMF (Holynski et al. 2021), a row")
