@@ -2,6 +2,7 @@
 
 EXTRAS = {
     "tensorboard": "train",
+    "lmdb": "train",
     "torchvision": "eval",
     "lpips": "eval",
     "pytorch_msssim": "eval",

@@ -51,6 +51,7 @@ def test_a_photo_is_animated_where_no_extra_is_installed(tmp_path):
         (("train", "experiment=generator", "data.dir=photos"), "tensorboard"),
         (("evaluate", "table=5", "table.photos.path=photos"), "pytorch_msssim"),
         (("evaluate", "table=2", "table.study=study"), "scipy"),
+        (("app",), "uvicorn"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks_in_one_line(command, module, tmp_path):
