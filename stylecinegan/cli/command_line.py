@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
+from stylecinegan.cli.help_page import read_sections
 from stylecinegan.cli.literal_keys import literal_keys
 from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
 from stylecinegan.errors import InputError, TrainingError
@@ -59,6 +61,10 @@ def run(main: Callable[[], None], config_name: str) -> None:
         needed = ", ".join(f"{key}=" for key in cfg if OmegaConf.is_missing(cfg, key))
         if needed:
             sys.exit(f"error: wanted values for {needed}; --help explains the settings")
+        try:
+            check_kinds(cfg, config_name)
+        except InputError as error:
+            sys.exit(f"error: {error}")
     # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -69,6 +75,40 @@ def run(main: Callable[[], None], config_name: str) -> None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 sys.argv.append(f"hydra.sweep.dir={folder}")
         main()
+
+
+def check_kinds(cfg: DictConfig, config_name: str) -> None:
+    """Checks that switches, numbers and words are of the kind of their defaults.
+
+    What may be null, and in which range a number lies, is for the commands to check.
+
+    Raises:
+        InputError: With the key and what was found.
+    """
+    for section in read_sections(CONFIGS_DIR / f"{config_name}.yaml"):
+        for setting in section.settings:
+            *parents, name = setting.key.split(".")
+            parent = OmegaConf.select(cfg, ".".join(parents)) if parents else cfg
+            if not isinstance(parent, DictConfig):
+                raise InputError(f"{parents[-1]} is a group, e.g. {setting.key}=, got {parent}")
+            default = yaml.safe_load(setting.default or "null")
+            is_checked = default not in (None, []) and not isinstance(default, dict)
+            if is_checked and not OmegaConf.is_interpolation(parent, name):
+                _check_kind(setting.key, parent[name], default)
+
+
+def _check_kind(key: str, value: object, default: object) -> None:
+    if isinstance(default, bool):
+        is_right, wanted = isinstance(value, bool), "true or false"
+    elif isinstance(default, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_right, wanted = is_number or value is None, "a number"
+    elif isinstance(default, list):
+        is_right, wanted = isinstance(value, ListConfig), "a list such as [1,2]"
+    else:
+        is_right, wanted = isinstance(value, str | int | float), "a word or a path"
+    if not is_right:
+        raise InputError(f"{key} must be {wanted}, got {'null' if value is None else value}")
 
 
 def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:

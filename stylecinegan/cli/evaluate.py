@@ -15,6 +15,7 @@ from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.sweeps import job_path
 from stylecinegan.evaluation.report import write_table
+from stylecinegan.inputs import check_precision
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ WITHOUT_MODEL = ("2", "3")  # made of people's answers
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
     """Measures, writes the table and shows it."""
+    check_precision(cfg.precision)
     measure = instantiate(cfg.table)
     name = HydraConfig.get().runtime.choices["table"]
     model: StyleCineGAN | None = None

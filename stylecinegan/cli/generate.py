@@ -217,6 +217,7 @@ def check_settings(cfg: DictConfig) -> None:
     moving_threshold(cfg.mask_caution)
     check_number("speed_sky", cfg.speed_sky, least=0)
     check_number("speed_water", cfg.speed_water, least=0)
+    check_number("anchor_radius", cfg.anchor_radius, least=0)
     check_number("inversion.steps", cfg.inversion.steps, least=0, is_whole=True)
     check_style_settings(cfg)
     if cfg.mask_small not in ("keep", "everything"):

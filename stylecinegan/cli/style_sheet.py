@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import hydra
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 from tqdm import tqdm
 
@@ -58,6 +58,8 @@ def check_settings(cfg: DictConfig) -> None:
         check_number("seed", cfg.seed, least=0, is_whole=True)
     check_number("num_components", cfg.num_components, least=1, is_whole=True)
     check_picture_settings(cfg)
+    if cfg.styles is not None and not isinstance(cfg.styles, ListConfig):
+        cfg.styles = [cfg.styles]  # a single one needs no brackets
     if not cfg.strengths or any(not isinstance(x, int | float) for x in cfg.strengths):
         raise InputError(f"strengths must be numbers, one a column, got {cfg.strengths}")
 

@@ -41,7 +41,9 @@ def parse_speeds(
         for kind, factor in speeds.items():
             check_number(f"speeds.{kind}", factor, least=0)
         return {kind: float(factor) for kind, factor in speeds.items()}, []
-    if any(isinstance(entry, str | float | int) or len(entry) != 3 for entry in speeds):
+    if isinstance(speeds, str | float | int) or any(
+        isinstance(entry, str | float | int) or len(entry) != 3 for entry in speeds
+    ):
         raise InputError(f"{WANTED}, got {speeds}")
     places = parse_paths(
         [list(entry)[:2] for entry in speeds], size, photo_size, wanted=WANTED, fewest=1

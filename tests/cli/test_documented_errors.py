@@ -1,0 +1,141 @@
+"""Errors that a user can make in every command: one line, status 1, nothing computed."""
+
+import re
+import signal
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from stylecinegan import io
+from stylecinegan.cli.help_page import read_sections
+from stylecinegan.cli.main import run
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.resources import CONFIGS_DIR
+from tests.trust.test_generation_faults import make_folder
+
+COMPLETE = {
+    "generate": ["photo=photo.png", "model.directory=model", "video=v.mp4", "device=cpu"],
+    "style_sheet": ["photo=photo.png", "model.directory=model", "device=cpu"],
+    "annotate": ["photos=photos", "folder=labels", "model.directory=model", "device=cpu"],
+    "benchmark": ["suite=splat", "device=cpu"],
+    "user_study": ["videos=videos", "photos=photos"],
+    "prepare_data": ["task=motion", "source=photos", "output=pairs"],
+    "evaluate": ["table=mask", "model.directory=model"],
+    "train": ["experiment=autoencoder", "data.dir=photos", "data.held_out=null", "device=cpu"],
+}
+"""Arguments that would run but for one more."""
+
+ERRORS = [
+    ("generate", "device=cuda:99", "device must be auto, cpu or cuda, got cuda:99"),
+    ("generate", "precision=fp8", "precision must be one of fp32, bf16, fp16, got fp8"),
+    ("generate", "photo=gone.jpg", "cannot read gone.jpg: wanted a photo, found no such file"),
+    ("generate", "video=v.avi", "wanted a name ending in"),
+    ("generate", "share=3/3", "share must be auto, all, or one of 0/8"),
+    ("generate", "anchor_radius=null", "anchor_radius must be a number of at least 0"),
+    ("generate", "seed=1", "got photo and seed"),
+    ("style_sheet", "precision=fp8", "precision must be one of"),
+    ("style_sheet", "device=cuda:99", "device must be"),
+    ("style_sheet", "strengths=[a]", "strengths must be numbers"),
+    ("style_sheet", "sheet=s.txt", "wanted a name ending in"),
+    ("annotate", "photos=nowhere", "found nothing at nowhere"),
+    ("annotate", "device=cuda:99", "device must be"),
+    ("annotate", "seeds=5-1", "one of photos=FOLDER"),
+    ("annotate", "num=0", "num must be a whole number of at least 1"),
+    ("benchmark", "suite=speed", "suite must be one of"),
+    ("benchmark", "size=8", "size must be a whole number of at least 32"),
+    ("benchmark", "device=cuda:99", "device must be"),
+    ("benchmark", "splat=3", "splat is a group, e.g. splat.channels=, got 3"),
+    ("benchmark", "photos.processes=2", "photos.processes must be a list such as [1,2], got 2"),
+    ("benchmark", "output_dir=null", "output_dir must be a word or a path, got null"),
+    ("user_study", "videos=nowhere", "nowhere"),
+    ("prepare_data", "source=nowhere", "nowhere"),
+    ("prepare_data", "side=8", "side must be a whole number of at least 64"),
+    ("evaluate", "table.labelled.dir=nowhere", "found nothing at nowhere"),
+    ("evaluate", "precision=fp8", "precision must be one of fp32, bf16, fp16, got fp8"),
+    ("train", "data.dir=nowhere", "found nothing at nowhere"),
+    ("train", "device=cuda:99", "device must be"),
+    ("train", "precision=fp8", "precision must be one of"),
+    ("train", "batch_size=0", "batch_size must be a whole number of at least 1"),
+    ("train", "batch_size=3 num_accumulate=2", "multiple of 1 processes times num_accumulate=2"),
+    ("train", "num_workers=-1", "num_workers must be a whole number of at least 0"),
+    ("train", "save_every=0", "save_every must be a whole number of at least 1"),
+    ("train", "max_seconds=-1", "max_seconds must be a number of at least 0"),
+    ("train", "distributed.timeout_s=0", "distributed.timeout_s must be a number of at least 1"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = make_folder(tmp_path_factory.mktemp("errors"))
+    (folder / "photos").mkdir()
+    io.write_image(folder / "photos/a.png", draw_landscape(64, 96).image)
+    (folder / "videos").mkdir()
+    return folder
+
+
+def names(folder):
+    """What is there; Hydra makes a training's folder before anything runs."""
+    return sorted(path for path in folder.rglob("*") if "outputs" not in path.parts)
+
+
+def error_of(command, arguments, folder, monkeypatch):
+    """The one line with which a command ends; a traceback would be a status and no line."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", [command, *COMPLETE[command], *arguments])
+    before = names(folder)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            run(command)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        GlobalHydra.instance().clear()
+    assert isinstance(stop.value.code, str), "a traceback"
+    assert names(folder) == before
+    (line,) = stop.value.code.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.mark.parametrize(("command", "argument", "message"), ERRORS)
+def test_every_documented_error_is_one_line(command, argument, message, folder, monkeypatch):
+    assert message in error_of(command, argument.split(), folder, monkeypatch)
+
+
+@pytest.mark.parametrize("command", COMPLETE)
+def test_a_value_of_another_kind_than_the_default_is_refused(command, folder, monkeypatch):
+    num = 0
+    for section in read_sections(CONFIGS_DIR / f"{command}.yaml"):
+        for setting in section.settings:
+            default = setting.default or ""
+            if default in ("true", "false"):
+                value, wanted = "perhaps", "true or false"
+            elif re.fullmatch(r"-?\d+(\.\d+)?", default):
+                value, wanted = "many", "a number"
+            else:
+                continue
+            line = error_of(command, [f"{setting.key}={value}"], folder, monkeypatch)
+            assert f"{setting.key} must be" in line
+            assert wanted in line
+            num += 1
+            if num == 3:  # of each command; a number and a switch are read alike everywhere
+                return
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused_before_they_meet(folder, monkeypatch):
+    group = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in group.items():
+        monkeypatch.setenv(name, value)
+    line = error_of("train", ["batch_size=3"], folder, monkeypatch)
+    assert line == (
+        "error: batch_size must be a multiple of 2 processes times num_accumulate=1, got 3"
+    )
+
+
+@pytest.mark.parametrize("command", ["generate", "train", "annotate", "style_sheet"])
+def test_a_gpu_that_is_not_there_is_one_line(command, folder, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch._C._cuda_getDeviceCount", lambda: 0)
+    line = error_of(command, ["device=cuda"], folder, monkeypatch)
+    assert "device must be auto, cpu or cuda, got cuda" in line
