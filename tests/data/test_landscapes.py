@@ -243,13 +243,21 @@ def test_grey_transparent_palette_and_rotated_photos_are_read(tmp_path):
     for mode in ("L", "LA", "RGBA", "P"):
         picture.convert(mode).save(tmp_path / f"{mode}.png")
     picture.convert("CMYK").save(tmp_path / "cmyk.jpg")
-    assert samples(Landscapes(tmp_path, crop=16), 12).shape == (12, 3, 16, 16)
+    photos = Landscapes(tmp_path, crop=16)
+    assert samples(photos, 12).shape == (12, 3, 16, 16)
+    grey = np.asarray(picture.convert("L"))
+    for name in ("L.png", "LA.png"):
+        assert np.array_equal(np.asarray(photos.folder.read(name)), np.stack([grey] * 3, axis=2))
+    assert np.array_equal(np.asarray(photos.folder.read("RGBA.png")), pixels)
+    palette = np.asarray(picture.convert("P").convert("RGB"))
+    assert np.array_equal(np.asarray(photos.folder.read("P.png")), palette)
     upright = tmp_path / "upright"
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
-    draw(upright / "turned.png", (24, 16), exif=exif)
+    original = draw(upright / "turned.png", (24, 16), exif=exif)
     dataset = Landscapes(upright, crop=16)
-    assert dataset.folder.read("turned.png").shape == (24, 16, 3)
+    turned = np.asarray(dataset.folder.read("turned.png"))
+    assert np.array_equal(turned, np.rot90(original, -1))
 
 
 def test_held_out_photos_are_in_the_test_split_only(tmp_path):

@@ -1,15 +1,20 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.errors import InputError
 from stylecinegan.losses.adversarial import (
+    SqueezeNetFeatures,
     discriminator_loss,
     energy_distance,
     generator_loss,
     gradient_penalty,
     moment_distance,
     path_lengths,
+    perceptual_distance,
 )
 
 
@@ -84,3 +89,31 @@ def test_the_moment_distance_adds_that_of_the_means_and_of_the_covariances():
     second = torch.tensor([[1.0, 1.0], [1.0, 5.0]])  # mean (1, 3), variance 8 along y
     assert float(moment_distance(first, second)) == pytest.approx(9 + (4 + 64) ** 0.5)
     assert float(moment_distance(first, first)) == 0.0
+
+
+def test_features_have_the_strides_and_channels_of_squeezenet(squeezenet):
+    features = SqueezeNetFeatures(squeezenet, ("conv1", "fire3", "fire5", "fire9"))
+    maps = features(torch.zeros(1, 3, 64, 64))
+    assert [tuple(f.shape[1:]) for f in maps] == [
+        (96, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4),
+    ]  # fmt: skip
+
+
+def test_perceptual_distance_is_zero_only_for_equal_pictures(squeezenet):
+    features = SqueezeNetFeatures(squeezenet)
+    image = torch.cat([draw_landscape(32, 32, seed).image for seed in range(2)])
+    assert float(perceptual_distance(features, image, image)) == 0.0
+    other = image.flip(0).requires_grad_()
+    distance = perceptual_distance(features, other, image)
+    distance.backward()
+    assert float(distance.detach()) > 0.01
+    assert other.grad is not None
+    assert float(other.grad.abs().sum()) > 0
+
+
+def test_a_missing_or_foreign_feature_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="found no such file"):
+        SqueezeNetFeatures(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(InputError, match=r"no weights of SqueezeNet 1\.0"):
+        SqueezeNetFeatures(tmp_path / "other.npz")

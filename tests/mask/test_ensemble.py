@@ -52,7 +52,7 @@ def test_the_vote_leans_and_the_probabilities_do_not():
 
 
 @torch.no_grad()
-def test_what_the_context_believes_counts_half():
+def test_probabilities_are_averaged_half_and_half_with_those_of_the_semantic_networks():
     torch.manual_seed(5)
     model = MaskEnsemble(
         5, num_members=1, hidden=(4, 4), context="semantic", context_width=8, context_networks=2
@@ -69,7 +69,7 @@ def test_what_the_context_believes_counts_half():
 
 
 @torch.no_grad()
-def test_a_context_classifies_what_it_saw_as_its_training_does():
+def test_semantic_features_are_classified_as_in_their_training():
     torch.manual_seed(6)
     context = SemanticContext(8, num_networks=2).eval()
     maps = context(torch.rand(1, 3, 32, 32) * 2 - 1)

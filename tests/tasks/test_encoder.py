@@ -1,15 +1,12 @@
 import functools
 
-import numpy as np
 import pytest
 import torch
 
 from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.losses.adversarial import SqueezeNetFeatures, perceptual_distance
 from stylecinegan.tasks.encoder import EncoderTask
 
 
@@ -107,31 +104,3 @@ def test_exported_networks_load_and_invert_as_the_averaged_ones(tmp_path, batch)
     expected = task.sample(batch)["inversion"][4:]
     # Kernels are stored in half precision.
     torch.testing.assert_close(actual.clamp(-1, 1), expected, rtol=0.0, atol=0.02)
-
-
-def test_features_have_the_strides_and_channels_of_squeezenet(squeezenet):
-    features = SqueezeNetFeatures(squeezenet, ("conv1", "fire3", "fire5", "fire9"))
-    maps = features(torch.zeros(1, 3, 64, 64))
-    assert [tuple(f.shape[1:]) for f in maps] == [
-        (96, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4),
-    ]  # fmt: skip
-
-
-def test_perceptual_distance_is_zero_only_for_equal_pictures(squeezenet, batch):
-    features = SqueezeNetFeatures(squeezenet)
-    image = batch["image"]
-    assert float(perceptual_distance(features, image, image)) == 0.0
-    other = image.flip(0).requires_grad_()
-    distance = perceptual_distance(features, other, image)
-    distance.backward()
-    assert float(distance.detach()) > 0.01
-    assert other.grad is not None
-    assert float(other.grad.abs().sum()) > 0
-
-
-def test_a_missing_or_foreign_feature_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="found no such file"):
-        SqueezeNetFeatures(tmp_path / "none.npz")
-    np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(InputError, match=r"no weights of SqueezeNet 1\.0"):
-        SqueezeNetFeatures(tmp_path / "other.npz")
