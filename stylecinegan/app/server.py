@@ -124,11 +124,18 @@ class App:
     async def _lifespan(self, asgi: Starlette) -> AsyncIterator[None]:
         self.worker.start()
         self.worker.submit(Job("", lambda job: self._get_model() and None, _ignore))
+        expiring = asyncio.create_task(self._expire())
         try:
             yield
         finally:
+            expiring.cancel()
             await asyncio.to_thread(self.worker.stop)
             self.sessions.close()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(min(60.0, 60.0 * self.limits.idle_minutes))
+            self.sessions.expire()
 
     def _get_model(self) -> StyleCineGAN:
         """The model; in the worker's thread only."""

@@ -6,6 +6,7 @@ import re
 import shlex
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ from typing import Any
 from stylecinegan.app.edits import Edits, VideoSettings, parse_edits, parse_video_settings
 from stylecinegan.app.settings import Limits
 from stylecinegan.errors import InputError
+from stylecinegan.motion.controls import Hints
+from stylecinegan.motion.controls.hints import format_hints
 
 VERSION = 1
 SUFFIX = ".stylecinegan"
 SETTINGS = "session.json"
+HINTS = "hints.json"
+"""Arrows, pins, words and speeds once more, as ``hints=`` of ``generate`` reads them."""
+
 MASKS = ("mask_add.png", "mask_remove.png")
 MAX_BYTES = 1 << 30
 """Of one file in it, unpacked."""
@@ -53,9 +59,24 @@ def write_session(contents: SessionContents) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(SETTINGS, json.dumps(settings, indent=2) + "\n")
+        # Words that nobody understands yet are kept in the session all the same.
+        with suppress(InputError):
+            archive.writestr(HINTS, format_hints(hints_of(contents.edits)))
         for name, data in contents.files.items():
             archive.writestr(name, data)  # pictures are compressed already
     return stream.getvalue()
+
+
+def hints_of(edits: Edits) -> Hints:
+    """What edits say of the motion, for another photo or another program."""
+    factors = {"sky": edits.speed_sky, "water": edits.speed_water}
+    return Hints(
+        arrows=edits.arrows,
+        anchors=edits.anchors,
+        text=edits.text,
+        speed=edits.speed,
+        speeds={kind: factor for kind, factor in factors.items() if factor != 1.0},
+    )
 
 
 def is_session_file(path: Path) -> bool:
@@ -89,6 +110,7 @@ def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionCont
             raise
         raise InputError(f"cannot read {name}: it is damaged") from error
     settings = _parse(files.pop(SETTINGS, b""), name)
+    files.pop(HINTS, None)
     if not any(file.startswith("photo.") for file in files):
         raise InputError(f"{name} is no session: it holds no photo")
     return SessionContents(
@@ -169,7 +191,7 @@ def harmless_name(name: str) -> str:
 
 def _is_known(name: str) -> bool:
     stem, dot, suffix = name.partition(".")
-    return name == SETTINGS or (stem in _KINDS and dot == "." and suffix.isalnum())
+    return name in (SETTINGS, HINTS) or (stem in _KINDS and dot == "." and suffix.isalnum())
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ from stylecinegan.app.edits import Edits, VideoSettings
 from stylecinegan.app.session_file import harmless_name
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.errors import InputError
-from stylecinegan.io.decoding import decode_picture, open_picture
-from stylecinegan.io.paths import existing_file
+from stylecinegan.io.decoding import decode_picture, opened
 from stylecinegan.mask.strokes import Patch, Stroke, cover, paint
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ SUFFIXES = {
     "BMP": ".bmp",
     "GIF": ".gif",
     "AVIF": ".avif",
+    "HEIF": ".heic",
     "JPEG2000": ".jp2",
 }
 """Endings of photos in session files, by the kind that the picture itself says it is."""
@@ -254,19 +255,13 @@ def check_picture(path: Path, name: str, limits: Limits) -> str:
     Raises:
         InputError: If it is no picture or too large.
     """
-    with told_as(path, name):
-        existing_file(path, "a photo")
-        try:
-            with open_picture(path) as picture:
-                num_pixels, kind = picture.width * picture.height, picture.format
-        except Exception:  # whatever a decoder thinks of it, the reader of photos says it well
-            decode_picture(path, "a photo")
-            raise
-        if num_pixels > 1e6 * limits.megapixels:
-            raise InputError(
-                f"a photo may have {limits.megapixels:g} megapixels here, {name} has "
-                f"{num_pixels / 1e6:.0f}"
-            )
+    with told_as(path, name), opened(path, "a photo") as picture:
+        num_pixels, kind = picture.width * picture.height, picture.format
+    if num_pixels > 1e6 * limits.megapixels:
+        raise InputError(
+            f"a photo may have {limits.megapixels:g} megapixels here, {name} has "
+            f"{num_pixels / 1e6:.0f}"
+        )
     return SUFFIXES.get(kind or "", ".img")
 
 
@@ -279,20 +274,13 @@ def decode(path: Path, name: str) -> np.ndarray:
         return pixels
 
 
-class told_as:
-    """Names a file as the user does in the messages of a block."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._path, self._name = str(path), name
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, InputError):
-            message = str(error).replace(self._path, self._name)
-            raise InputError(message) from None
-        if isinstance(error, OSError | ValueError | SyntaxError):
-            raise InputError(f"cannot read {self._name}: no picture, or a damaged one") from None
+@contextmanager
+def told_as(path: Path, name: str) -> Iterator[None]:
+    """Calls a file as the user does in the messages of a block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from None
 
 
 def shrink(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The video at full size: what `stylecinegan generate` makes of the same settings."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -76,6 +77,7 @@ def make_video(
     def frames() -> Iterator[Tensor]:
         for number, frame in enumerate(cinemagraph.frames):
             yield frame
+            session.last_use = time.monotonic()
             job.report({"type": "progress", "done": number + 1, "of": cinemagraph.num_frames})
             pause()
 

@@ -1,9 +1,11 @@
 """Measures speed and memory: stylecinegan benchmark suite=splat"""  # noqa: D415
 
 import logging
+import math
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import hydra
 import torch
@@ -13,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
+from stylecinegan.benchmarks import app
+from stylecinegan.benchmarks.chromium import find_program
 from stylecinegan.benchmarks.growth import Growth, plot_growth
 from stylecinegan.benchmarks.machine import describe_machine
 from stylecinegan.benchmarks.measurement import (
@@ -25,6 +29,7 @@ from stylecinegan.benchmarks.memory import Command
 from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
 from stylecinegan.benchmarks.rendering import render_contestants
 from stylecinegan.benchmarks.training import train_contestants
+from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.sweeps import job_path
@@ -46,6 +51,7 @@ UNITS = {
     "generate": "run",
     "photos": "photo",
     "train": "picture",
+    "app": "wait",
 }
 """The suites, and what their times are of."""
 
@@ -61,6 +67,17 @@ def main(cfg: DictConfig) -> None:
     torch.manual_seed(0)
     machine = describe_machine(device)
     output_dir = job_path(cfg.output_dir)
+    title = f"{cfg.suite}: " + ", ".join(f"{name} {value}" for name, value in machine.items())
+    context = {
+        "machine": machine,
+        "settings": OmegaConf.to_container(cfg, resolve=True),
+        "commit": command_line.commit(),
+    }
+    if cfg.suite == "app":
+        table = Table(title, measure_app(cfg))
+        text = write_table(table, output_dir, context)
+        logger.info("%s\nThe table and its JSON lines are in %s", text, output_dir)
+        return
     if cfg.suite == "generate":
         measured = measure_commands(cfg, device, output_dir)
     elif cfg.suite == "photos":
@@ -69,12 +86,6 @@ def main(cfg: DictConfig) -> None:
         suites = {"splat": splat, "euler": euler, "render": render, "train": train}
         contestants = suites[cfg.suite](cfg, device)
         measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
-    title = f"{cfg.suite}: " + ", ".join(f"{name} {value}" for name, value in machine.items())
-    context = {
-        "machine": machine,
-        "settings": OmegaConf.to_container(cfg, resolve=True),
-        "commit": command_line.commit(),
-    }
     table = Table(title, to_rows(measured, UNITS[cfg.suite]), details=timings(measured))
     text = write_table(table, output_dir, context)
     logger.info("%s\nThe table and its JSON lines are in %s", text, output_dir)
@@ -187,6 +198,68 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
     if curves:
         io.write_image(output_dir / "growth.png", plot_growth(curves))
     return measured
+
+
+def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
+    """Waits of a person at the browser app, and what many of them cost the server.
+
+    Raises:
+        InputError: If there is no Chromium.
+    """
+    if find_program() is None:
+        raise InputError("suite=app needs a browser: install Chromium")
+    settings = cfg.app
+    arguments = [f"device={cfg.device}"]
+    if cfg.model.directory is not None:
+        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
+    if cfg.threads is not None:
+        arguments.append(f"threads={cfg.threads}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        height, width = settings.photo
+        io.write_image(folder / "photo.jpg", draw_landscape(height, width).image)
+        io.write_image(folder / "small.jpg", draw_landscape(480, 640, 1).image)
+        with app.AppServer(arguments, folder / "log") as server:
+            with Visitor(folder, server.address) as visitor:
+                visitor.visit()
+                waits = app.time_waits(visitor, folder / "photo.jpg", cfg.repeats)
+                idle = app.measure_idle(server, settings.idle_s)
+            load = app.put_under_load(
+                server,
+                (folder / "small.jpg").read_bytes(),
+                settings.sessions,
+                settings.every_s,
+                settings.load_s,
+            )
+    names = {
+        "mask": (f"upload of {height * width / 1e6:.0f} megapixels to the mask", 2.5),
+        "loop": ("upload to the first loop", 3.5),
+        "stroke": ("end of a stroke to the new loop", 1.0),
+        "arrow": ("end of an arrow to the new loop", 1.0),
+    }
+    rows: list[dict[str, str | float]] = [
+        {"row": f"{name}, s", "measured": median(waits[key]), "wanted": wanted}
+        for key, (name, wanted) in names.items()
+    ]
+    growth = app.growth_of_memory(load.memory, min(60.0, 0.2 * settings.load_s))
+    crowd = f"{settings.sessions} sessions"
+    rows += [
+        {"row": "processor while pages play, % of a core", "measured": 100 * idle, "wanted": 0.0},
+        {"row": f"{crowd}: errors", "measured": float(len(load.errors)), "wanted": 0.0},
+        {"row": f"{crowd}: edits", "measured": float(load.num_edits)},
+        {"row": f"{crowd}: replaced by a newer one", "measured": float(load.num_replaced)},
+        {
+            "row": f"{crowd}: lost edits",
+            "measured": float(load.num_edits - load.num_shown - load.num_replaced),
+            "wanted": 0.0,
+        },
+        {"row": f"{crowd}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
+        {"row": f"{crowd}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
+        {"row": f"{crowd}: memory, GB", "measured": load.memory[-1][1] / 1e9},
+    ]
+    for error in dict.fromkeys(load.errors):
+        logger.warning("under load: %s", error)
+    return rows
 
 
 def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> Contestant:

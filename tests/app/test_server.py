@@ -165,7 +165,9 @@ def test_a_saved_session_opens_again_with_everything_in_it(server, photo):
     assert status == 200
     assert headers["content-disposition"].endswith(f"lake{SUFFIX}")
     names = zipfile.ZipFile(BytesIO(data)).namelist()
-    assert sorted(names) == ["mask_remove.png", "photo.png", "session.json", "style.png"]
+    assert sorted(names) == [
+        *("hints.json", "mask_remove.png", "photo.png", "session.json", "style.png")
+    ]
     again = server.open(data, f"renamed{SUFFIX}")
     assert again["name"] == "lake"
     assert again["edits"]["text"] == "clouds drift left"

@@ -1,6 +1,6 @@
 // The mask as the page shows it: what stays is dimmed, and a line runs where the mask is a half.
 
-const DIM = [13, 17, 32];
+const DIM = 0x20110d; // blue, green, red
 
 export class Mask {
   constructor(width, height, values) {
@@ -18,17 +18,17 @@ export class Mask {
     context.drawImage(picture, 0, 0);
     picture.close();
     const { data } = context.getImageData(0, 0, width, height);
-    return new Mask(width, height, Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]));
+    const values = new Uint8Array(width * height);
+    for (let i = 0; i < values.length; i++) values[i] = data[4 * i];
+    return new Mask(width, height, values);
   }
 }
 
 function paint(width, height, opacity) {
   const canvas = new OffscreenCanvas(width, height);
   const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    pixels.data.set(DIM, 4 * i);
-    pixels.data[4 * i + 3] = opacity(i);
-  }
+  const words = new Uint32Array(pixels.data.buffer);
+  for (let i = 0; i < words.length; i++) words[i] = (opacity(i) << 24) | DIM;
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }

@@ -90,6 +90,7 @@ function showPlace() {
   const path = chosen.kind === "arrow" ? tools.arrows()[chosen.index] : [tools.anchors()[chosen.index]];
   if (!path?.[0]) return;
   const [x, y] = view.toStage(...path.at(-1));
+  button.hidden = x < 0 || y < 0 || x > view.stage.width || y > view.stage.height;
   const left = Math.min(view.stage.width - 76, Math.max(8, x + 14));
   const top = Math.min(view.stage.height - 44, Math.max(8, y + 10));
   button.style.transform = `translate(${left}px, ${top}px)`;
@@ -438,12 +439,23 @@ $("copy").addEventListener("click", async () => {
     if (needsFiles) {
       save(await server.sessionFile(app.session.id, wish()), `${app.session.name}.stylecinegan`);
     }
-    await navigator.clipboard.writeText(line);
-    say(`Copied: ${line}`);
+    await copy(line);
   } catch (error) {
     say(error.message, false, true);
   }
 });
+
+// Browsers open the clipboard only to pages from this machine or with a certificate.
+async function copy(line) {
+  try {
+    await navigator.clipboard.writeText(line);
+    say(`Copied: ${line}`);
+  } catch {
+    $("command-line").value = line;
+    $("command").showModal();
+    $("command-line").select();
+  }
+}
 
 const wish = () => ({ edits: app.history.edits, video: exporting.settings() });
 

@@ -5,7 +5,7 @@ import json
 import time
 from itertools import pairwise
 
-from tests.chromium import Chromium, find_program
+from stylecinegan.benchmarks.chromium import Chromium, find_program
 
 __all__ = ["Visitor", "find_program"]
 
@@ -45,6 +45,7 @@ class Visitor(Chromium):
         self.wait_for_loop()
 
     def resize(self, width, height, *, is_phone=False, ratio=1):
+        """Gives the window a size; a phone has fingers."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -60,12 +61,15 @@ class Visitor(Chromium):
         return self.num_loops()
 
     def num_loops(self):
+        """Loops that have been shown since the page was opened."""
         return self.evaluate("window.stylecinegan?.app.previews ?? 0")
 
     def edits(self):
+        """Everything that is drawn and set."""
         return self.evaluate("window.stylecinegan.app.history.edits")
 
     def status(self):
+        """Text of the message on the stage, empty if there is none."""
         return self.evaluate(
             "(e => e.hidden ? '' : e.textContent)(document.querySelector('#status'))"
         )
@@ -91,6 +95,7 @@ class Visitor(Chromium):
         )
 
     def mouse(self, kind, x, y, *, button="left", **more):
+        """Moves or presses the mouse at a place of the window."""
         held = {"left": 1, "middle": 4}.get(button, 0) if kind != "mouseReleased" else 0
         self.call(
             "Input.dispatchMouseEvent",
@@ -123,10 +128,12 @@ class Visitor(Chromium):
             self.mouse("mouseReleased", *way[-1])
 
     def touch(self, kind, *places):
+        """Says where the fingers are."""
         points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
         self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def choose(self, tool, *, by_touch=False):
+        """Picks a tool."""
         self.press(f"[data-tool={tool}]", by_touch=by_touch)
 
     def key(self, key, *, code=None, modifiers=0, text=None):
@@ -136,11 +143,14 @@ class Visitor(Chromium):
             common["text"] = text or key
         if key == "Enter":
             common |= {"windowsVirtualKeyCode": 13, "text": "\r"}
+        elif key == "Escape":
+            common |= {"windowsVirtualKeyCode": 27}
         self.call("Input.dispatchKeyEvent", type="keyDown", **common)
         common.pop("text", None)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def screenshot(self, path):
+        """Writes what is to be seen as PNG."""
         self.evaluate(SETTLED)
         picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(picture))

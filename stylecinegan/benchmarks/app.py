@@ -1,0 +1,239 @@
+"""The browser app: how long a person waits, and what many of them cost."""
+
+import contextlib
+import http.client
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from stylecinegan.benchmarks.visitor import Visitor
+from stylecinegan.errors import InputError
+
+MESSAGE = struct.Struct(">BI")
+"""Kind and length that stand before each message of a preview."""
+
+NEWS = 3
+
+START_S = 180.0
+"""The server may take so long to start, on a busy machine."""
+
+Seconds = dict[str, list[float]]
+
+
+class AppServer:
+    """``stylecinegan app`` in a process of its own; a context manager.
+
+    Args:
+        arguments: Further settings.
+        log: File for what it says.
+
+    Raises:
+        InputError: If it does not start.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        command = [sys.executable, "-m", "stylecinegan", "app", "--no-browser", "--port", "0"]
+        self._stream = log.open("w")
+        self.process = subprocess.Popen(
+            [*command, *arguments], stdout=self._stream, stderr=subprocess.STDOUT
+        )
+        end = time.monotonic() + START_S
+        while "http://" not in log.read_text():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                raise InputError(f"the app did not start: {log.read_text().strip()[-300:]}")
+            time.sleep(0.05)
+        self.port = int(log.read_text().split("http://127.0.0.1:")[1].split("/")[0])
+        self.address = f"http://127.0.0.1:{self.port}/"
+
+    def __enter__(self) -> "AppServer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self._stream.close()
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that it holds."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """Body of the answer to a request.
+
+        Raises:
+            RuntimeError: If it is refused.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        with contextlib.closing(connection):
+            connection.request("POST", path, body, {"x-stylecinegan": "1"})
+            answer = connection.getresponse()
+            data = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{path}: {answer.status} {data[:200]!r}")
+        return data
+
+
+@dataclass
+class Load:
+    """What many users at once brought about.
+
+    Attributes:
+        num_edits: Edits that were made.
+        num_shown: Those that ended with a loop.
+        num_replaced: Those that a newer one replaced.
+        errors: What else happened.
+        seconds: From edit to loop.
+        memory: Bytes of the server, by seconds since the beginning.
+    """
+
+    num_edits: int = 0
+    num_shown: int = 0
+    num_replaced: int = 0
+    errors: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    memory: list[tuple[float, int]] = field(default_factory=list)
+
+
+def time_waits(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
+    """Seconds that a person waits, as the page shows it.
+
+    Args:
+        visitor: A page with the example looping in it.
+        photo: To upload.
+        repeats: How often each is done.
+    """
+    waits: Seconds = {name: [] for name in ("mask", "loop", "stroke", "arrow")}
+    for _ in range(repeats):
+        session = visitor.evaluate("stylecinegan.app.session.id")
+        start, before = time.perf_counter(), visitor.num_loops()
+        visitor.upload(photo)
+        visitor.wait(
+            f"stylecinegan.app.session.id !== '{session}' && stylecinegan.app.mask !== null", 300
+        )
+        waits["mask"].append(time.perf_counter() - start)
+        visitor.wait_for_loop(before, 300)
+        waits["loop"].append(time.perf_counter() - start)
+    for tool, name in (("stays", "stroke"), ("arrow", "arrow")):
+        visitor.choose(tool)
+        for number in range(repeats):
+            left = 0.1 + 0.05 * number
+            before = visitor.num_loops()
+            visitor.drag([(left + 0.3, 0.1 + 0.02 * number), (left, 0.12 + 0.02 * number)])
+            start = time.perf_counter()
+            visitor.wait_for_loop(before, 300)
+            waits[name].append(time.perf_counter() - start)
+    return waits
+
+
+def measure_idle(server: AppServer, seconds: float) -> float:
+    """Share of a core that the server uses while pages only play."""
+    start, used = time.perf_counter(), server.cpu_s
+    time.sleep(seconds)
+    return (server.cpu_s - used) / (time.perf_counter() - start)
+
+
+def put_under_load(
+    server: AppServer, photo: bytes, num_sessions: int, every_s: float, duration_s: float
+) -> Load:
+    """Lets many users edit at once.
+
+    Args:
+        server: The app.
+        photo: Everybody's.
+        num_sessions: How many users.
+        every_s: Seconds between the edits of one.
+        duration_s: How long, in seconds.
+    """
+    load = Load()
+    lock = threading.Lock()
+    paths = [
+        f"/api/sessions/{json.loads(server.post('/api/sessions', photo))['id']}/preview"
+        for _ in range(num_sessions)
+    ]
+    begin = time.monotonic()
+
+    def edit(path: str, number: int) -> None:
+        y = 0.05 + 0.3 * (number * 0.37 % 1.0)
+        edits = {"arrows": [[[0.7, y], [0.3, y + 0.02]]], "speed": 1.0 + number % 3}
+        start = time.perf_counter()
+        try:
+            outcome = outcome_of(server.post(path, json.dumps({"edits": edits}).encode()))
+        except (OSError, http.client.HTTPException, RuntimeError) as error:
+            outcome = str(error)
+        with lock:
+            load.num_edits += 1
+            if outcome == "done":
+                load.num_shown += 1
+                load.seconds.append(time.perf_counter() - start)
+            elif outcome == "cancelled":
+                load.num_replaced += 1
+            else:
+                load.errors.append(outcome)
+
+    def use(path: str, offset: float) -> None:
+        threads = []
+        time.sleep(offset)
+        for number in range(max(1, int(duration_s / every_s))):
+            thread = threading.Thread(target=edit, args=(path, number))
+            thread.start()
+            threads.append(thread)
+            time.sleep(every_s)
+        for thread in threads:
+            thread.join()
+
+    users = [
+        threading.Thread(target=use, args=(path, every_s * index / num_sessions))
+        for index, path in enumerate(paths)
+    ]
+    for user in users:
+        user.start()
+    while any(user.is_alive() for user in users):
+        load.memory.append((time.monotonic() - begin, server.resident_bytes))
+        time.sleep(0.5)
+    # The last edit of each page is what it shows: none may have been replaced by an older one.
+    return load
+
+
+def outcome_of(stream: bytes) -> str:
+    """How a preview ended: ``"done"``, ``"cancelled"`` or the message of an error."""
+    last = {"type": "the answer broke off"}
+    for kind, content in messages_of(stream):
+        if kind == NEWS:
+            last = json.loads(content)
+    return last.get("message", last["type"])
+
+
+def messages_of(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Messages of a preview: kinds and contents."""
+    place = 0
+    while place + MESSAGE.size <= len(stream):
+        kind, length = MESSAGE.unpack_from(stream, place)
+        place += MESSAGE.size
+        yield kind, stream[place : place + length]
+        place += length
+
+
+def growth_of_memory(memory: Sequence[tuple[float, int]], settled_s: float) -> float:
+    """Memory at the end in shares of that after some seconds, both over a tenth of the time."""
+    end = memory[-1][0]
+    window = max(1.0, 0.1 * (end - settled_s))
+    first = [size for at, size in memory if settled_s <= at <= settled_s + window]
+    last = [size for at, size in memory if at >= end - window]
+    return median(last) / median(first or [memory[0][1]])

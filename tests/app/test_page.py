@@ -1,0 +1,472 @@
+"""The page in a real Chromium, against the real server."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylecinegan import io
+from stylecinegan.benchmarks.visitor import Visitor, find_program
+from tests.app.serving import Server, encode, landscape, picture_of
+
+pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is installed")
+
+CROSS = [(0.25, 0.1), (0.75, 0.3), (0.6, 0.2)]
+
+
+@pytest.fixture(scope="module")
+def visitor(shared_server, tmp_path_factory):
+    with Visitor(tmp_path_factory.mktemp("visitor"), shared_server.address) as visitor:
+        yield visitor
+        assert visitor.problems == []
+        strangers = [url for url in visitor.requests if not is_own(url, shared_server.address)]
+        assert strangers == []
+
+
+def is_own(url, address):
+    return url.startswith((address, f"blob:{address}", "data:", "about:", "chrome:"))
+
+
+@pytest.fixture
+def page(visitor, server):
+    """A fresh page with the example looping in it."""
+    server.model.frame_s = 0.0
+    visitor.evaluate("sessionStorage.clear()") if visitor.requests else None
+    visitor.visit()
+    return visitor
+
+
+def edit(page, action):
+    """Does something and waits for the loop that it brings."""
+    before = page.num_loops()
+    action()
+    page.wait_for_loop(before)
+    return page.edits()
+
+
+def test_the_example_loops_when_the_page_opens_and_pauses(page):
+    index = "stylecinegan.app.loop.index"
+    assert page.evaluate("stylecinegan.app.loop.frames.length") == 4
+    page.wait(f"{index} !== 0")
+    page.press("#play")
+    stopped = page.evaluate(index)
+    time.sleep(0.3)
+    assert page.evaluate(index) == stopped
+    page.key(".")
+    assert page.evaluate(index) == (stopped + 1) % 4
+    page.key(",")
+    assert page.evaluate(index) == stopped
+    page.evaluate(
+        """(frame => { frame.value = 3; frame.dispatchEvent(new Event("input")); })
+        (document.querySelector("#frame"))"""
+    )
+    assert page.evaluate(index) == 3
+    page.press("#play")
+    page.wait(f"{index} !== 3")
+
+
+def test_a_photo_that_is_opened_replaces_the_example(page, photo, tmp_path):
+    file = tmp_path / "my lake.png"
+    file.write_bytes(encode(landscape(100, 200, seed=4)))
+    edit(page, lambda: page.upload(file))
+    session = page.evaluate("stylecinegan.app.session")
+    assert (session["name"], session["width"], session["height"]) == ("my_lake", 200, 100)
+    assert "my_lake" in page.evaluate("document.title")
+
+
+def test_a_dropped_and_a_pasted_photo_open_as_well(page):
+    make = """(type, field) => {
+        const canvas = new OffscreenCanvas(96, 64);
+        const context = canvas.getContext("2d");
+        context.fillStyle = "#8cf";
+        context.fillRect(0, 0, 96, 32);
+        return canvas.convertToBlob().then(blob => {
+            const data = new DataTransfer();
+            data.items.add(new File([blob], `${type}.png`, { type: "image/png" }));
+            const make = { drop: DragEvent, paste: ClipboardEvent }[type];
+            dispatchEvent(new make(type, { [field]: data, bubbles: true, cancelable: true }));
+        });
+    }"""
+    for kind, field in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        edit(page, lambda k=kind, f=field: page.evaluate(f"({make})({k!r}, {f!r})"))
+        assert page.evaluate("stylecinegan.app.session.name") == kind
+
+
+def test_a_stroke_changes_the_mask_and_undo_takes_it_back(page):
+    page.choose("stays")
+    before = mask_of(page)
+    edits = edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
+    (stroke,) = edits["strokes"]
+    assert stroke["kind"] == "stays"
+    assert stroke["points"][0] == pytest.approx((0.3, 0.1), abs=0.005)
+    assert stroke["points"][-1] == pytest.approx((0.5, 0.1), abs=0.005)
+    after = mask_of(page)
+    assert after.sum() < before.sum()
+    assert after[12, 64] == 0
+    edit(page, lambda: page.key("z", modifiers=2))
+    np.testing.assert_array_equal(mask_of(page), before)
+    edit(page, lambda: page.press("#redo"))
+    np.testing.assert_array_equal(mask_of(page), after)
+    page.choose("erase")
+    page.evaluate("Object.assign(stylecinegan.tools.brush, { size: 60, softness: 0 })")
+    edit(page, lambda: page.drag([(0.2, 0.1), (0.6, 0.1)]))
+    np.testing.assert_array_equal(mask_of(page), before)
+    page.choose("moves")
+    edits = edit(page, lambda: page.drag([(0.5, 0.5)]))
+    assert [s["kind"] for s in edits["strokes"]] == ["stays", "erase", "moves"]
+
+
+def mask_of(page):
+    """The mask as the page has it, [H, W]."""
+    values = page.evaluate(
+        """(canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+            .data].filter((_, i) => i % 4 === 3))(stylecinegan.app.mask.moving)"""
+    )
+    width = page.evaluate("stylecinegan.app.mask.width")
+    return np.array(values).reshape(-1, width)
+
+
+def test_an_arrow_is_one_drag_and_bends_with_it(page):
+    page.choose("arrow")
+    straight = edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)]))["arrows"][0]
+    assert np.array(straight) == pytest.approx(np.array([(0.7, 0.15), (0.3, 0.15)]), abs=0.005)
+    bent = edit(page, lambda: page.drag([(0.2, 0.3), (0.4, 0.25), (0.6, 0.3)]))["arrows"][1]
+    assert 3 <= len(bent) <= 12
+    assert bent[0] == pytest.approx((0.2, 0.3), abs=0.005)
+    assert bent[-1] == pytest.approx((0.6, 0.3), abs=0.005)
+    # Its tip is moved, the rest stays; then it is deleted.
+    moved = edit(page, lambda: page.drag([(0.3, 0.15), (0.4, 0.05)]))["arrows"][0]
+    assert moved[0] == pytest.approx((0.7, 0.15), abs=0.005)
+    assert moved[-1] == pytest.approx((0.4, 0.05), abs=0.01)
+    assert len(edit(page, lambda: page.key("Delete"))["arrows"]) == 1
+    assert len(edit(page, lambda: page.press("#hints button"))["arrows"]) == 0
+
+
+def test_pins_hold_where_they_are_set(page):
+    page.choose("anchor")
+    edits = edit(page, lambda: page.drag([(0.4, 0.2)]))
+    assert edits["anchors"] == [pytest.approx((0.4, 0.2), abs=0.005)]
+    edits = edit(page, lambda: page.drag([(0.4, 0.2), (0.6, 0.1)]))
+    assert edits["anchors"] == [pytest.approx((0.6, 0.1), abs=0.01)]
+    edits = edit(page, lambda: page.press("#delete"))
+    assert edits["anchors"] == []
+
+
+def set_value(page, selector, value, event="change"):
+    page.evaluate(
+        f"""(field => {{
+            field.value = {json.dumps(value)};
+            field.dispatchEvent(new Event({json.dumps(event)}, {{ bubbles: true }}));
+        }})(document.querySelector({json.dumps(selector)}))"""
+    )
+
+
+def test_words_and_speeds_reach_the_server_and_a_wrong_word_is_explained(page):
+    edits = edit(page, lambda: set_value(page, "#text", "clouds drift left"))
+    assert edits["text"] == "clouds drift left"
+    edits = edit(page, lambda: set_value(page, "#speed", "2.5"))
+    assert edits["speed"] == 2.5
+    set_value(page, "#text", "clouds sing")
+    page.wait("document.querySelector('#status').classList.contains('error')")
+    assert "unknown word 'sing'" in page.status()
+    edit(page, lambda: page.press("#undo"))
+    assert page.status() == ""
+
+
+def test_a_style_is_taken_from_a_picture_and_given_back(page, tmp_path):
+    file = tmp_path / "dusk.png"
+    file.write_bytes(encode(landscape(80, 80, seed=7)))
+    edits = edit(page, lambda: page.upload(file, selector="#style-file"))
+    assert edits["has_style"]
+    assert page.evaluate("stylecinegan.app.loop.isRestyled")
+    page.wait("document.querySelector('#style-picture').naturalWidth === 80")
+    edits = edit(page, lambda: page.press("#style-remove"))
+    assert not edits["has_style"]
+
+
+def test_a_broken_upload_is_explained_and_the_photo_stays(page, tmp_path):
+    file = tmp_path / "lake.jpg"
+    file.write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    before = page.evaluate("stylecinegan.app.session.id")
+    page.upload(file)
+    page.wait("document.querySelector('#status').classList.contains('error')")
+    assert "a web page or another marked-up text" in page.status()
+    assert page.evaluate("stylecinegan.app.session.id") == before
+    assert page.evaluate("stylecinegan.app.loop.frames.length") == 4
+    page.problems.clear()  # the browser logs the refusal itself
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm", "webp", "gif"])
+def test_a_video_of_each_kind_is_made_and_saved(page, kind):
+    page.press("#export")
+    set_value(page, "#video-frames", "3", "input")
+    page.press(f"input[value={kind}]")
+    page.press("#video-start")
+    page.wait("!document.querySelector('#video-save').hidden", 60)
+    assert "Done: 160 × 120" in page.evaluate("document.querySelector('#video-news').textContent")
+    page.press("#video-save")
+    file = page.saved(f".{kind}")
+    assert file.name == f"example.{kind}"
+    if kind in ("webp", "gif"):
+        assert Image.open(file).n_frames in (2, 3)  # frames that are alike become one
+    else:
+        assert len(list(io.read_video(file))) == 3
+    page.key("Escape")
+
+
+def test_a_video_can_be_cancelled_and_made_again(page, server):
+    server.model.frame_s = 0.05
+    page.press("#export")
+    set_value(page, "#video-frames", "500", "input")
+    page.press("#video-start")
+    page.wait("document.querySelector('#video-news').textContent.startsWith('Frame')")
+    page.press("#video-cancel")
+    page.wait("document.querySelector('#video-news').textContent === 'Cancelled.'")
+    page.wait("!document.querySelector('#video-start').hidden")
+    wait_until(lambda: not server.app.worker.is_busy)
+    count = server.model.num_frames
+    time.sleep(0.3)
+    assert server.model.num_frames == count
+    page.key("Escape")
+
+
+def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_path):
+    page.choose("stays")
+    edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
+    page.press("#export")
+    set_value(page, "#video-frames", "3", "input")
+    page.key("Escape")
+    page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+    page.press("#copy")
+    line = "stylecinegan generate session=example.stylecinegan"
+    copied = f"document.querySelector('#status').textContent === 'Copied: {line}'"
+    # Without a clipboard, as on a page without a certificate, the line is shown.
+    page.wait(f"{copied} || document.querySelector('#command-line').value === '{line}'")
+    page.evaluate("document.querySelector('#command').close()")
+    session = page.saved(".stylecinegan")
+    edit(page, lambda: page.upload(session))
+    assert len(page.edits()["strokes"]) == 1
+    assert page.evaluate("document.querySelector('#video-frames').value") == "3"
+
+
+def test_a_reloaded_page_goes_on_where_it_was_and_a_second_tab_is_its_own(page, server, tmp_path):
+    page.choose("arrow")
+    edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)]))
+    first = page.evaluate("stylecinegan.app.session.id")
+    page.open(page.address)
+    page.wait_for_loop()
+    assert page.evaluate("stylecinegan.app.session.id") == first
+    assert len(page.edits()["arrows"]) == 1
+    with Visitor(tmp_path, server.address) as other:
+        other.visit()
+        assert other.evaluate("stylecinegan.app.session.id") != first
+        assert other.edits()["arrows"] == []
+        other.choose("anchor")
+        edit(other, lambda: other.drag([(0.4, 0.2)]))
+    assert page.edits()["anchors"] == []
+
+
+def test_a_forgotten_session_is_opened_again_with_everything_drawn(page, server):
+    page.choose("arrow")
+    edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)]))
+    first = page.evaluate("stylecinegan.app.session.id")
+    server.app.sessions.remove(server.app.sessions.find(first))
+    edits = edit(page, lambda: page.drag([(0.6, 0.25), (0.3, 0.3)]))
+    assert page.evaluate("stylecinegan.app.session.id") != first
+    assert len(edits["arrows"]) == 2
+    page.problems.clear()  # the browser logs the refusal itself
+
+
+def test_everything_can_be_drawn_with_the_keyboard_alone(page):
+    page.evaluate("document.querySelector('#stage').focus()")
+    page.key("s")
+    page.key("Enter")  # the cross appears in the middle
+    edits = edit(page, lambda: page.key("Enter"))
+    assert edits["strokes"][0]["points"] == [[0.5, 0.5]]
+    for _ in range(8):
+        page.key("ArrowUp")
+    edits = edit(page, lambda: page.key("Enter"))
+    assert edits["strokes"][1]["points"][0][1] < 0.45
+    page.key("a")
+    for _ in range(10):
+        page.key("ArrowUp")
+    page.key("Enter")
+    for _ in range(6):
+        page.key("ArrowRight")
+    edits = edit(page, lambda: page.key("Enter"))
+    (start, tip) = edits["arrows"][0]
+    assert tip[0] > start[0]
+    assert tip[1] == start[1]
+    page.key("n")
+    edits = edit(page, lambda: page.key("Enter"))
+    assert edits["anchors"] == [tip]
+
+
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_nothing_is_cut_off_at_any_width(page, width):
+    page.resize(width, 740 if width == 360 else 1100, is_phone=width == 360)
+    page.wait(f"innerWidth === {width}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    hidden = page.evaluate(
+        """[...document.querySelectorAll("header :is(button, .button), :is(nav, #player) button")]
+        .filter(e => e.offsetParent).filter(e => {
+            const box = e.getBoundingClientRect();
+            return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight;
+        }).map(e => e.id || e.dataset.tool)"""
+    )
+    assert hidden == []
+
+
+def test_on_a_phone_one_finger_draws_and_two_zoom(page):
+    page.visit(360, 740, is_phone=True, ratio=3)
+    page.choose("arrow", by_touch=True)
+    drawn = edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)], by_touch=True))["arrows"]
+    assert np.array(drawn[0]) == pytest.approx(np.array([(0.7, 0.15), (0.3, 0.15)]), abs=0.01)
+    scale = page.evaluate("stylecinegan.app.view.scale")
+    x, y = page.place_of((0.5, 0.5))
+    page.touch("touchStart", (x - 20, y))
+    page.touch("touchStart", (x - 20, y), (x + 20, y))
+    for step in range(1, 9):
+        page.touch("touchMove", (x - 20 - 5 * step, y), (x + 20 + 5 * step, y))
+    page.touch("touchEnd")
+    assert page.evaluate("stylecinegan.app.view.scale") == pytest.approx(3 * scale, rel=0.05)
+    assert page.place_of((0.5, 0.5)) == pytest.approx((x, y), abs=2)
+    assert page.edits()["arrows"] == drawn  # the first finger drew nothing
+    page.press("#adjust", by_touch=True)
+    page.wait("getComputedStyle(document.querySelector('#panel')).visibility === 'visible'")
+    page.press("#adjust", by_touch=True)
+
+
+# Correctness of space
+
+ORIENTATIONS = {1: 0, 6: 1, 3: 2, 8: 3}
+
+
+@pytest.mark.parametrize(
+    ("size", "orientation", "is_phone", "zoom"),
+    [
+        ((120, 160), 1, False, 1.0),
+        ((120, 160), 6, False, 3.7),
+        ((300, 60), 8, False, 2.2),
+        ((60, 300), 3, True, 1.0),
+        ((160, 120), 6, True, 2.6),
+        ((97, 131), 1, True, 5.3),
+    ],
+)
+def test_a_stroke_lands_on_the_photo_pixels_it_was_drawn_over(
+    page, tmp_path, size, orientation, is_phone, zoom
+):
+    height, width = size
+    pixels = np.full((height, width, 3), 230, np.uint8)  # all of it moves
+    rows, columns = np.arange(height)[:, None], np.arange(width)
+    pixels[..., 0] = 200 + rows % 20
+    pixels[..., 1] = 200 + columns % 20
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored = np.rot90(pixels, ORIENTATIONS[orientation]).copy()
+    file = tmp_path / "photo.png"
+    file.write_bytes(encode(stored, exif=exif.tobytes()))
+    if is_phone:
+        page.visit(360, 740, is_phone=True, ratio=2)
+    edit(page, lambda: page.upload(file))
+    assert page.evaluate(
+        "[stylecinegan.app.view.photo.height, stylecinegan.app.view.photo.width]"
+    ) == [
+        height,
+        width,
+    ]
+    target = np.array([0.37, 0.59])
+    box = page.evaluate("(({ width, height }) => [width, height])(stylecinegan.app.view.stage)")
+    page.evaluate(
+        f"""(view => {{
+            view.zoom({zoom}, {0.4 * box[0]}, {0.6 * box[1]});
+            const [x, y] = view.toStage({target[0]} * {width}, {target[1]} * {height});
+            view.pan({0.45 * box[0]} - x, {0.55 * box[1]} - y);
+            stylecinegan.app.redraw();
+        }})(stylecinegan.app.view)"""
+    )
+    scale = page.evaluate("stylecinegan.app.view.scale")
+    radius = 4.0  # of the photo's pixels
+    page.evaluate(
+        f"""Object.assign(stylecinegan.tools.brush,
+            {{ size: {radius * scale}, softness: 0, follows_edges: false }})"""
+    )
+    page.choose("stays", by_touch=is_phone)
+    edit(page, lambda: page.drag([tuple(target)], by_touch=is_phone))
+    x = np.arange(width) + 0.5 - target[0] * width
+    y = np.arange(height)[:, None] + 0.5 - target[1] * height
+    distance = np.hypot(x, y)
+    mask = mask_of(page)
+    # A window's pixel is what the hand can do.
+    slack = 0.75 + 1.0 / scale
+    scaled = mask.shape[0] / height
+    assert scaled == pytest.approx(mask.shape[1] / width, rel=0.02)
+    large = (
+        np.kron(mask, np.ones((1, 1)))
+        if scaled == 1
+        else np.array(
+            Image.fromarray(mask.astype(np.uint8)).resize(
+                (width, height), Image.Resampling.BILINEAR
+            )
+        )
+    )
+    slack += 0.0 if scaled == 1 else 1.0 / scaled
+    assert (large[distance < radius - slack] < 128).all()
+    assert (large[distance > radius + slack] > 128).all()
+    assert math.isclose((large < 128).sum(), math.pi * radius**2, rel_tol=0.5)
+
+
+# The same as the command line's
+
+
+def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
+    """With the default model, in two processes: the same bytes."""
+    code = "from stylecinegan.cli.main import main; main()"
+    log = tmp_path / "log"
+    with log.open("w") as stream:
+        serving = subprocess.Popen(
+            [sys.executable, "-c", code, "app", "--no-browser", "--port", "0"],
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        wait_until(lambda: "http://" in log.read_text(), 200)
+        port = int(log.read_text().split("127.0.0.1:")[1].split("/")[0])
+        client = Server.__new__(Server)  # only its requests
+        client.port = port
+        session = client.open(encode(landscape(96, 128)), "lake.png")
+        stays = {"kind": "stays", "points": [[0.2, 0.1], [0.4, 0.15]], "radius": 0.05}
+        edits = {"strokes": [stays], "arrows": [[[0.8, 0.1], [0.5, 0.2], [0.3, 0.1]]]}
+        edits |= {"anchors": [[0.6, 0.2]], "text": "clouds drift left, slow", "speed": 2.0}
+        video = {"format": "gif", "num_frames": 3, "size": 112}
+        path = f"/api/sessions/{session['id']}"
+        news = client.render(session["id"], edits, video)
+        assert news[-1] == {"type": "done"}, news
+        from_page = client.ask("GET", f"{path}/video")[2]
+        body = {"edits": edits, "video": video}
+        (tmp_path / "saved.stylecinegan").write_bytes(client.ask("POST", f"{path}/file", body)[2])
+    finally:
+        serving.terminate()
+        serving.wait(60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "generate", "session=saved.stylecinegan"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "lake.gif").read_bytes() == from_page
+    assert picture_of(from_page).shape[:2] == (84, 112)
+
+
+def wait_until(is_so, seconds=30):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
