@@ -12,7 +12,7 @@ from stylecinegan.mask.colour_models import ColourModel, fit_colours, resize
 from stylecinegan.mask.guided_filter import guided_filter
 from stylecinegan.mask.refinement import remove_small, soften
 
-CAUTION = 0.6
+CAUTION = 0.7
 """Default of ``caution``, measured on photos of towns (docs/experiments/masks.md)."""
 
 FULL_SIDE = 1024
