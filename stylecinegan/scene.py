@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from stylecinegan.appearance import StyleChange
@@ -24,7 +23,7 @@ from stylecinegan.motion.controls import (
     controlled_motion,
     directed_motion,
 )
-from stylecinegan.motion.falls import find_falls, mark_falls
+from stylecinegan.motion.falls import add_falls, find_falls, mark_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
@@ -285,9 +284,8 @@ class Scene:
         """Adds falls that the classes take for rock to a predicted mask."""
         if self._region == "sky":
             return mask
-        falls = find_falls(self.photo, self.prediction.classes.probabilities)
-        # A mask's edge is steeper than the way from falling water to a pool.
-        return torch.maximum(mask, (2.5 * (falls.weight - 0.3)).clamp(0.0, 1.0))
+        classes = self.prediction.classes
+        return add_falls(mask, find_falls(self.photo, classes.probabilities), classes.vote)
 
     @property
     def _vote(self) -> Tensor | None:

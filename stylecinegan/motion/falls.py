@@ -211,6 +211,29 @@ def _spreading(
     return usual * away, weight
 
 
+def add_falls(mask: Tensor, falls: Falls, vote: Tensor) -> Tensor:
+    """Adds falls to a predicted mask, and what parts them from their pools.
+
+    Args:
+        mask: S, ``[1, 1, H, W]``.
+        falls: Of the photo, at that size.
+        vote: Classes 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, int64.
+
+    Returns:
+        ``[1, 1, H, W]``.
+    """
+    if not falls:
+        return mask
+    # A mask's edge is steeper than the way from falling water to a pool.
+    added = (2.5 * (falls.weight - 0.3)).clamp(0.0, 1.0)
+    # A cautious mask leaves the pool's edge out; no still rim shall part it from its fall.
+    side = 2 * round(REACH_OF_WATER * mask.shape[2]) + 1
+    wide = load_opencv().dilate(added[0, 0].cpu().numpy(), np.ones((side, side), np.uint8))
+    water = F.interpolate(vote.float(), mask.shape[2:], mode="nearest-exact") == 2
+    near = torch.from_numpy(wide)[None, None].to(added)
+    return torch.maximum(mask, torch.where(water, near, added))
+
+
 def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
     """Gives falling water its own class.
 
