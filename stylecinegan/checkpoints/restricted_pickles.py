@@ -28,7 +28,7 @@ DAMAGED = (
 )
 
 Known = Mapping[tuple[str, str], Callable[..., Any]]
-"""What answers a module's name."""
+"""Stand-ins by module and name."""
 
 
 class StandIn:
@@ -79,7 +79,7 @@ class Dictionary(StandIn, dict):
 
 
 class Array(StandIn):
-    """What a pickle says of a NumPy array."""
+    """Stand-in of a NumPy array in a pickle."""
 
     def __init__(self) -> None:
         self._dtype, self._shape, self._data = "<f4", (0,), b""
