@@ -33,6 +33,7 @@ CLIPS ?= $(DATA)/sky_timelapse_128/clips.npz
 PHOTOS ?= $(DATA)/landscapes/photos
 TABLES := 1 4 4-predicted 5 figure6 mask motion
 TRUNK = $(wildcard $(DATA)/weights/alexnet_features.safetensors)
+SQUEEZENET = $(wildcard $(DATA)/squeezenet1_0_features.npz)
 EVALUATE = $(RUN) -m stylecinegan evaluate $(if $(TRUNK),table.lpips_trunk=$(TRUNK))
 ON_CLIPS = table.clips.path=$(CLIPS) table.clips.num_frames=32 table.compared_size=128 \
   $(if $(findstring $(DATA)/,$(CLIPS)),table.clips.listed=configs/data/motion_held_out.txt)
@@ -44,7 +45,7 @@ table-4: $(VENV)/.installed
 table-4-predicted: $(VENV)/.installed
 	$(EVALUATE) table=4 $(ON_CLIPS) table.clips.size=256 table.scenes.motion=predicted output_dir=outputs/evaluate/table_4_predicted $(ARGS)
 table-5: $(VENV)/.installed
-	$(EVALUATE) table=5 table.photos.path=$(PHOTOS) table.squeezenet=$(DATA)/squeezenet1_0_features.npz $(ARGS)
+	$(EVALUATE) table=5 table.photos.path=$(PHOTOS) $(if $(findstring $(DATA)/,$(PHOTOS)),,table.photos.listed=null table.photos.number=null) $(if $(SQUEEZENET),table.squeezenet=$(SQUEEZENET)) $(ARGS)
 table-figure6: $(VENV)/.installed
 	$(EVALUATE) table=figure6 table.num_samples=8 table.horizon=0.4 table.motion=right $(ARGS)
 table-mask: $(VENV)/.installed
