@@ -79,6 +79,6 @@ def _load_lmdb(path: str) -> ModuleType:
         import lmdb
     except ImportError as error:
         raise InputError(
-            f"{path} is a database of LMDB: run 'pip install lmdb' to read it"
+            f"{path} is a database of LMDB: pip install 'stylecinegan[train]' to read it"
         ) from error
     return lmdb

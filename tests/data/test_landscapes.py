@@ -183,7 +183,7 @@ def test_a_folder_that_only_calls_itself_a_database_is_refused(tmp_path):
 def test_without_its_package_a_database_is_refused_with_what_to_install(tmp_path, monkeypatch):
     write_lmdb(tmp_path, [Image.new("RGB", (8, 8))])
     monkeypatch.setitem(sys.modules, "lmdb", None)  # makes importing it fail
-    with pytest.raises(InputError, match="LMDB: run 'pip install lmdb'"):
+    with pytest.raises(InputError, match=r"LMDB: pip install 'stylecinegan\[train\]'"):
         Landscapes(tmp_path)
 
 
