@@ -31,7 +31,7 @@ app: $(VENV)/.installed
 DATA ?= ../shared/data
 CLIPS ?= $(DATA)/sky_timelapse_128/clips.npz
 PHOTOS ?= $(DATA)/landscapes/photos
-TABLES := 1 4 4-predicted 5 figure6 mask motion
+TABLES := 1 4 4-predicted 5 figure6 mask motion loop
 TRUNK = $(wildcard $(DATA)/weights/alexnet_features.safetensors)
 SQUEEZENET = $(wildcard $(DATA)/squeezenet1_0_features.npz)
 EVALUATE = $(RUN) -m stylecinegan evaluate $(if $(TRUNK),table.lpips_trunk=$(TRUNK))
@@ -51,6 +51,8 @@ table-figure6: $(VENV)/.installed
 table-mask: $(VENV)/.installed
 	$(RUN) -m stylecinegan evaluate table=mask table.labelled.dir=$(DATA)/landscapes/photos \
 	  table.labelled.labels_dir=$(DATA)/landscapes/labels table.drawn.path=$(DATA)/samples $(ARGS)
+table-loop: $(VENV)/.installed
+	$(EVALUATE) table=loop table.photos.path=$(DATA)/samples $(ARGS)
 table-motion: $(VENV)/.installed
 	$(RUN) -m stylecinegan prepare_data task=motion source=$(CLIPS) output=outputs/motion_pairs
 	$(RUN) -m stylecinegan evaluate table=motion 'table.clips.dirs=[outputs/motion_pairs]' table.samples.path=$(DATA)/samples $(ARGS)

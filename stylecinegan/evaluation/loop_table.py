@@ -1,0 +1,194 @@
+"""The table of how well loops close, move and keep their detail."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from stylecinegan import StyleCineGAN, io, visualization
+from stylecinegan.errors import InputError
+from stylecinegan.evaluation.comparison import make_metrics
+from stylecinegan.evaluation.photos import Photos
+from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.inputs import resize_photo
+from stylecinegan.io.paths import VIDEO_SUFFIXES
+from stylecinegan.metrics.loop_quality import LoopQuality
+from stylecinegan.metrics.perceptual import LPIPS
+from stylecinegan.warping.settings import Warping
+
+STILL = 0.05
+"""Mean step in the mask, of 255, below which a video counts as still: its ratios say nothing."""
+
+COLUMNS = {
+    "closing_step_ratio": "closing step",
+    "step_ratio": "step ratio",
+    "detail_kept": "detail kept",
+    "least_detail_kept": "least detail kept",
+}
+
+
+@torch.no_grad()
+def measure_loops(
+    model: StyleCineGAN,
+    output_dir: Path,
+    *,
+    photos: Photos | None = None,
+    videos: str | Path | None = None,
+    size: int | None = 256,
+    num_frames: int = 120,
+    speed: float = 1.0,
+    warping: Warping | None = None,
+    lpips_trunk: str | Path | None = None,
+) -> Table:
+    """Measures loops that are rendered from photos, or that anyone wrote.
+
+    Closing step, step ratio and detail are those of
+    :class:`~stylecinegan.metrics.loop_quality.LoopQuality`. Seam LPIPS: between the last frame and
+    the first, over the largest between neighbours. Static error: mean absolute difference from
+    frame 0 where the mask is 0. Motion: mean absolute difference of neighbours where the mask
+    exceeds 0.9; both 0 to 255. Of a still video (motion below 0.05) only these two are given, so
+    that it cannot win by not moving. Means over the loops.
+
+    Args:
+        model: Predicts masks, and motion for photos.
+        output_dir: Where ``loops.png`` (frames 0, 1/4, 1/2 and 3/4, and a row of pixels over the
+            time of two loops) is written.
+        photos: Photos to animate, one row.
+        videos: Folder of videos or folders of frames, another row; ``NAME_mask.png`` beside them
+            says what moves, else it is predicted from frame 0.
+        size: Longer side of the videos; that of photos is theirs.
+        num_frames: N, of rendered loops.
+        speed: Of rendered loops, pixels per frame at 512.
+        warping: Settings of the rendering.
+        lpips_trunk: Convolutions of LPIPS (alex); by default in torch's folder of downloads, and
+            left out where they are missing.
+
+    Raises:
+        InputError: If there are neither photos nor videos.
+    """
+    if photos is None and videos is None:
+        raise InputError("table.photos.path=FOLDER or table.videos=FOLDER is needed")
+    found = [m for m in make_metrics(256, lpips_trunk=lpips_trunk) if isinstance(m, LPIPS)]
+    lpips = found[0] if found else None
+    details: list[Row] = []
+    sheet: list[Tensor] = []
+    rows: list[Row] = []
+    groups: dict[str, Iterator[tuple[str, Tensor, Iterable[Tensor]]]] = {}
+    if photos is not None:
+        groups["rendered"] = _rendered(model, photos, num_frames, speed, warping)
+    if videos is not None:
+        groups["written"] = _written(model, Path(videos), size)
+    for row, loops in groups.items():
+        measured: list[dict[str, float]] = []
+        for name, mask, frames in tqdm(loops, unit="loop"):
+            figures, pictures = _measure(mask, frames, lpips)
+            measured.append(figures)
+            details.append({"row": row, "loop": name, **figures})
+            sheet += pictures
+        rows.append({"row": row, "loops": float(len(measured)), **_means(measured)})
+    output_dir.mkdir(parents=True, exist_ok=True)
+    io.write_image(output_dir / "loops.png", visualization.contact_sheet(sheet, 5, cell=(192, 192)))
+    return Table("Loops", rows, details=details)
+
+
+def _rendered(
+    model: StyleCineGAN, photos: Photos, num_frames: int, speed: float, warping: Warping | None
+) -> Iterator[tuple[str, Tensor, Iterable[Tensor]]]:
+    for name, photo in photos:
+        scene = model.scene(photo)
+        scene.motion(speed=speed)
+        cinemagraph = scene.animate(num_frames, warping=warping)
+        yield name, cinemagraph.mask, cinemagraph.frames
+
+
+def _written(
+    model: StyleCineGAN, folder: Path, size: int | None
+) -> Iterator[tuple[str, Tensor, Iterable[Tensor]]]:
+    for file in _find_videos(folder):
+        frames = [resize_photo(frame, size) for frame in io.read_video(file)]
+        given = file.with_name(f"{file.stem}_mask.png")
+        mask = (
+            io.read_mask(given, size=(frames[0].shape[2], frames[0].shape[3]))
+            if given.is_file()
+            else model.segment(frames[0]).mask
+        )
+        yield file.stem, mask, frames
+
+
+def _find_videos(folder: Path) -> list[Path]:
+    """Videos and folders of frames in a folder, in the order of their names.
+
+    Raises:
+        InputError: If there is none.
+    """
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    suffixes = VIDEO_SUFFIXES[:-1]
+    found = [
+        entry
+        for entry in entries
+        if not entry.name.startswith(".")
+        and (entry.suffix.lower() in suffixes or (entry.is_dir() and any(entry.glob("*.png"))))
+    ]
+    if not found:
+        raise InputError(f"wanted videos or folders of frames in {folder}, found none")
+    return found
+
+
+def _measure(
+    mask: Tensor, frames: Iterable[Tensor], lpips: LPIPS | None
+) -> tuple[dict[str, float], list[Tensor]]:
+    """Figures of a loop, and its pictures for the sheet."""
+    quality = LoopQuality(mask)
+    distances: list[float] = []
+    moves, stays = (mask > 0.9).float(), (mask == 0).float()
+    steps: list[float] = []
+    errors: list[float] = []
+    seen: list[Tensor] = []
+    row = int(mask[0, 0].sum(dim=1).argmax())
+    for frame in frames:
+        quality.add(frame)
+        if seen:
+            steps.append(_difference(seen[-1], frame, moves))
+            errors.append(_difference(seen[0], frame, stays))
+            if lpips is not None:
+                distances.append(float(lpips(seen[-1], frame)))
+        seen.append(frame)
+    steps.append(_difference(seen[-1], seen[0], moves))
+    motion = float(np.mean(steps))
+    result = quality.result()
+    is_still = motion < STILL
+    figures = {title: float("nan") if is_still else result[key] for key, title in COLUMNS.items()}
+    if lpips is not None:
+        largest = max(distances)
+        seam = float(lpips(seen[-1], seen[0])) / max(largest, 1e-9)
+        figures["seam LPIPS"] = float("nan") if is_still else seam
+    figures["static error"] = max(errors)
+    figures["motion"] = motion
+    quarters = [seen[len(seen) * k // 4] for k in range(4)]
+    # Twice, so that the seam is in the middle.
+    over_time = torch.cat([frame[:, :, row : row + 1] for frame in (*seen, *seen)], dim=2)
+    return figures, [*quarters, F.interpolate(over_time, quarters[0].shape[2:])]
+
+
+def _difference(a: Tensor, b: Tensor, region: Tensor) -> float:
+    """Mean absolute difference over a region, 0 to 255; 0 where it is empty."""
+    total = ((a - b).abs() * region).sum() / (3.0 * region.sum()).clamp(min=1.0)
+    return float(total) * 127.5
+
+
+def _means(measured: list[dict[str, float]]) -> dict[str, float]:
+    """Means over the loops of which a figure says something; the worst step and seam beside."""
+    means: dict[str, float] = {}
+    for title in measured[0]:
+        values = np.array([figures[title] for figures in measured])
+        known = values[~np.isnan(values)]
+        means[title] = float(known.mean()) if len(known) else float("nan")
+        if title in ("detail kept", "least detail kept"):
+            means[f"{title}, worst"] = float(known.min()) if len(known) else float("nan")
+        elif title in ("step ratio", "seam LPIPS"):
+            means[f"{title}, worst"] = float(known.max()) if len(known) else float("nan")
+    return means
