@@ -183,7 +183,7 @@ def test_what_cannot_be_written_is_found_before_the_first_frame(tmp_path):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "file").write_text("x")
     cases = {
-        "a.avi": r"ending in \.gif, \.mp4, \.webm, \.webp or a folder.*found '\.avi'",
+        "a.avi": r"ending in \.apng, .*\.gif, .*\.mp4, \.webm, \.webp or a folder.*found '\.avi'",
         "folder.mp4": "wanted a file, found a directory",
         "file": "wanted a folder of frames, found a file",
         "file/a.mp4": "is a file and not a folder",
