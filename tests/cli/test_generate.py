@@ -222,7 +222,7 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("video=/proc/none/x.mp4", "/proc/none"),
         ("video=x.avi", "avi"),
         ("number_of_frames=3", "number_of_frames"),
-        ("model.directory=nowhere", "nowhere/generator.safetensors, found no such file"),
+        ("model.directory=nowhere", "wanted a folder nowhere or converted weights of that name in"),
         ("device=cuda:99", "cuda:99"),
     ],
 )
