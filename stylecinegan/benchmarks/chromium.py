@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import time
 from itertools import count
+from pathlib import Path
+
+from stylecinegan.errors import InputError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-def find_program():
+def find_program() -> str | None:
     """Path of an installed Chromium, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
@@ -19,7 +22,10 @@ def find_program():
 class Chromium:
     """One page of a browser with a profile of its own; a context manager."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
+        program = find_program()
+        if program is None:
+            raise InputError("a browser is needed: install chromium")
         self.downloads = folder / "downloads"
         commands_out, self._commands = os.pipe()
         self._messages, messages_in = os.pipe()
@@ -33,7 +39,7 @@ class Chromium:
 
         self._process = subprocess.Popen(
             [
-                find_program(),
+                program,
                 "--headless=new",
                 "--no-sandbox",  # continuous integration runs as root
                 "--disable-gpu",
