@@ -26,7 +26,7 @@ _TEXT = re.compile(r"[A-Za-z ,.;!'\-]{0,300}")
 
 @dataclass(frozen=True)
 class Edits:
-    """What a user has drawn and set. Places are shares of the photo's width and height.
+    """A user's strokes and settings. Positions are relative to the photo's width and height.
 
     Attributes:
         strokes: Corrections of the mask, in the order of drawing.
@@ -55,7 +55,7 @@ class Edits:
     style_schedule: str = "there_and_back"
 
     def to_json(self) -> dict[str, Any]:
-        """What :func:`parse_edits` reads."""
+        """The form that :func:`parse_edits` reads."""
         return asdict(self)
 
 

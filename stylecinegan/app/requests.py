@@ -1,4 +1,4 @@
-"""What is asked of a request before anything else: where it comes from, and how much it brings."""
+"""Checks of a request before anything else: its origin and its size."""
 
 import asyncio
 import json

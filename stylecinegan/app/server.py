@@ -387,7 +387,7 @@ def told(answer: Answer) -> Answer:
 async def _stream(
     job: Job, news: "asyncio.Queue[Any]", encode: Callable[[Any], bytes]
 ) -> AsyncIterator[bytes]:
-    """What a job says, until it ends; a client that goes ends it."""
+    """Events of a job until it ends; a client that disconnects ends it."""
     try:
         while True:
             message = await news.get()

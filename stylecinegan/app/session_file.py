@@ -32,7 +32,7 @@ _KINDS = ("photo", "style", "mask_add", "mask_remove")
 
 @dataclass(frozen=True)
 class SessionContents:
-    """What a session's file holds.
+    """Contents of a session file.
 
     Attributes:
         name: Of the photo, without an ending.
@@ -68,7 +68,7 @@ def write_session(contents: SessionContents) -> bytes:
 
 
 def hints_of(edits: Edits) -> Hints:
-    """What edits say of the motion, for another photo or another program."""
+    """Motion controls among the edits, for another photo or another program."""
     factors = {"sky": edits.speed_sky, "water": edits.speed_water}
     return Hints(
         arrows=edits.arrows,

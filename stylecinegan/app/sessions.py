@@ -115,7 +115,7 @@ class Session:
         return self.scene
 
     def corrections(self, edits: Edits, mask: Tensor) -> tuple[np.ndarray, np.ndarray] | None:
-        """What strokes add to a mask and take away from it, ``[h, w]``, uint8, of the page's size.
+        """Strokes to add to a mask and to remove from it, ``[h, w]``, uint8, of the page's size.
 
         Args:
             edits: Whose strokes count.

@@ -24,7 +24,7 @@ class PreviewSettings:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one machine takes on.
+    """Limits of one server.
 
     Attributes:
         upload_mib: Size of a photo's or a session's file.

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 NUM_REPORTS = 4
-"""How often tuning says how far it is."""
+"""Steps between progress messages of the tuning."""
 
 
 class DeepLandscape:

@@ -1,4 +1,4 @@
-"""What every method is given, and what it must give."""
+"""Inputs and outputs of every method."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -92,7 +92,7 @@ class AppServer:
 
 @dataclass
 class Load:
-    """What many users at once brought about.
+    """Result of many simultaneous users.
 
     Attributes:
         num_edits: Edits that were made.
@@ -213,7 +213,7 @@ def put_under_load(
 
 
 def outcome_of(stream: bytes) -> str:
-    """How a preview ended: ``"done"``, ``"cancelled"`` or the message of an error."""
+    """Outcome of a preview: ``"done"``, ``"cancelled"`` or the message of an error."""
     last = {"type": "the answer broke off"}
     for kind, content in messages_of(stream):
         if kind == NEWS:

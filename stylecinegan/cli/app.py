@@ -147,7 +147,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def choose_token(host: str, token: str | None) -> str | None:
-    """What a visitor must know: beyond this machine always something.
+    """The token of a visitor: always required beyond this machine.
 
     Raises:
         InputError: If the token is too short to be one.

@@ -1,4 +1,4 @@
-"""What a person types, as Hydra wants it: bare photos, spelling, literal paths."""
+"""Arguments in Hydra's grammar: bare photos, spelling, literal paths."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence

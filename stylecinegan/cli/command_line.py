@@ -32,7 +32,7 @@ OmegaConf.register_new_resolver("project", project_path, replace=True)
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
-"""What Hydra raises for overrides that it cannot compose; the last one for ``model=null``."""
+"""Exceptions of Hydra for overrides that it cannot compose; the last one for ``model=null``."""
 
 
 def run(main: Callable[[], None], config_name: str) -> None:

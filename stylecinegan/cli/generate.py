@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 
 REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
-"""What a word asks the prediction of the mask for."""
+"""Region that a word asks the mask's prediction for."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="generate")

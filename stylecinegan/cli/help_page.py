@@ -139,7 +139,7 @@ def help_page(command: str, arguments: Sequence[str] = ()) -> str:
 
 
 def program(command: str) -> str:
-    """What a person types to run a command."""
+    """Command line that runs a command."""
     script = Path(sys.argv[0])
     is_script = script.suffix == ".py" and script.parent.name == "scripts"
     return f"python {script}" if is_script else f"stylecinegan {command}"

@@ -1,4 +1,4 @@
-"""What the scripts share about styles: settings become latent codes and changes of appearance."""
+"""Settings of a style, turned into latent codes and changes of appearance."""
 
 import math
 

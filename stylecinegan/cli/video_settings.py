@@ -1,4 +1,4 @@
-"""What of the frames a video shows, and how: size, aspect, alpha, poster."""
+"""Settings of the video: size, aspect, alpha, poster."""
 
 import logging
 from collections.abc import Iterable, Iterator

@@ -75,7 +75,7 @@ def write_guide(folder: Path) -> None:
 
 @dataclass
 class AnnotationCheck:
-    """What was found in a folder of labelled photos.
+    """Findings in a folder of labelled photos.
 
     Attributes:
         photos_dir: Folder of the photos.

@@ -1,4 +1,4 @@
-"""What the motion generator is trained on: real clips, and photos with a motion made up."""
+"""Training batches of the motion generator: real clips, and photos with synthetic motion."""
 
 from collections.abc import Sequence
 from pathlib import Path

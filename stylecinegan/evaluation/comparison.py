@@ -16,7 +16,7 @@ from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
 logger = logging.getLogger(__name__)
 
 Part = Literal["frame", "static", "motion"]
-"""What is compared.
+"""Quantities that are compared.
 
 ``"frame"``: whole frames with the real ones (Table 4). ``"motion"``: the same inside the mask.
 ``"static"``: frames with frame 0 of the real clip, outside the mask. Frame 0 itself never counts.

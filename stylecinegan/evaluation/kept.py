@@ -34,7 +34,7 @@ class Kept:
         return self._read(name)[0]
 
     def seconds(self, names: Sequence[str]) -> float:
-        """What measurements took in all, also those of earlier runs."""
+        """Total time of the measurements, those of earlier runs included."""
         return sum(self._read(name)[1] for name in names)
 
     def _read(self, name: str) -> tuple[Entries | None, float]:

@@ -1,4 +1,4 @@
-"""How predicted motion is measured against real clips."""
+"""Measurement of predicted motion against real clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

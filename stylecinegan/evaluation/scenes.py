@@ -18,7 +18,7 @@ SPEEDS = ("own", "mean")
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """How the scene of a clip is made; every choice moves the numbers.
+    """Settings of a clip's scene; each of them changes the numbers.
 
     Attributes:
         motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.

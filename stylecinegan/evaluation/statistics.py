@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from stylecinegan.evaluation.report import Row
 
 LABELS = ("row", "clip", "photo", "moving share")
-"""What an entry holds beside its numbers."""
+"""Keys of an entry that are no numbers."""
 
 
 def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:

@@ -1,11 +1,11 @@
-"""How each kind of video file is encoded by FFmpeg."""
+"""FFmpeg's encoding of each kind of video file."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How one kind of file is encoded by FFmpeg.
+    """FFmpeg's encoding of one kind of file.
 
     Attributes:
         container: FFmpeg's name of the file format.

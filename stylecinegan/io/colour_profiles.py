@@ -14,7 +14,7 @@ from stylecinegan.io.matrix_profiles import MatrixProfile, parse_profile
 logger = logging.getLogger(__name__)
 
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
-"""What a profile calls the colours of Pillow's modes."""
+"""Colour spaces of ICC profiles by Pillow's modes."""
 
 _TOLERANCE = 1
 """Of 255: a profile that changes no colour by more is sRGB by another name."""

@@ -60,7 +60,7 @@ def box_mean(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _inside(side: int, radius: int) -> np.ndarray:
-    """How many pixels of the window around every position lie inside, ``[side]``."""
+    """Number of the window's pixels that lie inside, around every position, ``[side]``."""
     position = np.arange(side, dtype=np.float32)
     first, last = np.maximum(position - radius, 0), np.minimum(position + radius, side - 1)
     return last - first + 1.0

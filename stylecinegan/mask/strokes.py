@@ -50,7 +50,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Patch:
-    """What a stroke covers, on a part of the picture.
+    """Coverage of a stroke on a part of the picture.
 
     Attributes:
         top: First row.
@@ -64,7 +64,7 @@ class Patch:
 
 
 def cover(stroke: Stroke, picture: np.ndarray, mask: np.ndarray) -> Patch:
-    """What a stroke covers of a picture.
+    """Coverage of a picture by a stroke.
 
     Args:
         stroke: The stroke.

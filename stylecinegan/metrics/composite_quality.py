@@ -1,4 +1,4 @@
-"""How much of a composited standing thing a predicted mask keeps static."""
+"""Recall and precision of predicted masks on composited static things."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ from stylecinegan.io.paths import replacing
 
 @dataclass(frozen=True)
 class Gaussian:
-    """What a Fréchet distance knows of a set of pictures or videos.
+    """Gaussian statistics of a set of pictures or videos, for Fréchet distances.
 
     Attributes:
         mean: ``[C]``, float64.

@@ -1,4 +1,4 @@
-"""How well a cinemagraph loops, measured on its frames as they pass by."""
+"""Quality of a loop, measured on its frames as they are rendered."""
 
 import torch
 import torch.nn.functional as F

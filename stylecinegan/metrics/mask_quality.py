@@ -1,4 +1,4 @@
-"""How good a predicted mask is."""
+"""Overlap and boundary accuracy of predicted masks."""
 
 from collections.abc import Callable, Iterable
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MeanOver = Literal["picture", "region"]
-"""What a masked number is a mean over.
+"""Conventions of the mean of a masked metric.
 
 ``"picture"``: pixels outside the region are set equal (black) in both pictures and count as equal
 ones, as the literature does (Deep Landscape, static consistency), so that a small region gives
@@ -15,7 +15,7 @@ small distances. ``"region"``: they are set equal as well, and the mean is taken
 """
 
 NAMES: dict[MeanOver, str] = {"picture": "masked equal", "region": "mask area"}
-"""How the output names the conventions."""
+"""Names of the conventions in the output."""
 
 
 def cover(image: Tensor, region: Tensor | None) -> Tensor:
@@ -48,7 +48,7 @@ def mean_over(values: Tensor, region: Tensor | None, over: MeanOver) -> Tensor:
 
 
 def share_of(region: Tensor, values: Tensor) -> Tensor:
-    """How much of each place of a map ``[B, C, h, w]`` lies in the region, ``[B, 1, h, w]``."""
+    """Share of each position of a ``[B, C, h, w]`` map inside the region, ``[B, 1, h, w]``."""
     height, width = values.shape[2:]
     return F.adaptive_avg_pool2d((region > 0.5).to(values), (height, width))
 

@@ -7,7 +7,7 @@ from stylecinegan.motion.regions import Regions
 from stylecinegan.warping.displacement import pixel_grid
 
 BEHIND = 1.0
-"""How far beyond a region's far end its ways meet, in heights of the picture.
+"""Distance of the vanishing point beyond a region's far end, in heights of the picture.
 
 Ways that are parallel on the ground meet on the horizon; a horizon that far off keeps the outer
 ones from leading to the sides.

@@ -17,7 +17,7 @@ GRID_SIDE = 40
 """Cells a side of the coarse grid on which the stream of a river is solved."""
 
 BANKS_WEIGHT = 0.85
-"""How much the banks of a river count against what was predicted of its direction."""
+"""Weight of a river's banks against its predicted direction."""
 
 SWELL_TURN = 25.0
 """Degrees by which the swell of a sea turns from sideways towards the viewer, as in real clips."""

@@ -60,14 +60,14 @@ FALL_SPEED = 1.5
 """Speed of falling water, as a multiple of what else moves."""
 
 FOOT_REACH = 4.0
-"""How far water spreads from the foot of a fall, in halves of its width."""
+"""Distance that water spreads from the foot of a fall, in halves of its width."""
 
 FALLING = 3
 """Class of falling water, after static, sky and water."""
 
 
 class Signs(NamedTuple):
-    """What tells falling water from a pale reflection or rock, for one streaked place.
+    """Features that tell falling water from a pale reflection or rock, for one streaked region.
 
     Attributes:
         upright: How upright its streaks stand, in [-1, 1].
@@ -367,7 +367,7 @@ class _Surroundings:
 
 
 def _mirrored(grey: np.ndarray, water: np.ndarray) -> np.ndarray:
-    """What water would show as a mirror: the picture turned over at its upper edge, else NaN."""
+    """The mirror image that water would show, flipped at its upper edge; NaN elsewhere."""
     height = grey.shape[0]
     edge = np.zeros(grey.shape, np.int64)  # first row of the water above a place
     for row in range(height):

@@ -86,7 +86,7 @@ def _perspective(horizon: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _falling(image: np.ndarray, water: np.ndarray) -> np.ndarray:
-    """How surely a place is falling water, ``[H, W]`` in [0, 1]."""
+    """Probability of falling water, ``[H, W]`` in [0, 1]."""
     if not water.any():
         return np.zeros(water.shape, np.float32)
     cv2 = load_opencv()

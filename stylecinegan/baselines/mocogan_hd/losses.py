@@ -1,4 +1,4 @@
-"""What the judges of MoCoGAN-HD see and learn by, besides the adversarial losses."""
+"""Discriminator inputs and the non-adversarial losses of MoCoGAN-HD."""
 
 import torch
 import torch.nn.functional as F

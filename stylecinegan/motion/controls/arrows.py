@@ -15,7 +15,7 @@ from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_s
 from stylecinegan.motion.regions import Regions
 
 REACH = 0.25
-"""How far an arrow's own direction reaches, as a share of the side of its region."""
+"""Reach of an arrow's own direction, as a share of the side of its region."""
 
 WANTED = "arrows must be [[x0,y0,x1,y1],...] or [[[x0,y0],[x1,y1],[x2,y2]],...]"
 

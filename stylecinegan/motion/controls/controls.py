@@ -1,4 +1,4 @@
-"""What a user says of motion: a direction, arrows, a text, speeds."""
+"""A user's controls of motion: a direction, arrows, a text, speeds."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ GRID_SIDE = 192
 """Longer side of the map on which what is near a curved path is computed: it is smooth."""
 
 CORNER = 0.03
-"""How far a path's corners are rounded, as a share of its length."""
+"""Radius by which a path's corners are rounded, as a share of its length."""
 
 
 def parse_paths(

@@ -50,7 +50,7 @@ _SPEEDS = {
 """Words for factors of the speed."""
 
 _STRENGTHS = _mean(2.0, "very much")
-"""How many times a speed word counts: very slow is slow slow."""
+"""Number of times that a speed word counts: very slow is slow slow."""
 
 _FILLERS = _mean(
     None,
@@ -63,7 +63,7 @@ _FILLERS = _mean(
 
 @dataclass(frozen=True)
 class Instruction:
-    """What one clause asks for.
+    """Request of one clause.
 
     Attributes:
         region: ``"sky"``, ``"water"``, ``"waterfall"``, or ``None`` for everything that moves.

@@ -35,7 +35,7 @@ REPEATED = 0.15
 
 @dataclass(frozen=True)
 class ClipMotion:
-    """What a clip teaches.
+    """Motion estimated from a clip.
 
     Attributes:
         image: First frame, ``[1, 3, H, W]`` in [-1, 1].
@@ -182,7 +182,7 @@ def _choose_gap(frames: Sequence[np.ndarray]) -> int:
 
 
 def _texture(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """How much there is to follow at each pixel, ``[H, W]`` in [0, 1)."""
+    """Texture that the flow can follow at each pixel, ``[H, W]`` in [0, 1)."""
     cv2 = load_opencv()
     middle = frames[len(frames) // 2].astype(np.float32)
     x, y = cv2.Sobel(middle, cv2.CV_32F, 1, 0), cv2.Sobel(middle, cv2.CV_32F, 0, 1)
