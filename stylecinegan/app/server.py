@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from stylecinegan import StyleCineGAN
 from stylecinegan.app.edits import parse_edits, parse_video_settings
+from stylecinegan.app.interruption import make_interruptible
 from stylecinegan.app.preview import make_preview
 from stylecinegan.app.requests import Guard, TooLarge, read_json, save_body
 from stylecinegan.app.session_file import (
@@ -141,6 +142,7 @@ class App:
         """The model; in the worker's thread only."""
         if self._model is None:
             self._model = self._load_model()
+            make_interruptible(self._model, self.worker.check)
         return self._model
 
     def _forget(self, session: Session) -> None:

@@ -152,6 +152,16 @@ class Worker:
         for job in dropped:
             job.perform()  # says that it is cancelled
 
+    def check(self) -> None:
+        """Raises :class:`Cancelled` if what is being done is no longer wanted.
+
+        For the worker's thread, in work that does not know its job.
+        """
+        with self._changed:
+            job = self._current[-1] if self._current else None
+        if job is not None:
+            job.check()
+
     def give_way(self) -> None:
         """Does the urgent jobs that wait; long work calls this between its steps."""
         while (job := self._take(only_urgent=True)) is not None:

@@ -18,7 +18,8 @@ def shared_server(example):
 
 @pytest.fixture
 def server(shared_server):
-    shared_server.model.frame_s = 0.0
+    model = shared_server.model
+    model.frame_s = model.mask_layer.seconds = model.motion_layer.seconds = 0.0
     return shared_server
 
 

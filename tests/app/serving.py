@@ -23,14 +23,33 @@ from stylecinegan.mask.prediction import MaskPrediction
 from stylecinegan.motion.controls import directed_motion
 from tests.tiny_model import make_model
 
+NUM_LAYERS = 100
+"""Of each network of :class:`SkyFinder`."""
 
-class SkyFinder:
+
+class Layer(torch.nn.Module):
+    """A layer that does nothing, slowly if need be."""
+
+    def __init__(self):
+        super().__init__()
+        self.num_calls = 0
+        self.seconds = 0.0
+
+    def forward(self, image):
+        self.num_calls += 1
+        time.sleep(self.seconds)
+        return image
+
+
+class SkyFinder(torch.nn.Module):
     """A model without trained weights: what is blue or white moves, to the right."""
 
     def __init__(self):
+        super().__init__()
         self.model = make_model()
         self.generator = self.model.generator
         self.mask_ensemble = self.motion_generator = "present"
+        self.mask_layer, self.motion_layer = Layer(), Layer()
         self.num_frames = 0
         self.frame_s = 0.0
 
@@ -38,11 +57,15 @@ class SkyFinder:
         return Scene(self, photo, **settings)
 
     def segment(self, photo, region="both", *, caution=0.6):
+        for _ in range(NUM_LAYERS):
+            photo = self.mask_layer(photo)
         mask = (photo[:, 2:] > 0.1).float()
         probabilities = torch.cat([1 - mask, mask, torch.zeros_like(mask)], 1)
         return MaskPrediction(mask, PixelClasses(probabilities, mask.long(), mask))
 
     def predict_motion(self, photo, mask, probabilities=None):
+        for _ in range(NUM_LAYERS):
+            photo = self.motion_layer(photo)
         return directed_motion("right", mask)
 
     def invert(self, photo, *, num_steps=0):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
-from tests.app.serving import Server, encode, landscape, picture_of
+from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of
 
 COMMAND = "from stylecinegan.cli.main import main; main()"
 ARROW = [[0.2, 0.2], [0.6, 0.25]]
@@ -118,6 +118,75 @@ def test_cancelling_stops_the_work_and_leaves_no_half_video(server, photo):
     status, _, data = server.ask("GET", f"/api/sessions/{session['id']}/video")
     assert status == 400
     assert "no finished video" in message(data)
+
+
+@pytest.mark.parametrize("network", ["mask", "motion"])
+def test_a_newer_edit_ends_the_older_one_in_the_midst_of_a_network(server, photo, network):
+    session = server.open(photo)
+    layer = getattr(server.model, f"{network}_layer")
+    layer.seconds = 0.1  # 10 s for all of them
+    before, result = layer.num_calls, []
+    thread = threading.Thread(target=lambda: result.append(server.preview(session["id"], {})))
+    thread.start()
+    wait_until(lambda: layer.num_calls > before + 2)
+    stopped = threading.Event()
+
+    def edit():
+        result.append(server.preview(session["id"], {"text": "clouds drift left"}))
+        stopped.set()
+
+    newer = threading.Thread(target=edit)
+    newer.start()
+    thread.join(30)
+    assert result[0][-1][1] == {"type": "cancelled"}
+    assert layer.num_calls - before < NUM_LAYERS
+    layer.seconds = 0.0
+    newer.join(30)
+    assert stopped.is_set()
+    assert result[1][-1][1] == {"type": "done"}  # what was cut off is computed anew, as a whole
+    assert [kind for kind, _ in result[1] if kind != "news"] == ["mask", *["frame"] * 4]
+    assert layer.num_calls - before > NUM_LAYERS
+
+
+@pytest.mark.parametrize("network", ["mask", "motion"])
+@pytest.mark.parametrize("way", ["cancel", "remove"])
+def test_cancelling_ends_a_video_in_the_midst_of_a_network(server, photo, network, way):
+    session = server.open(photo)
+    layer = getattr(server.model, f"{network}_layer")
+    layer.seconds = 0.1
+    before, result = layer.num_calls, []
+    video = {"num_frames": 4}
+    thread = threading.Thread(target=lambda: result.append(server.render(session["id"], {}, video)))
+    thread.start()
+    wait_until(lambda: layer.num_calls > before + 2)
+    path = f"/api/sessions/{session['id']}"
+    assert server.ask("DELETE", f"{path}/render" if way == "cancel" else path)[0] == 204
+    thread.join(30)
+    assert result[0][-1] == {"type": "cancelled"}
+    wait_until(lambda: not server.app.worker.is_busy)
+    assert layer.num_calls - before < NUM_LAYERS
+
+
+def test_a_cancelled_video_does_not_take_along_the_preview_in_its_midst(server, photo):
+    anna, bob = server.open(photo), server.open(photo)
+    server.model.frame_s = 0.02
+    videos, loops = [], []
+    before = server.model.num_frames
+    video = threading.Thread(
+        target=lambda: videos.append(server.render(anna["id"], {}, {"num_frames": 400}))
+    )
+    video.start()
+    wait_until(lambda: server.model.num_frames > before + 2)
+    layer = server.model.mask_layer
+    layer.seconds, calls = 0.02, layer.num_calls
+    loop = threading.Thread(target=lambda: loops.append(server.preview(bob["id"], {})))
+    loop.start()
+    wait_until(lambda: layer.num_calls > calls + 2)
+    assert server.ask("DELETE", f"/api/sessions/{anna['id']}/render")[0] == 204
+    loop.join(30)
+    video.join(30)
+    assert loops[0][-1][1] == {"type": "done"}
+    assert videos[0][-1] == {"type": "cancelled"}
 
 
 def test_a_preview_goes_before_the_frames_of_a_long_video(server, photo):
