@@ -57,8 +57,10 @@ table-motion: $(VENV)/.installed
 	$(RUN) -m stylecinegan prepare_data task=motion source=$(CLIPS) output=outputs/motion_pairs
 	$(RUN) -m stylecinegan evaluate table=motion 'table.clips.dirs=[outputs/motion_pairs]' table.samples.path=$(DATA)/samples $(ARGS)
 
+# make test WORKERS=8                               as many processes
+WORKERS ?= 2
 test: $(VENV)/.installed lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(WORKERS)
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff check .

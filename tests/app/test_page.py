@@ -14,7 +14,10 @@ from stylecinegan import io
 from stylecinegan.benchmarks.visitor import Visitor, find_program
 from tests.app.serving import Server, encode, landscape, picture_of
 
-pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is installed")
+pytestmark = [
+    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.xdist_group("browser"),
+]
 
 CROSS = [(0.25, 0.1), (0.75, 0.3), (0.6, 0.2)]
 

@@ -11,7 +11,7 @@ from stylecinegan.cli.help_page import read_sections
 from stylecinegan.cli.main import run
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.resources import CONFIGS_DIR
-from tests.trust.test_generation_faults import make_folder
+from tests.tiny_model import write_example
 
 COMPLETE = {
     "generate": ["photo=photo.png", "model.directory=model", "video=v.mp4", "device=cpu"],
@@ -66,7 +66,8 @@ ERRORS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = make_folder(tmp_path_factory.mktemp("errors"))
+    folder = tmp_path_factory.mktemp("errors")
+    write_example(folder)
     (folder / "photos").mkdir()
     io.write_image(folder / "photos/a.png", draw_landscape(64, 96).image)
     (folder / "videos").mkdir()

@@ -2,27 +2,20 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from stylecinegan import checkpoints, io
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask import MaskEnsemble
 from tests.processes import run_script
+from tests.tiny_model import write_model
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A small model, photos, labels and drawn masks."""
     folder = tmp_path_factory.mktemp("evaluate")
-    torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
-    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    (folder / "model").mkdir()
-    checkpoints.save(folder / "model/generator.safetensors", generator)
-    checkpoints.save(folder / "model/encoder.safetensors", encoder)
+    generator = write_model(folder / "model").generator
     channels = generator.channels[64] + 2 * (generator.channels[128] + generator.channels[256])
     ensemble = MaskEnsemble(num_channels=channels, num_members=2, hidden=(4, 4))
     checkpoints.save(folder / "model/mask.safetensors", ensemble)

@@ -7,13 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from stylecinegan import checkpoints, io
+from stylecinegan import io
 from stylecinegan.appearance import read_latent, write_latent
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
 from tests.mask.decided import write_model
 from tests.processes import run_script
+from tests.tiny_model import write_example
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/generate.py"
@@ -23,15 +22,7 @@ SCRIPT = ROOT / "scripts/generate.py"
 def folder(tmp_path_factory):
     """A small model, a photo, a mask and motions."""
     folder = tmp_path_factory.mktemp("generate")
-    torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
-    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    (folder / "model").mkdir()
-    checkpoints.save(folder / "model/generator.safetensors", generator)
-    checkpoints.save(folder / "model/encoder.safetensors", encoder)
-    drawn = draw_landscape(66, 98, seed=1)
-    io.write_image(folder / "photo.png", drawn.image)
-    io.write_mask(folder / "mask.png", drawn.mask)
+    drawn = write_example(folder, 66, 98)
     io.write_mask(folder / "empty.png", drawn.mask * 0)
     io.write_mask(folder / "full.png", torch.ones(1, 1, 20, 30))
     io.write_mask(folder / "grey.png", torch.full((1, 1, 20, 30), 90 / 255))

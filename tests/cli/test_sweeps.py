@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -9,7 +5,8 @@ from omegaconf import OmegaConf
 
 from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.sweeps import first_job, is_sweep, job_path, name_jobs
-from tests.trust.test_generation_faults import make_folder
+from tests.processes import run_script
+from tests.tiny_model import write_example
 
 ARGUMENTS = ["-m", 'photo="a (1), b.jpg"', "speed=0.5,2", "num_frames=range(2,4)", "fps=10"]
 
@@ -64,21 +61,11 @@ def test_words_and_files_between_commas_are_lists_and_prose_is_not(tmp_path, mon
 
 
 def test_jobs_of_one_photo_write_videos_of_their_own_and_nothing_else(tmp_path):
-    make_folder(tmp_path)
+    write_example(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     arguments = ["photo=photo.png", "mask=mask.png", "model.directory=model", "num_frames=2"]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "stylecinegan", "generate", "-m", *arguments),
-            *("motion=left,up", "video=${x}.mp4", "device=cpu"),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    arguments += ["motion=left,up", "video=${x}.mp4", "device=cpu"]
+    done = run_script("generate.py", "-m", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     written = {path.name for path in tmp_path.iterdir()} - before
     assert written == {"${x}_motion=left.mp4", "${x}_motion=up.mp4"}

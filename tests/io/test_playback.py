@@ -10,7 +10,10 @@ from stylecinegan import io
 from tests.chromium import Chromium, find_program
 from tests.io.moving import loop, with_alpha
 
-pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is installed")
+pytestmark = [
+    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.xdist_group("browser"),
+]
 
 NUM_FRAMES = 12
 LOAD = """

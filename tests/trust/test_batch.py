@@ -10,13 +10,15 @@ import torch
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.motion.controls.controls import directed_motion
-from tests.trust.test_generation_faults import make_folder, names
+from tests.tiny_model import write_example
+from tests.trust.test_generation_faults import names
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Fifty photos, the 13th of them broken."""
-    folder = make_folder(tmp_path_factory.mktemp("batch"))
+    folder = tmp_path_factory.mktemp("batch")
+    write_example(folder)
     (folder / "photos").mkdir()
     for number in range(50):
         image = draw_landscape(32, 40, seed=number).image

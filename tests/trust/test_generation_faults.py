@@ -10,35 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
-from stylecinegan import checkpoints, io
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan import io
+from tests.tiny_model import write_example
 
 OLD = b"precious"
 # Without a home the operators would be compiled anew each time.
 WITHOUT_COMPILER = {"PATH": "/nonexistent"}
 
 
-def make_folder(folder):
-    """A small model, a photo and a mask."""
-    torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
-    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    (folder / "model").mkdir()
-    checkpoints.save(folder / "model/generator.safetensors", generator)
-    checkpoints.save(folder / "model/encoder.safetensors", encoder)
-    drawn = draw_landscape(64, 96, seed=1)
-    io.write_image(folder / "photo.png", drawn.image)
-    io.write_mask(folder / "mask.png", drawn.mask)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return make_folder(tmp_path_factory.mktemp("faults"))
+    folder = tmp_path_factory.mktemp("faults")
+    write_example(folder)
+    return folder
 
 
 def arguments(folder, video, num_frames=20):
@@ -175,7 +160,8 @@ def can_become_a_stranger():
 @pytest.mark.skipif(not can_become_a_stranger(), reason="cannot become somebody without a home")
 def test_a_stranger_without_home_needs_neither_it_nor_a_writable_checkpoint(start):
     with tempfile.TemporaryDirectory() as name:
-        folder = make_folder(Path(name))
+        folder = Path(name)
+        write_example(folder)
         (folder / "out").mkdir()
         (folder / "out").chmod(0o777)
         folder.chmod(0o755)

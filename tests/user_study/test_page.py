@@ -15,7 +15,10 @@ POINTS = {
     "bob": {"AL": (2, 1), "EMF": (4, 3), "Ours": (4, 5)},
 }
 
-pytestmark = pytest.mark.skipif(find_program() is None, reason="no Chromium is installed")
+pytestmark = [
+    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.xdist_group("browser"),
+]
 
 
 def run(script, *arguments, folder):
