@@ -50,8 +50,8 @@ def test_a_quoted_number_is_one_that_the_command_printed(name):
             for shown in re.findall(NUMBER, cell):
                 assert is_rounded(shown, printed[row]), f"{row}, {head}: {shown}"
                 checked += 1
-    assert checked > 8
+    assert checked >= 8
 
 
-def test_the_page_has_at_most_1500_words():
-    assert len((DOCS / "reproduction.md").read_text(encoding="utf-8").split()) <= 1500
+def test_the_page_has_at_most_1200_words():
+    assert len((DOCS / "reproduction.md").read_text(encoding="utf-8").split()) <= 1200
