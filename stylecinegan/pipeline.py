@@ -32,6 +32,7 @@ from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
+from stylecinegan.warping.replicated_borders import compose_with_replicated_borders
 from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
@@ -333,6 +334,9 @@ class StyleCineGAN(nn.Module):
                 use_moving_content_only=settings.use_moving_content_only,
                 use_contrast_preservation=settings.use_contrast_preservation,
             )
+        elif settings.use_replicated_borders:
+            levels = self._rgb_levels(invert, settings)
+            renderer = compose_with_replicated_borders(levels, photo, mask, settings.warp_layers)
         else:
             inversion = invert()
             warped = WarpedGenerator(
@@ -350,8 +354,8 @@ class StyleCineGAN(nn.Module):
         layers = settings.warp_layers or range(FEATURE_LAYER, self.generator.last_layer + 1, 2)
         if odd := [layer for layer in layers if layer % 2]:
             raise InputError(
-                f"only even layers can be warped with detail transfer, moving content only or "
-                f"contrast preservation, got {odd}: use the paper's rendering for these"
+                "only even layers can be warped with detail transfer, moving content only, "
+                f"contrast preservation or replicated borders, got {odd}: turn these off for others"
             )
         if not settings.shows_generator:
             return {}

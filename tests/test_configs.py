@@ -102,6 +102,8 @@ def test_a_perceptual_term_is_added_by_its_group():
 def test_the_papers_rendering_is_a_choice():
     warping = instantiate(load("generate", "warping=paper").warping)
     assert warping == Warping.of_the_paper()
+    clean = instantiate(load("generate", "warping=paper_clean").warping)
+    assert clean == Warping.of_the_paper(use_planar_splatting=True, use_replicated_borders=True)
     assert instantiate(load("generate").warping) == Warping()
 
 

@@ -43,8 +43,9 @@ def scene():
         Warping.of_the_paper(warp_layers=(11, 14), first_rgb_layer=12),
         Warping.of_the_paper(direction="backward"),
         Warping.of_the_paper(warp_layers=()),
+        Warping.of_the_paper(use_planar_splatting=True, use_replicated_borders=True),
     ],
-    ids=["generate", "paper", "unfolded", "release", "backward", "image"],
+    ids=["generate", "paper", "unfolded", "release", "backward", "image", "clean"],
 )
 def test_static_places_equal_the_photo_and_the_rest_moves(model, scene, warping):
     photo, mask, motion = scene

@@ -11,6 +11,7 @@ from torch import Tensor
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import pixel_grid, resize_displacement
 from stylecinegan.warping.joint_splatting import joint_splat
+from stylecinegan.warping.planar_splatting import planar_splat
 
 Direction = Literal["forward", "backward"]
 
@@ -32,6 +33,8 @@ class FrameWarp:
         direction: Forward warping (joint splatting, Eq. 3) or backward warping (the ablation).
         use_hole_filling: Fills pixels that no source is splatted to.
         backend: Implementation of the splat.
+        use_planar_splatting: Splats planes instead of points, which leaves no holes
+            (:func:`~stylecinegan.warping.planar_splatting.planar_splat`).
     """
 
     from_start: Tensor
@@ -41,6 +44,7 @@ class FrameWarp:
     direction: Direction = "forward"
     use_hole_filling: bool = True
     backend: Backend = "auto"
+    use_planar_splatting: bool = False
     _resized: dict = field(default_factory=dict, repr=False)
 
     def __call__(self, feature: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -59,6 +63,10 @@ class FrameWarp:
             blended = _warp_backward(feature, from_start, from_end, self.progress)
             shares = feature.new_tensor([1.0 - self.progress, self.progress])
             return blended, shares.view(1, 2, 1, 1).expand(1, 2, *feature.shape[2:])
+        if self.use_planar_splatting:
+            return planar_splat(
+                feature, weight, from_start, from_end, self.progress, backend=self.backend
+            )
         blended, shares = joint_splat(
             feature, weight, from_start, from_end, self.progress, backend=self.backend
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from stylecinegan.errors import InputError
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import (
@@ -37,6 +38,12 @@ class Warping:
         use_moving_content_only: As above.
         use_contrast_preservation: As above.
         use_hole_filling: Fills pixels that no source is splatted to.
+        use_planar_splatting: Splats planes instead of points, so that no dots show where the flow
+            diverges (:func:`~stylecinegan.warping.planar_splatting.planar_splat`); forward, and
+            without contrast preservation.
+        use_replicated_borders: Keeps lines at the picture's edges from moving into the picture
+            (:func:`~stylecinegan.warping.replicated_borders.compose_with_replicated_borders`);
+            the three additions above do so by themselves.
         sampling: Interpolation of the motion between pixels.
         period: N, by default the number of frames; the released code uses one less.
         backend: Implementation of the splat.
@@ -50,9 +57,23 @@ class Warping:
     use_moving_content_only: bool = True
     use_contrast_preservation: bool = True
     use_hole_filling: bool = True
+    use_planar_splatting: bool = False
+    use_replicated_borders: bool = False
     sampling: Sampling = "bilinear"
     period: int | None = None
     backend: Backend = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuses planes with contrast preservation, which has its own compensation of blur.
+
+        Raises:
+            InputError: If both are asked for.
+        """
+        if self.use_planar_splatting and self.use_contrast_preservation:
+            raise InputError(
+                "use_planar_splatting wants use_contrast_preservation=false, found true: "
+                "use it with the paper's rendering"
+            )
 
     @classmethod
     def of_the_paper(cls, **changes: object) -> "Warping":
@@ -121,6 +142,7 @@ def frame_warps(
             settings.direction,
             settings.use_hole_filling,
             settings.backend,
+            settings.use_planar_splatting,
         )
 
 

@@ -72,7 +72,7 @@ class WarpedPyramid:
             ``[1, 3, H, W]`` in [-1, 1]; equal to ``rest`` where the mask is 0.
         """
         is_single = all(t.dtype == torch.float32 for t in (*self.levels, warp.from_start))
-        if warp.direction == "backward" or not is_single:
+        if warp.direction == "backward" or warp.use_planar_splatting or not is_single:
             return self._render_plainly(warp)
         if not runs_native(self.rest.device, warp.backend):
             return self._render_plainly(warp)
