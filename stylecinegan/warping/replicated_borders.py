@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.errors import InputError
@@ -23,8 +24,9 @@ def compose_with_replicated_borders(
     a quarter of the brightness from the outermost pixels; its to-RGB layers learned to add that
     quarter. Once features move, the quarter moves into the picture as a line, and another is
     missing at the edge. Here the partial sums S_k of the to-RGB layers, which have no such rim,
-    are split anew into ``S_k − enlarge(S_{k−1})`` with replicated borders. Their sum, and so
-    frame 0, is the same.
+    are split anew into ``S_k − enlarge(S_{k−1})`` with replicated borders. Only the outermost
+    pixels of S_k, tinted by convolutions that see zeros beyond the edge, are replaced by their
+    neighbours; everywhere else frame 0 is the same.
 
     Args:
         levels: To-RGB outputs with their biases, ``[1, 3, R, R]``, by layer.
@@ -40,7 +42,7 @@ def compose_with_replicated_borders(
         InputError: If only some of the layers are warped; convolutions after them make a rim of
             their own.
     """
-    images = partial_sums(levels)
+    images = [_without_rim(image) for image in partial_sums(levels)]
     if warp_layers is not None and not warp_layers:
         images = images[-1:]
     elif warp_layers is not None and set(warp_layers) != set(levels):
@@ -53,3 +55,10 @@ def compose_with_replicated_borders(
     split = [level.float() for level in differences(images)]
     rest = torch.addcmul(photo, mask, photo, value=-1.0)
     return WarpedPyramid(split, [None] * len(split), rest, mask)
+
+
+def _without_rim(image: Tensor) -> Tensor:
+    """Replaces the outermost pixels of ``[B, C, H, W]`` by those next to them."""
+    if min(image.shape[2:]) < 3:
+        return image
+    return F.pad(image[:, :, 1:-1, 1:-1], (1, 1, 1, 1), mode="replicate")
