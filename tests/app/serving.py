@@ -14,7 +14,8 @@ import uvicorn
 from PIL import Image
 
 from stylecinegan import Scene, io
-from stylecinegan.app.server import FRAME, MASK, App
+from stylecinegan.app.answers import FRAME, MASK
+from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.cli.app import animate
 from stylecinegan.data.drawn import draw_landscape

@@ -1,0 +1,1 @@
+"""The addresses of the app, and what each answers."""
