@@ -16,6 +16,9 @@ BARE_KEYS = {
 }
 """The key of each command that a bare path is the value of."""
 
+SESSION_SUFFIX = ".stylecinegan"
+"""Ending of what the browser app saves; such a bare path of ``generate`` is its ``session``."""
+
 FLAGS = {
     "app": {
         "--port": "port",
@@ -76,6 +79,8 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
         else:
             _check_spelling(argument, waiting, known)
             read.append(argument)
+    if command == "generate" and any(path.endswith(SESSION_SUFFIX) for path in bare):
+        bare_key = "session"
     return _with_bare(bare, bare_key, read)
 
 
@@ -200,7 +205,8 @@ def _with_bare(bare: list[str], key: str | None, read: list[str]) -> list[str]:
     given = [argument for argument in read if argument.startswith(f"{key}=")]
     if len(bare) > 1 or given:
         found = " and ".join([*given, *bare][:2])
-        raise InputError(f"wanted one {key}= (a file, or a folder of many), got {found}")
+        kind = "a file" if key == "session" else "a file, or a folder of many"
+        raise InputError(f"wanted one {key}= ({kind}), got {found}")
     return [f"{key}={bare[0]}", *read]
 
 
