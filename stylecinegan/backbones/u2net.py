@@ -145,6 +145,37 @@ def load_sky_weights(network: U2Net, path: str | Path) -> None:
             target.data.copy_(value)
 
 
+def add_classes(network: U2Net, num_classes: int) -> U2Net:
+    """Builds the network that tells more classes apart.
+
+    Further classes have the logits of the former last one minus 2: an eighth of its odds.
+
+    Args:
+        network: The network to extend.
+        num_classes: At least as many as it has.
+    """
+    wider, former = U2Net(num_classes), network.num_classes
+    if num_classes < former:
+        raise InputError(f"cannot turn {former} classes into {num_classes}")
+    state = network.state_dict()
+    source = [min(number, former - 1) for number in range(num_classes)]
+    for name, value in state.items():
+        if name.startswith("fuse.weight"):
+            columns = [side * former + c for side in range(6) for c in source]
+            # A further class reads its own side outputs, which equal those of the last.
+            value = value[source][:, columns].unflatten(1, (6, num_classes)).clone()
+            for row in range(num_classes):
+                others = [c for c in range(former - 1, num_classes) if c != max(row, former - 1)]
+                value[row, :, others] = 0.0
+            state[name] = value.flatten(1, 2)
+        elif name.startswith(("fuse", "sides")):
+            state[name] = value[source].clone()
+            if name == "fuse.bias":
+                state[name][former:] -= 2.0
+    wider.load_state_dict(state)
+    return wider.train(network.training)
+
+
 def _widen(value: Tensor, target: Tensor, *, is_fuse: bool) -> Tensor:
     """Extends the weights of one class to several, of which it is class 1."""
     widened = torch.zeros_like(target)

@@ -5,11 +5,14 @@ from torch import Tensor
 from stylecinegan.data.composites import Composites
 from stylecinegan.visualization import contact_sheet, overlay_mask
 
-SKY_COLOUR, WATER_COLOUR, DOUBT_COLOUR = (-0.2, 0.3, 1.0), (-0.8, 0.8, 0.2), (1.0, -0.8, -0.8)
+SKY_COLOUR, WATER_COLOUR = (-0.2, 0.3, 1.0), (-0.8, 0.8, 0.2)
+FALLING_COLOUR, DOUBT_COLOUR = (1.0, 1.0, -0.2), (1.0, -0.8, -0.8)
 
 
 def composite_sheet(samples: Composites, number: int, *, columns: int = 8) -> Tensor:
-    """Lays out samples beside their labels: sky blue, water green, red where labels disagree.
+    """Lays out samples beside their labels.
+
+    Sky is blue, water green, falling water yellow, and red what labels disagree about.
 
     Args:
         samples: The data set.
@@ -23,9 +26,10 @@ def composite_sheet(samples: Composites, number: int, *, columns: int = 8) -> Te
     for index in range(number):
         sample = samples[index]
         image = sample["image"][None].float() / 127.5 - 1.0
-        _, sky, water = sample["target"][:, None, None]
+        _, sky, water, falling = sample["target"][:, None, None]
         in_doubt = (sample["weight"][None] < 1.0).float()
         labelled = overlay_mask(image, sky, colour=SKY_COLOUR)
         labelled = overlay_mask(labelled, water, colour=WATER_COLOUR)
+        labelled = overlay_mask(labelled, falling, colour=FALLING_COLOUR)
         pictures += [image, overlay_mask(labelled, in_doubt, colour=DOUBT_COLOUR)]
     return contact_sheet(pictures, columns, cell=(256, 256))

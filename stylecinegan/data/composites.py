@@ -11,6 +11,16 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stylecinegan.data.marks import (
+    DO_NOT_TRAIN,
+    FALLING,
+    NOT_MARKED,
+    SKY,
+    STATIC,
+    UNKNOWN,
+    WATER,
+    read_marks,
+)
 from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.data.standing_things import draw_thing
@@ -19,9 +29,8 @@ from stylecinegan.io import load_opencv
 
 logger = logging.getLogger(__name__)
 
-SKY, WATER = 1, 2
-UNKNOWN = 255
-"""In a label of water: the pixel may be water or static."""
+FALLING_WEIGHT = 2.0
+"""Weight of a pixel of falling water, which is rare."""
 
 WIDE_REGION = 0.2
 """Diameter, as a share of the shorter side, from which on a label map's sky is believed."""
@@ -32,7 +41,8 @@ class Composites(Dataset[dict[str, Tensor]]):
 
     The label of a pixel is the teacher's probability of sky s (:func:`settle_sky`), and of the
     rest 1 - s water where the label maps say so. Where the two still disagree about the sky,
-    neither is trusted: such a pixel counts a tenth. A composited thing of coverage alpha is
+    neither is trusted: such a pixel counts a tenth. Hand-marked corrections lie over both
+    (:func:`~stylecinegan.data.marks.read_marks`). A composited thing of coverage alpha is
     static: every class is multiplied by 1 - alpha and alpha is added to static.
 
     Every choice for sample ``c`` is drawn from (seed, c).
@@ -41,7 +51,10 @@ class Composites(Dataset[dict[str, Tensor]]):
         dir: Folder or zip file of photos.
         sky_dir: Soft labels of the sky under the same names (``prepare_data.py task=labels``).
         labels_dir: Label maps of 0 static, 1 sky, 2 water; without them water is not known.
-        more: Further sets with ``dir``, ``sky_dir``, ``labels_dir`` and ``share``, how often the
+        marks_dir: Folder of hand-marked corrections, ``STEM.json``. In a photo with one but
+            without a label map, what is neither marked nor sky is static.
+        more: Further sets with ``dir``, ``sky_dir``, ``labels_dir``, ``marks_dir``,
+            ``only_marked`` (photos without corrections are left out) and ``share``, how often the
             set is drawn (by default its number of photos).
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
@@ -58,6 +71,7 @@ class Composites(Dataset[dict[str, Tensor]]):
         dir: str | Path,
         sky_dir: str | Path,
         labels_dir: str | Path | None = None,
+        marks_dir: str | Path | None = None,
         *,
         more: Sequence[dict[str, Any]] = (),
         crop: int = 384,
@@ -71,7 +85,7 @@ class Composites(Dataset[dict[str, Tensor]]):
         self.thing_share = thing_share
         self.seed = seed
         held = read_names(held_out) if held_out is not None else set()
-        first = {"dir": dir, "sky_dir": sky_dir, "labels_dir": labels_dir}
+        first = {"dir": dir, "sky_dir": sky_dir, "labels_dir": labels_dir, "marks_dir": marks_dir}
         self.sets = [_LabelledSet(held=held, **given) for given in (first, *more)]
         shares = np.array([part.share for part in self.sets], float)
         self._ends = np.cumsum(shares / shares.sum())
@@ -85,9 +99,9 @@ class Composites(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Returns:
-            ``image``: uint8, ``[3, crop, crop]``. ``target``: float32, ``[3, crop, crop]``,
-            probabilities of static, sky, water. ``weight``: float32, ``[1, crop, crop]``.
-            ``knows_water``: whether static and water are told apart, float32, ``[1, crop, crop]``.
+            ``image``: uint8, ``[3, crop, crop]``. ``target``: float32, ``[4, crop, crop]``,
+            probabilities of static, sky, water, falling water. ``weight`` and ``knows_water``,
+            whether static and water are told apart: float32, ``[1, crop, crop]``.
         """
         while True:
             random = np.random.default_rng((self.seed, 0, counter))
@@ -108,22 +122,24 @@ class Composites(Dataset[dict[str, Tensor]]):
         classes = np.asarray(label.resize(size, Image.Resampling.NEAREST, box))
         if random.random() < 0.5:
             image, s, classes = image[:, ::-1], s[:, ::-1], classes[:, ::-1]
-        water = (1.0 - s) * (classes == WATER)
+        water, falling = (1.0 - s) * (classes == WATER), (1.0 - s) * (classes == FALLING)
         knows_water = (classes != UNKNOWN).astype(np.float32)
         disagrees = ((classes == SKY) & (s < 0.5)) | ((classes == WATER) & (s > 0.5))
         weight = np.where(disagrees, 0.1, 1.0).astype(np.float32)
+        weight[classes == FALLING] = FALLING_WEIGHT
+        weight[classes == DO_NOT_TRAIN] = 0.0
         if random.random() < self.thing_share:
             for _ in range(random.integers(1, 3)):
                 thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
                 alpha = draw_thing(self.crop, self.crop, random, thickness=float(thickness))
                 image = composite(image, alpha, s, random)
-                s, water = s * (1.0 - alpha), water * (1.0 - alpha)
+                s, water, falling = (p * (1.0 - alpha) for p in (s, water, falling))
                 near = surroundings(alpha)
                 # Around a thing both sides matter: what stands, and the sky right beside it.
                 weight = np.maximum(weight, 1.0 + 3.0 * near)
                 weight = np.where(alpha > 0.3, np.maximum(weight, 5.0), weight)
                 knows_water = np.maximum(knows_water, alpha > 0.5)
-        target = np.stack([1.0 - s - water, s, water])
+        target = np.stack([1.0 - s - water - falling, s, water, falling])
         return {
             "image": torch.from_numpy(image.round().astype(np.uint8).transpose(2, 0, 1).copy()),
             "target": torch.from_numpy(target.astype(np.float32)),
@@ -159,11 +175,15 @@ class _LabelledSet:
         dir: str | Path,
         sky_dir: str | Path,
         labels_dir: str | Path | None = None,
+        marks_dir: str | Path | None = None,
+        only_marked: bool = False,
         share: float | None = None,
         held: set[str] | None = None,
     ) -> None:
         self.photos, self._skies = PictureFolder(dir), PictureFolder(sky_dir)
         self._labels = None if labels_dir is None else PictureFolder(labels_dir)
+        found = [] if marks_dir is None else Path(marks_dir).glob("*.json")
+        self._marks = {path.stem: path for path in found}
         skies = {stem(name): name for name in self._skies.names}
         labels = None if self._labels is None else {stem(n): n for n in self._labels.names}
         self.names = [
@@ -171,22 +191,57 @@ class _LabelledSet:
             for name in self.photos.names
             if stem(name) in skies
             and (labels is None or stem(name) in labels)
+            and (not only_marked or stem(name) in self._marks)
             and stem(name) not in (held or ())
         ]
         if not self.names:
-            raise InputError(f"wanted photos in {dir} with soft labels in {sky_dir}, found none")
+            wanted = f"soft labels in {sky_dir}" + f" and marks in {marks_dir}" * only_marked
+            raise InputError(f"wanted photos in {dir} with {wanted}, found none")
         self._sky_names, self._label_names = skies, labels
         self.share = len(self.names) if share is None else share
 
     def read(self, name: str) -> tuple[Image.Image, Image.Image, Image.Image]:
         photo = Image.fromarray(self.photos.read(name))
-        sky = Image.fromarray(self._skies.read(self._sky_names[stem(name)])[..., 0])
-        if self._labels is None or self._label_names is None:
-            return photo, sky, Image.new("L", photo.size, UNKNOWN)
-        with self._labels.open(self._label_names[stem(name)]) as label:
-            classes = np.asarray(label, np.uint8)
-        fitted = np.asarray(sky.resize((classes.shape[1], classes.shape[0])))
-        return photo, Image.fromarray(settle_sky(fitted, classes)), Image.fromarray(classes)
+        size = (photo.height, photo.width)
+        sky = self._skies.read(self._sky_names[stem(name)])[..., 0]
+        marks = self._marks.get(stem(name))
+        if self._labels is not None and self._label_names is not None:
+            with self._labels.open(self._label_names[stem(name)]) as label:
+                classes = np.asarray(label, np.uint8)
+            sky = settle_sky(_resize(sky, classes.shape), classes)
+        else:
+            classes = np.full(size, UNKNOWN if marks is None else STATIC, np.uint8)
+        if marks is not None:
+            sky, classes = correct(sky, classes, read_marks(marks, size))
+        return photo, Image.fromarray(sky), Image.fromarray(classes)
+
+
+def correct(
+    sky: np.ndarray, classes: np.ndarray, marks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lays hand-marked corrections over the labels of a photo.
+
+    Args:
+        sky: uint8 ``[h, w]``, 255 sky.
+        classes: Label map, ``[h', w']``.
+        marks: Of :func:`~stylecinegan.data.marks.read_marks`, ``[H, W]``.
+
+    Returns:
+        Sky and label map, ``[H, W]``.
+    """
+    is_marked = marks != NOT_MARKED
+    fine = _resize(classes, marks.shape, Image.Resampling.NEAREST)
+    classes = np.where(is_marked, marks, fine)
+    sky = np.where(is_marked, np.uint8(255) * (marks == SKY), _resize(sky, marks.shape))
+    return sky.astype(np.uint8), classes
+
+
+def _resize(
+    values: np.ndarray,
+    size: tuple[int, ...],
+    method: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    return np.asarray(Image.fromarray(values).resize((size[1], size[0]), method))
 
 
 def settle_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:

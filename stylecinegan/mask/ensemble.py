@@ -30,11 +30,14 @@ class PixelClasses:
         probabilities: Class probabilities, averaged over the members, ``[B, classes, H, W]``.
         vote: Class with the most votes, ``[B, 1, H, W]``, int64; ties go to the more probable.
         confidence: Fraction of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
+        falling: Probability of falling water, which is part of that of water, ``[B, 1, H, W]``;
+            ``None`` where it is not known.
     """
 
     probabilities: Tensor
     vote: Tensor
     confidence: Tensor
+    falling: Tensor | None = None
 
 
 class PixelClassifier(nn.Module):

@@ -91,6 +91,7 @@ class SceneBox:
                 torch.cat([static + self.embed(classes.probabilities[:, :1], size), moving], 1),
                 self.embed(classes.vote, size),
                 self.embed(classes.confidence, size, 1.0),
+                None if classes.falling is None else self.embed(classes.falling, size),
             ),
         )
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan import checkpoints
-from stylecinegan.backbones.u2net import U2Net, load_sky_weights
+from stylecinegan.backbones.u2net import U2Net, add_classes, load_sky_weights
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import change_colors
 from stylecinegan.training.ema import ExponentialMovingAverage
@@ -22,14 +22,17 @@ SIDE_WEIGHT = 0.2
 class SegmentationTask:
     """Trains a :class:`U2Net` by cross-entropy with soft labels.
 
-    With target probabilities y of static, sky and water, p those of the network and w the weight
-    of a pixel, the loss is ``-Σ w Σ_c y_c log p_c / Σ w``. For labels that do not distinguish
-    static from water, both are one class: ``-y_sky log p_sky - (1 - y_sky) log(1 - p_sky)``.
+    With target probabilities y of static, sky, water and falling water, p those of the network
+    and w the weight of a pixel, the loss is ``-Σ w Σ_c y_c log p_c / Σ w``. For labels that do not
+    distinguish static from water, all but the sky are one class:
+    ``-y_sky log p_sky - (1 - y_sky) log(1 - p_sky)``.
 
     Args:
         network: The network to train.
-        initial: ``.npz`` of public sky segmentation weights to start from
-            (:func:`~stylecinegan.backbones.u2net.load_sky_weights`).
+        initial: Weights to start from: ``.npz`` of public sky segmentation weights
+            (:func:`~stylecinegan.backbones.u2net.load_sky_weights`), or ``.safetensors`` of a
+            former run, maybe of fewer classes
+            (:func:`~stylecinegan.backbones.u2net.add_classes`).
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
@@ -52,7 +55,10 @@ class SegmentationTask:
         precision: Precision = "fp32",
         num_accumulate: int = 1,
     ) -> None:
-        if initial is not None:
+        if initial is not None and Path(initial).suffix == ".safetensors":
+            former = checkpoints.load(initial, U2Net)
+            network.load_state_dict(add_classes(former, network.num_classes).state_dict())
+        elif initial is not None:
             load_sky_weights(network, initial)
         self.network = network.to(memory_format=torch.channels_last).train()
         self.learning_rate = learning_rate
@@ -130,7 +136,7 @@ def _cross_entropy(logits: Tensor, batch: Terms) -> Tensor:
     log_probability = logits.log_softmax(dim=1)
     full = -(target * log_probability).sum(dim=1, keepdim=True)
     sky, log_sky = target[:, 1:2], log_probability[:, 1:2]
-    log_rest = log_probability[:, [0, 2]].logsumexp(dim=1, keepdim=True)
+    log_rest = log_probability[:, [0, 2, 3]].logsumexp(dim=1, keepdim=True)
     merged = -(sky * log_sky + (1.0 - sky) * log_rest)
     loss = torch.where(known > 0.5, full, merged)
     return (weight * loss).sum() / weight.sum()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.backbones.u2net import U2Net, load_sky_weights
+from stylecinegan.backbones.u2net import U2Net, add_classes, load_sky_weights
 from stylecinegan.errors import InputError
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"
@@ -60,3 +60,14 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weight=np.zeros(3))
     with pytest.raises(InputError, match=r"outconv.weight is missing"):
         load_sky_weights(U2Net(), tmp_path / "other.npz")
+
+
+def test_further_classes_start_with_an_eighth_of_the_last_ones_odds():
+    torch.manual_seed(0)
+    network = U2Net(3).eval()
+    image = torch.rand(1, 3, 64, 64) * 2.0 - 1.0
+    before, after = network(image), add_classes(network, 5).eval()(image)
+    torch.testing.assert_close(after[:, :3], before)
+    torch.testing.assert_close(after[:, 3:], (before[:, 2:] - 2.0).expand(-1, 2, -1, -1))
+    with pytest.raises(InputError, match="cannot turn 3 classes into 2"):
+        add_classes(network, 2)

@@ -1,11 +1,14 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from stylecinegan.backbones.u2net import U2Net
-from stylecinegan.data.composites import SKY, Composites, settle_sky, surroundings
+from stylecinegan.data.composites import Composites, settle_sky, surroundings
 from stylecinegan.data.drawn import draw_landscape
+from stylecinegan.data.marks import FALLING, SKY, WATER, read_marks
 from stylecinegan.data.pictures import PictureFolder
 from stylecinegan.data.sky_labels import write_sky_labels
 from stylecinegan.data.standing_things import THINGS, Canvas, draw_thing
@@ -104,6 +107,59 @@ def test_water_without_labels_is_not_known(folders):
     assert make(folders, thing_share=0.0)[0]["knows_water"].all()
 
 
+def test_hand_marked_corrections_lie_over_sky_and_label_map(folders, tmp_path):
+    shapes = [("water", 0, 16), ("static", 16, 32), ("falling water", 32, 48), ("unknown", 48, 64)]
+    document = {
+        "shapes": [
+            {"label": label, "shape_type": "rectangle", "points": [[left, 0], [right, 96]]}
+            for label, left, right in shapes
+        ],
+        "imageHeight": 96,
+        "imageWidth": 128,
+    }
+    (tmp_path / "0.json").write_text(json.dumps(document))
+    _, sky, label = make(folders, marks_dir=tmp_path).sets[0].read("0.png")
+    before = [np.asarray(part) for part in make(folders).sets[0].read("0.png")]
+    sky, label = np.asarray(sky), np.asarray(label)
+    assert (label[:, :16] == WATER).all()
+    assert (label[:, 16:32] == 0).all()
+    assert (label[:, 32:48] == FALLING).all()
+    assert (sky[:, :64] == 0).all()
+    assert np.array_equal(sky[:, 64:], before[1][:, 64:])
+    assert np.array_equal(label[:, 64:], before[2][:, 64:])
+    marked = {"dir": folders / "photos", "sky_dir": folders / "skies", "marks_dir": tmp_path}
+    only = Composites(**marked, more=[{**marked, "only_marked": True}], crop=96).sets[1]
+    assert only.names == ["0.png"]
+
+
+def test_samples_of_marked_photos_know_falling_water_and_leave_out_the_unknown(folders, tmp_path):
+    for number in range(4):
+        shapes = [
+            {"label": "falling water", "shape_type": "rectangle", "points": [[0, 0], [999, 48]]},
+            {"label": "unknown", "shape_type": "rectangle", "points": [[0, 48], [999, 96]]},
+        ]
+        (tmp_path / f"{number}.json").write_text(json.dumps({"shapes": shapes}))
+    data = make(folders, marks_dir=tmp_path, thing_share=0.0, scale_range=(1.0, 1.0))
+    sample = data[0]
+    assert (sample["target"][3, :30] == 1.0).all()
+    assert (sample["weight"][0, :30] == 2.0).all()
+    assert (sample["weight"][0, 34:] == 0.0).all()
+    torch.testing.assert_close(sample["target"].sum(dim=0), torch.ones(64, 64))
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ({"label": "sea", "shape_type": "rectangle", "points": [[0, 0], [9, 9]]}, "labelled 'sea'"),
+        ({"label": "sky", "shape_type": "line", "points": [[0, 0], [9, 9]]}, "got a line"),
+    ],
+)
+def test_marks_that_say_nothing_are_refused(tmp_path, shape, reason):
+    (tmp_path / "0.json").write_text(json.dumps({"shapes": [shape]}))
+    with pytest.raises(InputError, match=reason):
+        read_marks(tmp_path / "0.json", (96, 128))
+
+
 def test_photos_without_labels_of_the_sky_are_refused(folders, tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "other.png")
     with pytest.raises(InputError, match="with soft labels in"):
@@ -129,6 +185,6 @@ def test_the_segmentation_network_learns_a_batch_of_composites(folders):
     batch = {name: torch.stack([s[name] for s in samples]) for name in samples[0]}
     batch["image"] = batch["image"].float() / 127.5 - 1.0
     torch.manual_seed(0)
-    task = SegmentationTask(U2Net(3), learning_rate=2e-3, num_warmup=1, num_steps=40)
+    task = SegmentationTask(U2Net(4), learning_rate=2e-3, num_warmup=1, num_steps=40)
     losses = [float(task.step(batch)["entropy"]) for _ in range(8)]
     assert losses[-1] < 0.9 * losses[0]

@@ -73,7 +73,7 @@ def landscapes(side: int, count: int = 4) -> Batch:
 def soft_labels() -> Batch:
     """Photos with target probabilities, weights and a sample whose water is not labelled."""
     batch = landscapes(64, 2)
-    target = nn.functional.one_hot(batch["label"], 3).permute(0, 3, 1, 2).float()
+    target = nn.functional.one_hot(batch["label"], 4).permute(0, 3, 1, 2).float()
     return {
         "image": batch["image"],
         "target": target,
@@ -85,7 +85,7 @@ def soft_labels() -> Batch:
 def make_segmentation(folder: Path, squeezenet: Path, **settings: Any) -> SegmentationTask:
     torch.manual_seed(0)
     return SegmentationTask(
-        U2Net(3), **{"learning_rate": 2e-3, "num_warmup": 1, "num_steps": 40, **settings}
+        U2Net(4), **{"learning_rate": 2e-3, "num_warmup": 1, "num_steps": 40, **settings}
     )
 
 
