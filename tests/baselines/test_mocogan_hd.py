@@ -39,11 +39,11 @@ def weights(tmp_path, model):
     trajectory.learn_directions(model.generator)
     # Every step goes as far as it can along all three components.
     trajectory.step.bias.data.fill_(50.0)
-    checkpoints.save(tmp_path / "walk.safetensors", trajectory)
-    return tmp_path / "walk.safetensors"
+    checkpoints.save(tmp_path / "trajectory.safetensors", trajectory)
+    return tmp_path / "trajectory.safetensors"
 
 
-def test_a_saturated_walk_drifts_by_the_same_step_each_time():
+def test_a_saturated_trajectory_drifts_by_the_same_step_each_time():
     trajectory = make_trajectory(step_size=0.5)
     trajectory.deviations.copy_(torch.tensor([4.0, 2.0, 1.0]))
     trajectory.step.bias.data.copy_(torch.tensor([50.0, -50.0, 50.0]))
@@ -55,16 +55,16 @@ def test_a_saturated_walk_drifts_by_the_same_step_each_time():
     torch.testing.assert_close(offsets, expected)
 
 
-def test_a_walk_depends_on_its_start_and_on_its_noise():
+def test_a_trajectory_depends_on_its_start_and_on_its_noise():
     trajectory = make_trajectory()
     torch.nn.init.normal_(trajectory.step.weight)
     noise = torch.randn(1, 5, 8)
-    walk = trajectory(torch.zeros(1, 8), noise)[0]
-    assert torch.equal(walk, trajectory(torch.zeros(1, 8), noise)[0])
-    assert not torch.allclose(walk, trajectory(torch.ones(1, 8), noise)[0])
-    assert not torch.allclose(walk, trajectory(torch.zeros(1, 8), noise + 1.0)[0])
+    offsets = trajectory(torch.zeros(1, 8), noise)[0]
+    assert torch.equal(offsets, trajectory(torch.zeros(1, 8), noise)[0])
+    assert not torch.allclose(offsets, trajectory(torch.ones(1, 8), noise)[0])
+    assert not torch.allclose(offsets, trajectory(torch.zeros(1, 8), noise + 1.0)[0])
     # It goes on where a shorter one ends.
-    torch.testing.assert_close(trajectory(torch.zeros(1, 8), noise[:, :2])[0], walk[:, :3])
+    torch.testing.assert_close(trajectory(torch.zeros(1, 8), noise[:, :2])[0], offsets[:, :3])
 
 
 def test_directions_are_the_principal_components_of_w(model):
@@ -76,15 +76,15 @@ def test_directions_are_the_principal_components_of_w(model):
     assert spread.diff().max() < 0.05 * spread[0]  # the strongest first
 
 
-def test_judges_see_changes_of_frames_and_describe_pictures():
+def test_discriminators_compare_changes_of_frames_and_embed_pictures():
     torch.manual_seed(0)
-    judge = VideoDiscriminator(4, 2, 2).eval()
+    discriminator = VideoDiscriminator(4, 2, 2).eval()
     video = torch.randn(2, 1, 3, 16, 16).repeat(1, 5, 1, 1, 1)
-    logits = judge(video)
+    logits = discriminator(video)
     assert [x.shape[:2] for x in logits] == [(2, 1), (2, 1)]
     moved = video.clone()
     moved[:, 3] += 1.0
-    assert not torch.allclose(logits[0], judge(moved)[0])
+    assert not torch.allclose(logits[0], discriminator(moved)[0])
     verdict, description = ImageDiscriminator(16, 4, 8, 5).eval()(video[:, 0])
     assert verdict.shape == (2, 1)
     assert description.shape == (2, 5)
@@ -115,7 +115,7 @@ def test_noise_is_fixed_by_seed_and_name(model, tmp_path):
     trajectory = make_trajectory()
     trajectory.learn_directions(model.generator)
     torch.nn.init.normal_(trajectory.step.weight)
-    path = tmp_path / "walk.safetensors"
+    path = tmp_path / "trajectory.safetensors"
     checkpoints.save(path, trajectory)
     w_plus = model.generator.sample_w_plus(1)
 
@@ -147,5 +147,7 @@ def test_missing_weights_and_another_generator_are_one_line(tmp_path, weights, m
     model.generator.w_mean += 1.0
     with pytest.raises(InputError, match="trained over another generator"):
         MoCoGANHD(weights)(model, make_scene())
-    with pytest.raises(InputError, match="walks in a w of 16 numbers, found a generator of 8"):
+    with pytest.raises(
+        InputError, match="was trained for a w of 16 numbers, found a generator of 8"
+    ):
         TrajectoryGenerator(16, 4, 3).learn_directions(model.generator)

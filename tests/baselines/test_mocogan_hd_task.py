@@ -62,14 +62,18 @@ def test_all_frames_of_a_video_are_augmented_alike():
     assert not torch.allclose(seen, still)
 
 
-def test_a_step_trains_walk_and_judges_but_never_the_generator(folder):
+def test_a_step_trains_motion_and_discriminators_but_never_the_generator(folder):
     task = make_task(folder)
-    modules = {"walk": task.walk, "judges": task.judges, "generator": task.generator}
+    modules = {
+        "motion": task.motion,
+        "discriminators": task.discriminators,
+        "generator": task.generator,
+    }
     before = {name: deepcopy(module.state_dict()) for name, module in modules.items()}
     terms = task.step(make_batch())
     assert set(terms) == {
         "video", "image", "matching", "noise", "drift", "real_drift",
-        "judge_video", "judge_image", "contrast",
+        "discriminator_video", "discriminator_image", "contrast",
     }  # fmt: skip
     for name, module in modules.items():
         changed = any(
@@ -79,7 +83,7 @@ def test_a_step_trains_walk_and_judges_but_never_the_generator(folder):
         assert changed == (name != "generator"), name
 
 
-def test_frames_of_a_walk_are_as_far_apart_as_those_of_the_windows(folder):
+def test_frames_of_a_trajectory_are_as_far_apart_as_those_of_the_windows(folder):
     task = make_task(folder)
     drawn = task._draw(make_batch()["video"])
     assert drawn["noise"].shape == (4, 6, 8)  # four frames, two steps from one to the next
@@ -102,7 +106,7 @@ def test_accumulated_parts_log_what_the_whole_does(folder):
         assert float(terms[0][name]) == pytest.approx(float(terms[1][name]), rel=1e-3, abs=1e-4)
 
 
-def test_the_export_is_the_averaged_walk(folder):
+def test_the_export_is_the_averaged_motion_generator(folder):
     task = make_task(folder)
     task.step(make_batch())
     task.export(folder / "export")
@@ -113,7 +117,7 @@ def test_the_export_is_the_averaged_walk(folder):
     torch.testing.assert_close(loaded(w, noise)[0], expected, atol=5e-3, rtol=1e-2)
 
 
-def test_samples_show_real_clips_over_walks(folder):
+def test_samples_show_real_clips_over_generated_ones(folder):
     batch = make_batch(2)
     sheet = make_task(folder).sample(batch)["videos"]
     assert sheet.shape == (3, 4 * 16 + 3 * 4, 4 * 16 + 3 * 4)

@@ -204,10 +204,10 @@ CONTRACTS = {
     "mocogan_hd": Contract(
         _written(test_mocogan_hd_task.write_generator, test_mocogan_hd_task.make_task),
         test_mocogan_hd_task.make_batch,
-        trained=("walk", "judges"),
+        trained=("motion", "discriminators"),
         frozen=("generator",),
         exported=_averaged("mocogan_hd"),
-        below_rounding=("drift",),  # of walks that hardly move as yet
+        below_rounding=("drift",),  # of trajectories that hardly move as yet
         falling=Falling("noise", 60, 0.75, {"image_weight": 0.0, "matching_weight": 0.0}),
     ),
     "motion": Contract(

@@ -17,19 +17,19 @@ def augment_video(video: Tensor, numbers: Tensor) -> Tensor:
 def view(image: Tensor, numbers: Tensor) -> Tensor:
     """Shifts a frame and cuts out a part (arguments as of ``augment``).
 
-    Colours stay: with them changed, the image discriminator would not see how contrast grows from
-    frame to frame, and walks would leave the pictures that the generator can make.
+    Colours are not changed: otherwise the image discriminator would not notice contrast that grows
+    from frame to frame, and trajectories would leave the generator's distribution.
     """
     return cut_out(shift(image, numbers[:, 3:5]), numbers[:, 5:7])
 
 
 def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.07) -> Tensor:
-    """InfoNCE: tells the other view of a picture from all views of other pictures.
+    """InfoNCE loss: two views of a picture are positives, views of other pictures negatives.
 
     Args:
-        first: Descriptions of one view of each picture, ``[N, D]``.
-        second: Of another view, in the same order.
-        temperature: τ, by which cosine similarities are divided.
+        first: Embeddings of one view of each picture, ``[N, D]``.
+        second: Embeddings of another view, in the same order.
+        temperature: τ, the divisor of the cosine similarities.
     """
     views = F.normalize(torch.cat([first, second]).float(), dim=1)
     similarity = views @ views.t() / temperature

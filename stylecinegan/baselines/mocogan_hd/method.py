@@ -1,4 +1,4 @@
-"""MoCoGAN-HD (Tian et al. 2021): a video as a walk through the generator's latent space."""
+"""MoCoGAN-HD (Tian et al. 2021): a video as a trajectory in the generator's latent space."""
 
 import zlib
 from collections.abc import Iterator
@@ -20,15 +20,14 @@ WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/mocogan_hd.safetensors"
 
 
 class MoCoGANHD:
-    """Moves the latent code of a scene on, frame by frame, and generates each frame anew.
+    """Moves the latent code of a scene from frame to frame and generates each frame from it.
 
-    Mask and motion are not used: the walk knows neither. Longer than in training it simply goes
-    on. A photo starts from the codes that the encoder finds for it, without D^10, which a walk in w
-    could not change.
+    Mask and motion are not used. Videos may be longer than in training. The trajectory of a photo
+    starts at its inversion w+, without D^10, which a trajectory in w could not change.
 
     Args:
         weights: File of the :class:`TrajectoryGenerator`; by default the project's.
-        seed: With the scene's name it fixes the noise of the steps.
+        seed: Seed of the noise, together with the scene's name.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -59,8 +58,8 @@ class MoCoGANHD:
         w_plus = model.invert(scene.photo).w_plus if scene.w_plus is None else scene.w_plus
         random = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {scene.name}".encode()))
         noise = torch.randn(1, scene.num_frames - 1, generator.style_dim, generator=random)
-        # The layers up to D^10 of a sample have one code, those of a photo differ: they walk
-        # together from their mean.
+        # The codes up to D^10 are equal for a sample, but differ for a photo: the trajectory
+        # starts at their mean and moves all of them alike.
         w = w_plus[:, : FEATURE_LAYER - 1].mean(dim=1)
         offsets, _ = self.trajectory(w, noise.to(w_plus))
         return self._render(model, scene, w_plus, offsets)

@@ -1,4 +1,4 @@
-"""The networks of MoCoGAN-HD (Tian et al. 2021): a walk through w, and its two judges."""
+"""Networks of MoCoGAN-HD (Tian et al. 2021): motion generator and discriminators."""
 
 import torch
 import torch.nn.functional as F
@@ -11,19 +11,19 @@ from stylecinegan.generator import Generator
 
 
 class TrajectoryGenerator(nn.Module):
-    """LSTM whose every step moves w a little along the principal components of w (its Sec. 3.1).
+    """LSTM that predicts a trajectory along the principal components of w (its Sec. 3.1).
 
-    The first cell encodes the initial code; from then on each step gets fresh noise, and its hidden
-    state says how far to go along each component: ``w_t = w_(t-1) + λ Σ_k tanh(a_k) σ_k v_k``.
-    It can go on for as long as one likes.
+    The first cell encodes the initial code. Each further step takes new noise, and its hidden state
+    is mapped to the coefficients a of ``w_t = w_(t-1) + λ Σ_k tanh(a_k) σ_k v_k``. The number of
+    steps is arbitrary.
 
-    Differs from the paper: the first cell reads the code in units of its standard deviations, not
-    as it is, because the mean of w is many times larger than what varies.
+    Differs from the paper: the first cell takes the code standardised, because the mean of w is
+    many times larger than its standard deviation.
 
     Args:
         style_dim: Length of w and of the noise of a step.
         hidden_dim: Length of the LSTM's state.
-        num_directions: Principal components that are used, the strongest ones.
+        num_directions: Number of principal components, the strongest first.
         step_size: λ, the longest step along a component, in standard deviations.
 
     Raises:
@@ -65,15 +65,15 @@ class TrajectoryGenerator(nn.Module):
 
     @torch.no_grad()
     def learn_directions(self, generator: Generator) -> None:
-        """Takes the mean and the principal components of w from the generator to be walked in.
+        """Computes the mean and the principal components of a generator's w.
 
-        Of w itself: the style sliders of a generator with an appearance head are other directions.
+        The style sliders of a generator with an appearance head are other directions.
         """
         self.check_generator(generator, knows_mean=False)
         found = principal_components(generator)
         number = len(self.components)
         self.components.copy_(found.components[:number])
-        # Some generators leave a component without any spread, and the first cell divides by it.
+        # The first cell divides by deviations, which are 0 for some generators' weakest components.
         self.deviations.copy_(found.deviations[:number].clamp(min=1e-3))
         self.w_mean.copy_(generator.w_mean)
 
@@ -81,7 +81,7 @@ class TrajectoryGenerator(nn.Module):
         """Raises InputError if these directions are not those of a generator's w."""
         if generator.style_dim != self.style_dim:
             raise InputError(
-                f"MoCoGAN-HD walks in a w of {self.style_dim} numbers, "
+                f"MoCoGAN-HD was trained for a w of {self.style_dim} numbers, "
                 f"found a generator of {generator.style_dim}"
             )
         if knows_mean and not torch.allclose(generator.w_mean, self.w_mean, atol=1e-2):
@@ -91,14 +91,14 @@ class TrajectoryGenerator(nn.Module):
             )
 
     def forward(self, w: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Walks.
+        """Generates a trajectory.
 
         Args:
             w: Initial codes, ``[B, style_dim]``.
             noise: Of every step, standard normal, ``[B, T - 1, style_dim]``.
 
         Returns:
-            What is added to the initial codes at each of T times, 0 at first,
+            Offsets of the codes from the initial ones at T times, the first 0,
             ``[B, T, style_dim]``; and hidden and cell state after every step,
             ``[B, T - 1, 2 hidden_dim]``.
         """
@@ -113,10 +113,10 @@ class TrajectoryGenerator(nn.Module):
 
 
 class NoiseReader(nn.Sequential):
-    """Guesses the noise of a step from the states after it.
+    """Reconstructs the noise of a step from the states after it.
 
-    What it can guess, the walk depends on: training for it keeps motion diverse (the paper's lower
-    bound of the mutual information).
+    Its error bounds the mutual information of noise and motion (in the paper), and training for it
+    keeps motion diverse.
     """
 
     def __init__(self, hidden_dim: int, style_dim: int) -> None:
@@ -126,23 +126,25 @@ class NoiseReader(nn.Sequential):
 
 
 class VideoDiscriminator(nn.Module):
-    """Judges patches of videos in space and time, at several scales.
+    """Multi-scale patch discriminator of videos.
 
-    Every frame is seen together with the first, as in the released code for motion and pictures of
-    one data set: it is the change that tells.
+    Each frame is concatenated with the first, as in the released code where motion and pictures
+    come from one data set, so that the change is compared.
 
     Args:
         width: Channels after the first convolution.
         num_layers: Convolutions that halve the frames.
-        num_scales: Sizes at which videos are judged, each half the one before.
+        num_scales: Number of scales, each half the one before.
     """
 
     def __init__(self, width: int = 32, num_layers: int = 3, num_scales: int = 2) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(_judge(width, num_layers) for _ in range(num_scales))
+        self.scales = nn.ModuleList(
+            _patch_discriminator(width, num_layers) for _ in range(num_scales)
+        )
 
     def forward(self, video: Tensor) -> list[Tensor]:
-        """Judges ``[B, T, 3, H, W]`` in [-1, 1]; ``[B, 1, t, h, w]`` for each scale."""
+        """Logits of ``[B, T, 3, H, W]`` in [-1, 1]: ``[B, 1, t, h, w]`` for each scale."""
         later = video[:, 1:]
         pairs = torch.cat([video[:, :1].expand_as(later), later], dim=2).transpose(1, 2)
         logits = []
@@ -153,7 +155,7 @@ class VideoDiscriminator(nn.Module):
         return logits
 
 
-def _judge(width: int, num_layers: int) -> nn.Sequential:
+def _patch_discriminator(width: int, num_layers: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     before = 6
     for number in range(num_layers):
@@ -168,13 +170,13 @@ def _judge(width: int, num_layers: int) -> nn.Sequential:
 
 
 class ImageDiscriminator(nn.Module):
-    """Judges frames, and describes them for contrastive learning (the paper's Sec. 3.3).
+    """Discriminator of frames, with an embedding for contrastive learning (the paper's Sec. 3.3).
 
     Args:
-        side: Of the frames, a power of two.
+        side: Side of the frames, a power of two.
         width: Channels after the first convolution.
-        max_width: Channels at most.
-        description_dim: Length of a description.
+        max_width: Maximal number of channels.
+        description_dim: Length of the embedding.
     """
 
     def __init__(
@@ -187,15 +189,14 @@ class ImageDiscriminator(nn.Module):
             layers += [spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
             before, after, side = after, min(2 * after, max_width), side // 2
         self.trunk = nn.Sequential(*layers, nn.Flatten())
-        self.verdict = spectral_norm(nn.Linear(before * side**2, 1))
+        self.logit = spectral_norm(nn.Linear(before * side**2, 1))
         self.description = nn.Linear(before * side**2, description_dim)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Judges ``[B, 3, S, S]`` in [-1, 1].
+        """Classifies ``[B, 3, S, S]`` in [-1, 1].
 
         Returns:
-            Logits, ``[B, 1]``, larger is more like a first frame; and descriptions,
-            ``[B, description_dim]``.
+            Logits, ``[B, 1]``, larger for first frames; and embeddings, ``[B, description_dim]``.
         """
         x = self.trunk(image)
-        return self.verdict(x), self.description(x)
+        return self.logit(x), self.description(x)

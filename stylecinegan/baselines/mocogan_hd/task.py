@@ -30,35 +30,34 @@ NUM_SHOWN = 4
 
 
 class MoCoGANHDTask:
-    """Trains a :class:`TrajectoryGenerator` to walk in w as real clips move.
+    """Trains a :class:`TrajectoryGenerator` on the motion of real clips.
 
-    It is the paper's training across domains: what a picture looks like is the generator's, how it
-    moves is the clips'. The video discriminator compares with real clips. The image discriminator
-    compares the frames of a walk with their first frame, which the generator made without any, and
-    learns by contrast which pictures belong together.
+    As in the paper's cross-domain training, content comes from the generator and motion from the
+    clips. The video discriminator compares with real clips. The image discriminator compares later
+    frames of a trajectory with first frames, which are samples of the generator, and learns an
+    embedding by contrast.
 
     Differs from the paper: all adversarial terms are hinge losses under spectral normalisation,
     where the released code has a relativistic one with a gradient penalty for videos; videos are
-    augmented, because the clips are few; contrast is within the batch, without a memory of earlier
-    pictures; one step of each network in turn, not five of the walk for one of the judges.
+    augmented, because the clips are few; negatives are from the batch, without a memory bank;
+    networks are updated in turn, not the motion generator five times as often.
 
     Args:
-        trajectory: What is trained.
-        video_discriminator: Judges videos.
-        image_discriminator: Judges frames of ``view_resolution``.
-        model_directory: Folder of the ``generator.safetensors`` that is walked in; by default that
-            of the project's model.
-        view_resolution: Side at which frames are judged: the partial picture at this resolution,
-            which saves the layers above.
-        stride: Steps from one frame that is judged to the next, as of the real windows.
+        trajectory: Motion generator to train.
+        video_discriminator: Discriminator of videos.
+        image_discriminator: Discriminator of frames of ``view_resolution``.
+        model_directory: Folder of the ``generator.safetensors``; by default the project's model.
+        view_resolution: Side of the discriminators' input, the generator's partial picture at this
+            resolution, which saves the layers above.
+        stride: Steps between the frames of the discriminators' input, as of the real windows.
         truncation: ψ of the initial codes.
-        image_weight: Weight of the image discriminator's verdict.
-        matching_weight: Weight of the distance of a frame's description to the first frame's.
-        noise_weight: Weight of the noise that cannot be guessed (mutual information).
-        contrast_weight: Weight of contrastive learning, the released code's.
-        learning_rate: Of Adam, for all networks.
+        image_weight: Weight of the image discriminator's loss.
+        matching_weight: Weight of the distance between the embeddings of a frame and the first.
+        noise_weight: Weight of the noise reconstruction (mutual information).
+        contrast_weight: Weight of the contrastive loss, as in the released code.
+        learning_rate: Adam's, for all networks.
         ema_half_life: Half-life of the averaged weights, in videos.
-        precision: Arithmetic of the convolutions; the walk itself is in fp32.
+        precision: Compute dtype of the convolutions; trajectories are in fp32.
         num_accumulate: Parts that a batch is split into.
     """
 
@@ -87,13 +86,15 @@ class MoCoGANHDTask:
         self.view_layer = view_layer(generator, view_resolution, needs_feature=False)
         self.trajectory = trajectory
         trajectory.learn_directions(generator)
-        self.walk = nn.ModuleDict(
+        self.motion = nn.ModuleDict(
             {
                 "trajectory": trajectory,
                 "reader": NoiseReader(trajectory.hidden_dim, trajectory.style_dim),
             }
         )
-        self.judges = nn.ModuleDict({"video": video_discriminator, "image": image_discriminator})
+        self.discriminators = nn.ModuleDict(
+            {"video": video_discriminator, "image": image_discriminator}
+        )
         self.stride = stride
         self.truncation = truncation
         self.weights = {
@@ -111,17 +112,17 @@ class MoCoGANHDTask:
             optimizer = torch.optim.Adam(parameters, learning_rate, betas=(0.5, 0.999))
             return Update(parameters, optimizer, precision=precision, num_accumulate=num_accumulate)
 
-        self.walk_update = make_update(self.walk)
-        self.judges_update = make_update(self.judges)
+        self.motion_update = make_update(self.motion)
+        self.discriminators_update = make_update(self.discriminators)
         self.averaged = ExponentialMovingAverage(trajectory, half_life=ema_half_life)
 
     def to(self, device: torch.device) -> None:
         """Moves all networks."""
-        for module in (self.generator, self.walk, self.judges, self.averaged):
+        for module in (self.generator, self.motion, self.discriminators, self.averaged):
             module.to(device)
 
     def step(self, batch: Terms) -> Terms:
-        """Updates the walk, then the judges on the same videos; returns the terms.
+        """Updates the motion generator, then the discriminators on its videos; returns the terms.
 
         Args:
             batch: ``video``, ``[B, T, 3, S, S]`` in [-1, 1], as
@@ -130,63 +131,64 @@ class MoCoGANHDTask:
         video = batch["video"]
         self._fakes.clear()
         drawn = self._draw(video)
-        terms = self.walk_update(self.walk_loss, drawn)
+        terms = self.motion_update(self.motion_loss, drawn)
         seen = {**drawn, "real": video, "fake": torch.cat(self._fakes)}
-        terms |= self.judges_update(self.judges_loss, seen)
+        terms |= self.discriminators_update(self.discriminators_loss, seen)
         self.averaged.update(self.trajectory, len(video) * distributed.world_size())
         self.step_number += 1
         return {**terms, "real_drift": _drift(video)}
 
-    def walk_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the weighted terms of the walk; keeps its videos for the judges."""
+    def motion_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Weighted sum of the motion generator's terms; keeps its videos for the discriminators."""
         with torch.autocast(batch["z"].device.type, enabled=False):
             w = self.generator.truncate(self.generator.mapping(batch["z"]), self.truncation)
             offsets, states = self.trajectory(w, batch["noise"])
-            guess = self.walk["reader"](states)
+            estimate = self.motion["reader"](states)
         video = self.render(w, offsets[:, :: self.stride])
         self._fakes.append(video.detach())
         first, later = _first_and_later(video, batch["later"])
-        verdict, description = self.judges["image"](view(later, batch["later_numbers"]))
-        origin = self.judges["image"](view(first, batch["first_numbers"]))[1]
-        logits = self.judges["video"](augment_video(video, batch["numbers"]))
+        logit, description = self.discriminators["image"](view(later, batch["later_numbers"]))
+        first_description = self.discriminators["image"](view(first, batch["first_numbers"]))[1]
+        logits = self.discriminators["video"](augment_video(video, batch["numbers"]))
         terms = {
             "video": generator_loss(logits, "hinge"),
-            "image": generator_loss([verdict], "hinge"),
-            "matching": 1.0 - F.cosine_similarity(description.float(), origin.float()).mean(),
-            "noise": 1.0 - F.cosine_similarity(guess, batch["noise"], dim=2).mean(),
+            "image": generator_loss([logit], "hinge"),
+            "matching": 1.0
+            - F.cosine_similarity(description.float(), first_description.float()).mean(),
+            "noise": 1.0 - F.cosine_similarity(estimate, batch["noise"], dim=2).mean(),
         }
         total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
         return total.sum(), {**terms, "drift": _drift(video)}
 
-    def judges_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Judges real clips and the videos of this step, and pictures by contrast."""
-        judge = self.judges["video"]
-        real = judge(augment_video(batch["real"], batch["real_numbers"]))
-        fake = judge(augment_video(batch["fake"], batch["numbers"]))
+    def discriminators_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Hinge losses on real clips and videos of this step, and the contrastive loss."""
+        discriminator = self.discriminators["video"]
+        real = discriminator(augment_video(batch["real"], batch["real_numbers"]))
+        fake = discriminator(augment_video(batch["fake"], batch["numbers"]))
         views = []
         for picture in _first_and_later(batch["fake"], batch["later"]):
             views += [
-                self.judges["image"](view(picture, batch[f"{name}_numbers"]))
+                self.discriminators["image"](view(picture, batch[f"{name}_numbers"]))
                 for name in ("first", "later")
             ]
         # Two views of first frames, then two of later ones.
         terms = {
-            "judge_video": discriminator_loss(real, fake, "hinge"),
-            "judge_image": discriminator_loss(
+            "discriminator_video": discriminator_loss(real, fake, "hinge"),
+            "discriminator_image": discriminator_loss(
                 [views[0][0], views[1][0]], [views[2][0], views[3][0]], "hinge"
             ),
             "contrast": contrastive_loss(views[0][1], views[1][1])
             + contrastive_loss(views[2][1], views[3][1]),
         }
-        loss = terms["judge_video"] + terms["judge_image"]
+        loss = terms["discriminator_video"] + terms["discriminator_image"]
         return loss + self.contrast_weight * terms["contrast"], terms
 
     def render(self, w: Tensor, offsets: Tensor) -> Tensor:
-        """Renders a walk.
+        """Renders trajectories.
 
         Args:
             w: Initial codes, ``[B, style_dim]``.
-            offsets: What is added at each time, ``[B, T, style_dim]``.
+            offsets: Offsets at each time, ``[B, T, style_dim]``.
 
         Returns:
             ``[B, T, 3, S, S]``, about [-1, 1].
@@ -196,7 +198,7 @@ class MoCoGANHDTask:
         return self.generator.render(features, w_plus).unflatten(0, offsets.shape[:2])
 
     def _draw(self, video: Tensor) -> Terms:
-        """Draws all that is random in a step, so that parts of a batch make the step of it."""
+        """Draws all random numbers of a step, so that they are split with the batch."""
         batch, num_frames = video.shape[:2]
         device, length = video.device, self.generator.style_dim
         num_steps = (num_frames - 1) * self.stride
@@ -209,46 +211,52 @@ class MoCoGANHDTask:
         return drawn | {name: draw_numbers(batch, device) for name in names}
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
-            "walk": self.walk.state_dict(),
-            "judges": self.judges.state_dict(),
+            "motion": self.motion.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "walk_update": self.walk_update.state_dict(),
-            "judges_update": self.judges_update.state_dict(),
+            "motion_update": self.motion_update.state_dict(),
+            "discriminators_update": self.discriminators_update.state_dict(),
             "step": self.step_number,
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
-        for name in ("walk", "judges", "averaged", "walk_update", "judges_update"):
+        """Restores a state of :meth:`state_dict`."""
+        for name in (
+            "motion",
+            "discriminators",
+            "averaged",
+            "motion_update",
+            "discriminators_update",
+        ):
             getattr(self, name).load_state_dict(state[name])
         self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
-        """Writes the averaged walk as ``mocogan_hd.safetensors``."""
+        """Writes the averaged motion generator as ``mocogan_hd.safetensors``."""
         directory.mkdir(parents=True, exist_ok=True)
         notes = {"task": "mocogan_hd", "step": str(self.step_number)}
         checkpoints.save(directory / FILE_NAME, self.averaged.module, notes=notes)
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Real clips over walks, a row each, ``{"videos": [3, H, W]}``."""
+        """Real clips above generated ones, one per row, ``{"videos": [3, H, W]}``."""
         real = batch["video"][:NUM_SHOWN]
         drawn = self._draw(real)
         w = self.generator.truncate(self.generator.mapping(drawn["z"]), self.truncation)
         offsets = cast(TrajectoryGenerator, self.averaged.module)(w, drawn["noise"])[0]
-        walks = self.render(w, offsets[:, :: self.stride]).clamp(-1.0, 1.0)
-        frames = torch.cat([real, walks]).flatten(0, 1)
+        generated = self.render(w, offsets[:, :: self.stride]).clamp(-1.0, 1.0)
+        frames = torch.cat([real, generated]).flatten(0, 1)
         return {"videos": visualization.contact_sheet(frames.split(1), real.shape[1])[0]}
 
 
 def _first_and_later(video: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
-    """The first frame, and that of a number, of each video: ``[B, 3, H, W]`` each."""
+    """First frames and the chosen later ones of each video, ``[B, 3, H, W]`` each."""
     return video[:, 0], video[torch.arange(len(video), device=video.device), later]
 
 
 def _drift(video: Tensor) -> Tensor:
-    """RMSE of the last frame against the first, 0-255, to look at."""
+    """RMSE of the last frame against the first, 0-255, for the log."""
     change = (video[:, -1] - video[:, 0]).detach().square().mean(dim=(1, 2, 3))
     return change.sqrt().mean() * 127.5
