@@ -1,4 +1,4 @@
-"""The picture side of Animating Landscape (AL, Endo et al. 2019)."""
+"""Rendering of Animating Landscape (AL, Endo et al. 2019), with a given motion."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from stylecinegan.warping.displacement import pixel_grid
 class RecurrentWarping:
     """Warps each frame backward to the next, with one motion for all frames.
 
-    AL predicts a motion for every frame by a network of its own; here the motion is that of all
-    methods, which leaves what AL does with the picture: what flows in is stretched from the edge,
-    and every frame is resampled once more. AL knows no mask and makes no loop.
+    AL predicts a motion for every frame by a network of its own; here it gets the motion of all
+    methods. Inflow is stretched from the edge, and every frame is resampled once more. AL has no
+    mask and makes no loop.
 
     Args:
         use_mask: Restricts the motion to S.

@@ -1,4 +1,4 @@
-"""Deep Landscape (DL, Logacheva et al. 2020): a generator that is tuned to one photo and warped."""
+"""Deep Landscape (DL, Logacheva et al. 2020): a generator fine-tuned to one photo and warped."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -29,20 +29,21 @@ NUM_REPORTS = 4
 
 
 class DeepLandscape:
-    """Inverts a photo to w+, tunes the generator to it, and warps what the generator then makes.
+    """Inverts a photo to w+, fine-tunes the generator to it and warps its D^10.
 
     The encoder's codes are optimised, then all layers of a copy of the generator, by the same
-    error. After that D^10 alone is warped and the layers after it run on every frame, so it is
-    they who paint the moved scene. Nothing of the photo itself is shown.
+    error. Then D^10 is warped and the layers after it run on every frame. The photo itself is not
+    part of the frames.
 
     Differs from the paper: its generator was trained on videos, with noise maps for what stays and
     what moves; it warps these by homographies drawn from real clips, lets them flicker, and moves
-    the code of the time of day. Ours has no such parts, so D^10 takes the place of the noise maps
-    and the scene's own motion, restricted to S, that of the homographies.
+    the code of the time of day. Here D^10 replaces the noise maps, and the scene's own
+    motion, restricted to S, the homographies.
 
     Args:
-        num_steps: Steps of tuning; half as many at most find the codes. The paper: 500 and 500.
-        learning_rate: Of tuning, Adam's; weights are equalised, so it is larger than usual.
+        num_steps: Steps of fine-tuning; at most half as many optimise the codes. The paper: 500
+            each.
+        learning_rate: Adam's; larger than usual, because of the equalised learning rate.
         perceptual: Distance of two pictures that is added to the squared error, e.g.
             :class:`~stylecinegan.losses.perceptual.FeatureDistance`; by default none.
     """
@@ -112,13 +113,13 @@ def tune(
     learning_rate: float = 1e-2,
     perceptual: Distance | None = None,
 ) -> Generator:
-    """Tunes a copy of a generator to one picture.
+    """Fine-tunes a copy of a generator to one picture.
 
-    What is tuned is the picture that the to-RGB layers from D^10 on make, because only these see
-    what is warped. The best of all steps is kept.
+    The loss compares the picture of the to-RGB layers from D^10 on, because only these get warped
+    features. The best of all steps is kept.
 
     Args:
-        generator: Stays as it is.
+        generator: Not changed.
         image: ``[1, 3, R, R]`` in [-1, 1], of the generator's resolution.
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
         num_steps: Steps; each costs about three passes through the generator.
@@ -153,5 +154,5 @@ def tune(
 
 
 def _shown(features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """The features that follow from D^10."""
+    """Features from D^10 on."""
     return {layer: feature for layer, feature in features.items() if layer >= FEATURE_LAYER}

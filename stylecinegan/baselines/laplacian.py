@@ -1,4 +1,4 @@
-"""The photo's Laplacian pyramid in place of deep features: what is left without a network."""
+"""The photo's Laplacian pyramid in place of deep features, an ablation without networks."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ class LaplacianPyramid:
     """Joint splatting of the photo's own frequency bands, composed by Eq. 4.
 
     Args:
-        num_levels: Bands at most.
+        num_levels: Maximal number of bands.
     """
 
     def __init__(self, num_levels: int = 6) -> None:

@@ -1,4 +1,4 @@
-"""Our method, and its ablations by settings alone (Table 4)."""
+"""Our method and its ablations (Table 4)."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,10 +12,10 @@ from stylecinegan.warping.settings import Warping
 
 
 class Ours:
-    """Multi-scale deep feature warping, or what is left of it (Sec. 4.3).
+    """Multi-scale deep feature warping and its ablations (Sec. 4.3).
 
     Args:
-        warping: How frames are rendered, by default as the paper does,
+        warping: Settings of the rendering, by default the paper's,
             ``Warping.of_the_paper()``. "w/o FW" adds
             ``direction="backward"``, "w/o DFW" ``warp_layers=()``, "w/o MSDFW"
             ``warp_layers=(10,)``.

@@ -14,14 +14,14 @@ class Scene:
     """A still photo, or a sample of the generator, that is to be animated.
 
     Attributes:
-        name: Of the clip that the photo is the first frame of.
+        name: Name of the clip whose first frame is the photo.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M, ``[1, 2, H, W]``, (x, y), pixels per frame of the photo, not yet times S.
-        num_frames: Frames that are asked for; the first is the photo or its reconstruction.
+        num_frames: Frames to make; the first is the photo or its reconstruction.
         period: N, the length of the loop for methods that loop; at least ``num_frames``.
         w_plus: Latent codes of a scene that is a sample of the generator,
-            ``[1, num_styles, style_dim]``; ``None`` for a photo, whose codes the encoder finds.
+            ``[1, num_styles, style_dim]``; ``None`` for a photo.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Scene:
 
 
 class Baseline(Protocol):
-    """A method. Its ``repr`` tells its settings: measurements are kept under it."""
+    """A method; measurements are cached by its ``repr``, which gives all settings."""
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo.
 
         Args:
-            model: Our model, for methods that use a generator; others leave it alone.
+            model: Our model, for methods that use a generator.
             scene: What to animate.
 
         Returns:

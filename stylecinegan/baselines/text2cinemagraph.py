@@ -16,16 +16,15 @@ from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion
 class Text2Cinemagraph:
     """Motion by a mask and a text, then symmetric splatting of deep features.
 
-    Of the method this is the arrangement: a motion that is predicted from the photo, follows the
-    direction that a text names and is restricted to the mask, then features that are splatted and
-    decoded. It is **not** its networks. T2C makes an artistic picture and a realistic twin of it by
-    one diffusion model, and takes mask and motion from the twin; a real photo, as here, needs no
-    twin. Its motion network is given the mask and an encoding of the text; here our motion network
-    predicts and the text turns the result. The picture side is the network of :class:`EMF`.
+    This is the pipeline of the method, **not** its networks: motion is predicted from the photo,
+    turned to the direction of a text and restricted to the mask; features are splatted and decoded.
+    T2C makes an artistic picture and a realistic twin by one diffusion model and takes mask and
+    motion from the twin; a real photo needs none. Its motion network is conditioned on mask and
+    text; here the text turns our network's prediction. Rendering is that of :class:`EMF`.
 
     Args:
         text: See :func:`~stylecinegan.motion.controls.text.parse_text`. By default
-            the direction in which the scene's motion leads on the whole, in a word.
+            the mean direction of the scene's motion.
         weights: See :class:`EMF`.
 
     Raises:
@@ -43,8 +42,8 @@ class Text2Cinemagraph:
         """Animates a photo at the scene's speed (see :class:`Baseline`).
 
         Raises:
-            InputError: If the model has no motion generator, or the text speaks of what is not
-                there.
+            InputError: If the model has no motion generator, or the text names something that
+                is not in the photo.
         """
         has_classes = model.mask_ensemble is not None
         classes = model.segment(scene.photo).classes if has_classes else None
@@ -62,7 +61,7 @@ class Text2Cinemagraph:
 
 
 def describe(motion: Tensor) -> str:
-    """Says where a motion leads on the whole, ``[1, 2, H, W]``: "everything flows down-right"."""
+    """Describes the mean direction of a motion, ``[1, 2, H, W]``: "everything flows down-right"."""
     total = motion[0].sum(dim=(1, 2))
     vectors = torch.tensor(list(DIRECTIONS.values())).to(total)
     nearest = int((vectors / vectors.norm(dim=1, keepdim=True) @ total).argmax())

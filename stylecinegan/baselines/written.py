@@ -1,4 +1,4 @@
-"""Frames that somebody's official code wrote."""
+"""Results of other code, read from files."""
 
 from collections.abc import Iterator
 from pathlib import Path

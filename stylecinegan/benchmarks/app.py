@@ -1,4 +1,4 @@
-"""The browser app: how long a person waits, and what many of them cost."""
+"""Latency and load of the browser app."""
 
 import contextlib
 import http.client
@@ -64,13 +64,13 @@ class AppServer:
 
     @property
     def cpu_s(self) -> float:
-        """Processor time that it has used."""
+        """Processor time used so far, in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def resident_bytes(self) -> int:
-        """Memory that it holds."""
+        """Resident memory, in bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -112,7 +112,7 @@ class Load:
 
 
 def time_waits(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
-    """Seconds that a person waits, as the page shows it.
+    """Latencies in seconds, measured on the page.
 
     Args:
         visitor: A page with the example looping in it.
@@ -232,7 +232,7 @@ def messages_of(stream: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def growth_of_memory(memory: Sequence[tuple[float, int]], settled_s: float) -> float:
-    """Memory at the end in shares of that after some seconds, both over a tenth of the time."""
+    """Memory at the end relative to that after warm-up, each over a tenth of the time."""
     end = memory[-1][0]
     window = max(1.0, 0.1 * (end - settled_s))
     first = [size for at, size in memory if settled_s <= at <= settled_s + window]

@@ -128,7 +128,7 @@ class Chromium:
         self.call("Emulation.setTouchEmulationEnabled", enabled=True)
 
     def press(self, selector, *, by_touch=False):
-        """Clicks or taps the middle of what a selector finds, where the user would see it."""
+        """Clicks or taps the centre of the element of a selector."""
         x, y = self.evaluate(
             f"""(() => {{
                 const found = document.querySelector({json.dumps(selector)});

@@ -1,4 +1,4 @@
-"""Somebody at the app's page: a real Chromium that is driven from outside."""
+"""A user of the app: Chromium, controlled by its DevTools protocol."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ class Visitor(Chromium):
         self.wait_for_loop()
 
     def resize(self, width, height, *, is_phone=False, ratio=1):
-        """Gives the window a size; a phone has fingers."""
+        """Resizes the window; a phone has a touch screen."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -65,7 +65,7 @@ class Visitor(Chromium):
         return self.evaluate("window.stylecinegan?.app.previews ?? 0")
 
     def edits(self):
-        """Everything that is drawn and set."""
+        """All strokes, arrows and settings."""
         return self.evaluate("window.stylecinegan.app.history.edits")
 
     def status(self):
@@ -75,7 +75,7 @@ class Visitor(Chromium):
         )
 
     def upload(self, *paths, selector="#file"):
-        """Gives files to a field, as its dialog would."""
+        """Selects files for an input field."""
         node = self.call("Runtime.evaluate", expression=f"document.querySelector('{selector}')")
         self.call(
             "DOM.setFileInputFiles",
@@ -84,7 +84,7 @@ class Visitor(Chromium):
         )
 
     def place_of(self, share):
-        """Where a place of the photo, in shares, is in the window."""
+        """Position in the window of a point of the photo, given in normalised coordinates."""
         return self.evaluate(
             f"""(([x, y]) => {{
                 const {{ view }} = stylecinegan.app;
@@ -109,7 +109,7 @@ class Visitor(Chromium):
         )
 
     def drag(self, shares, *, steps=6, by_touch=False):
-        """Draws through places of the photo."""
+        """Drags through points of the photo."""
         ends = [self.place_of(share) for share in shares]
         way = [ends[0]]
         for start, end in pairwise(ends):
@@ -128,16 +128,16 @@ class Visitor(Chromium):
             self.mouse("mouseReleased", *way[-1])
 
     def touch(self, kind, *places):
-        """Says where the fingers are."""
+        """Dispatches a touch event."""
         points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
         self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def choose(self, tool, *, by_touch=False):
-        """Picks a tool."""
+        """Selects a tool."""
         self.press(f"[data-tool={tool}]", by_touch=by_touch)
 
     def key(self, key, *, code=None, modifiers=0, text=None):
-        """Presses and lets go of a key."""
+        """Presses and releases a key."""
         common = {"key": key, "code": code or key, "modifiers": modifiers}
         if text or len(key) == 1:
             common["text"] = text or key
@@ -150,13 +150,13 @@ class Visitor(Chromium):
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def screenshot(self, path):
-        """Writes what is to be seen as PNG."""
+        """Writes a screenshot as PNG."""
         self.evaluate(SETTLED)
         picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(picture))
 
     def saved(self, suffix, seconds=60):
-        """A finished download of an ending."""
+        """A completed download with a file name ending."""
         end = time.monotonic() + seconds
         while True:
             found = list(self.downloads.glob(f"*{suffix}")) if self.downloads.exists() else []

@@ -16,14 +16,14 @@ DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")
 
 
 class EMF:
-    """Symmetric splatting of deep features by an encoder and a decoder of its own.
+    """Symmetric splatting of the deep features of an encoder, and a decoder.
 
-    EMF predicts motion by a network of its own; here the motion is that of all methods, not times
-    S, which EMF does not know: what rests does so because it is at rest in the motion, and passes
-    the decoder like everything else. Content flows in and holes are filled as in our rendering.
+    EMF predicts motion by a network of its own; here it gets the motion of all methods, without S,
+    which EMF does not have: static regions are those of zero motion, and pass the decoder as well.
+    Inflow and hole filling are those of our rendering.
 
     Args:
-        weights: Written by ``experiment=emf``; by default the file that comes with the project.
+        weights: File of ``experiment=emf``; by default the project's.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -43,7 +43,7 @@ class EMF:
         return self.animate(scene, scene.motion)
 
     def animate(self, scene: Scene, motion: Tensor) -> Iterator[Tensor]:
-        """Animates a photo by a motion of its own, ``[1, 2, H, W]``, pixels per frame."""
+        """Animates a photo by another motion, ``[1, 2, H, W]``, pixels per frame."""
         height, width = scene.photo.shape[2:]
         photo = extend(scene.photo)
         feature, weight = self.network.encode(photo)

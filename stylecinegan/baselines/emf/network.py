@@ -1,4 +1,4 @@
-"""The networks of Eulerian Motion Fields (EMF, Holynski et al. 2021), narrow ones."""
+"""Networks of Eulerian Motion Fields (EMF, Holynski et al. 2021), narrow ones."""
 
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ from stylecinegan.ops.splatting import splat
 from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
 
 LARGEST_LOGARITHM = 8.0
-"""Bound of Z: single precision sums weights of so different sizes without losing the small ones."""
+"""Bound of Z, within which sums of weights exp(Z) are accurate in single precision."""
 
 
 class SplattingNetwork(nn.Module):
@@ -51,7 +51,7 @@ class SplattingNetwork(nn.Module):
         self.decoder = Decoder(num_features, widths)
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes the features of a picture and how much each pixel counts.
+        """Computes the features and splatting weights of a picture.
 
         Args:
             image: ``[B, 3, H, W]`` in [-1, 1]; sides divisible by ``2 ** (len(widths) - 1)``.
@@ -64,12 +64,12 @@ class SplattingNetwork(nn.Module):
         return torch.cat([image, features[:, :-1]], dim=1), logarithm.exp()
 
     def decode(self, features: Tensor) -> Tensor:
-        """Makes a picture of splatted features, ``[B, 3, H, W]``, about [-1, 1], not clamped."""
+        """Decodes splatted features to a picture, ``[B, 3, H, W]``, about [-1, 1], not clamped."""
         return features[:, :3] + self.decoder(features).float()
 
 
 class Decoder(nn.Module):
-    """A U-shaped network that takes splatted features to a correction of their colours.
+    """U-Net that predicts a correction of the splatted colours from splatted features.
 
     Args:
         in_channels: Channels of the features.
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to what goes in; at first it is nothing."""
+    """Residual block of two convolutions, initially the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -128,8 +128,8 @@ def splat_symmetrically(
     """Blends the features of two frames, splatted to a moment between them.
 
     With α = 1 − t/N every target is (Σ α·exp(Z)·D_0 + Σ (1−α)·exp(Z)·D_N) over the same sums of the
-    weights. :func:`~stylecinegan.warping.joint_splatting.joint_splat` is the same of one picture
-    that is both ends of a loop; here the ends of a real clip teach.
+    weights. :func:`~stylecinegan.warping.joint_splatting.joint_splat` is the special case of
+    one picture as both ends of a loop.
 
     Args:
         first: Features of frame 0, ``[B, C, H, W]``, and their weights exp(Z), ``[B, 1, H, W]``.

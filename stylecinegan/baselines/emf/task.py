@@ -22,21 +22,21 @@ NUM_SHOWN = 8
 class EMFTask:
     """Trains a :class:`SplattingNetwork` on spans of real clips.
 
-    Both ends of a span are encoded, splatted to a moment between them and decoded, and must show
-    what the clip shows then. Of a photo at rest all three are the same.
+    Both ends of a span are encoded, splatted to a moment between them and decoded; the target is
+    the clip's frame. For still photos all three are equal.
 
-    Differs from the paper: there is no adversarial term, which takes longer than this training.
+    Differs from the paper: there is no adversarial term, for a short training.
 
     Args:
         network: The network to train.
         perceptual: Feature network of the perceptual term; none leaves it out.
         pixel_weight: Weight of the mean absolute error.
         perceptual_weight: Weight of the perceptual distance.
-        learning_rate: Peak of Adam's.
+        learning_rate: Adam's peak learning rate.
         num_steps: Length of the cosine schedule that lowers the learning rate to 1 %.
         num_warmup: Steps over which the learning rate rises.
         ema_half_life: Half-life of the averaged weights, in samples.
-        precision: Arithmetic of the networks.
+        precision: Compute dtype.
         num_accumulate: Parts that a batch is split into.
     """
 
@@ -89,7 +89,7 @@ class EMFTask:
         return terms
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the weighted terms."""
+        """Weighted sum of the terms."""
         picture, image = interpolate(self.network, batch), batch["image"]
         terms = {"pixel": (picture - image).abs().mean()}
         if self.perceptual is not None:
@@ -98,7 +98,7 @@ class EMFTask:
         return total.sum(), terms
 
     def state_dict(self) -> dict:
-        """Everything that a resumed run needs."""
+        """State of a resumable run."""
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -107,7 +107,7 @@ class EMFTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores a state of :meth:`state_dict`."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.update.load_state_dict(state["update"])
@@ -121,7 +121,7 @@ class EMFTask:
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Frame 0, the frame between and ours in three rows, ``{"between": [3 B, 3, S, S]}``."""
+        """Frame 0, true and predicted frame in three rows, ``{"between": [3 B, 3, S, S]}``."""
         shown = {name: tensor[:NUM_SHOWN] for name, tensor in batch.items()}
         picture = interpolate(cast(SplattingNetwork, self.averaged.module), shown)
         pictures = [shown["first"], shown["image"], picture.clamp(-1.0, 1.0)]
@@ -129,7 +129,7 @@ class EMFTask:
 
 
 def interpolate(network: SplattingNetwork, batch: Terms) -> Tensor:
-    """Makes the frames between both ends of spans, ``[B, 3, S, S]``."""
+    """Predicts the frames between both ends of spans, ``[B, 3, S, S]``."""
     ends = torch.cat([batch["first"], batch["last"]])
     features, weights = network.encode(ends.contiguous(memory_format=torch.channels_last))
     first, last = zip(features.chunk(2), weights.chunk(2), strict=True)
