@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.motion.regions import Regions
+from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
 
 BEHIND = 1.0
@@ -33,4 +34,4 @@ def approaching(regions: Regions, number: int) -> Tensor:
     like = torch.zeros((), device=regions.number.device)
     place = pixel_grid(height, width, like)
     way = place - torch.stack([edge.float().mean(), like + behind]).view(1, 2, 1, 1)
-    return way / way.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    return way / lengths(way).clamp(min=1e-6)

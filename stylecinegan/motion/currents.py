@@ -7,6 +7,7 @@ from torch import Tensor
 
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.regions import Regions
+from stylecinegan.motion.vectors import lengths
 
 SIDE = 256
 """Longer side of the map on which shapes are looked at."""
@@ -46,7 +47,7 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
     size = (max(2, round(height * scale)), max(2, round(width * scale)))
     label = _shrink(_label(regions), size)
     field = motion[0]
-    speed = field.norm(dim=0, keepdim=True)
+    speed = lengths(field)
     sideways = -1.0 if float(field[0][regions.moves].sum()) < 0 else 1.0
     for number in regions.of_kind("water"):
         region = regions.number == number
@@ -61,7 +62,7 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
         elif is_river(water):
             wanted = _enlarge(along_banks(water), regions) * speed
             wanted = torch.lerp(field, wanted, BANKS_WEIGHT)
-            wanted = wanted / wanted.norm(dim=0, keepdim=True).clamp(min=1e-9) * speed
+            wanted = wanted / lengths(wanted).clamp(min=1e-9) * speed
         else:
             continue
         field = torch.where(region, wanted, field)
@@ -84,7 +85,7 @@ def _enlarge(way: np.ndarray, regions: Regions) -> Tensor:
     """Unit vectors ``[2, H, W]`` at the size of the regions."""
     small = torch.from_numpy(way.astype(np.float32))[None].to(regions.number.device)
     fine = F.interpolate(small, regions.number.shape, mode="bilinear")[0]
-    return fine / fine.norm(dim=0, keepdim=True).clamp(min=1e-6)
+    return fine / lengths(fine).clamp(min=1e-6)
 
 
 def _turn(way: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.regions import Regions
+from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256
@@ -156,7 +157,7 @@ def find_falls(photo: Tensor, probabilities: Tensor, mask: Tensor | None = None)
         also = _find(image, label, painted, *PAINTED, LEAST_PAINTED_CERTAINTY, LEAST_AREA)
         found = np.where(also[:1] > found[:1], also, found)
     fine = F.interpolate(torch.from_numpy(found)[None].to(photo), (height, width), mode="bilinear")
-    slope = fine[:, 1:] / fine[:, 1:].norm(dim=1, keepdim=True).clamp(min=1e-6)
+    slope = fine[:, 1:] / lengths(fine[:, 1:]).clamp(min=1e-6)
     return Falls(fine[:, :1], slope)
 
 
@@ -174,7 +175,7 @@ def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
     if not falls:
         return motion
     inside = regions.moves & (falls.weight[0, 0] <= 0.5)
-    speeds = motion[0].norm(dim=0)
+    speeds = lengths(motion)[0, 0]
     speeds = speeds[inside & (speeds > 0)]
     usual = speeds.median() if len(speeds) else motion.new_ones(())
     motion = torch.lerp(motion, *_spreading(motion, falls, regions, usual))
@@ -204,7 +205,7 @@ def _spreading(
         middle, half = float(foot.mean()), max(0.5 * float(np.ptp(foot)), 0.02 * width)
         # Rays from inside the fall: down below it, and to the sides beside its foot.
         way = place - motion.new_tensor([middle, top + length - half]).view(1, 2, 1, 1)
-        distance = way.norm(dim=1, keepdim=True)
+        distance = lengths(way)
         near = torch.exp(-((distance / (FOOT_REACH * half)) ** 2)) * (way[:, 1:] > 0) * pool
         away = torch.where(near > weight, way / distance.clamp(min=1e-6), away)
         weight = torch.maximum(weight, near)

@@ -9,6 +9,7 @@ from stylecinegan.io import load_opencv
 from stylecinegan.motion.currents import follow_shapes
 from stylecinegan.motion.falls import Falls, fall
 from stylecinegan.motion.regions import Regions, find_regions, perspective
+from stylecinegan.motion.vectors import lengths
 
 EDGE_WIDTH = 0.08
 """Width of the rim in which motion comes to rest, as a share of the picture's longer side …"""
@@ -125,10 +126,10 @@ def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
         return motion
     total = inside.sum(dim=1)
     # A sky without a common direction, as one that opens towards the viewer, stays as it is.
-    if float(total.norm() / inside.norm(dim=0).sum().clamp(min=1e-9)) < LEAST_AGREEMENT:
+    if float(total.norm() / torch.hypot(*inside).sum().clamp(min=1e-9)) < LEAST_AGREEMENT:
         return motion
     way = (total / total.norm()).view(1, 2, 1, 1)
-    return torch.where(is_sky, motion.norm(dim=1, keepdim=True) * way, motion)
+    return torch.where(is_sky, lengths(motion) * way, motion)
 
 
 def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Tensor:
@@ -144,7 +145,7 @@ def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Ten
     Returns:
         ``[1, 2, H, W]``.
     """
-    speed = motion[0].norm(dim=0)
+    speed = lengths(motion)[0, 0]
     middle = torch.ones_like(speed)
     for number in range(len(regions.kinds)):
         region = regions.number == number
