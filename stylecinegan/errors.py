@@ -1,5 +1,5 @@
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Invalid input of the user: one line with what was wanted, found and to be done.
 
     The message is one line that says what was wanted and what was found. Scripts print it and
     exit with status 1; everything else that is raised is a bug and keeps its traceback.
@@ -7,4 +7,4 @@ class InputError(ValueError):
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: the message is one line that says why and what helps."""
+    """Training cannot continue; the message is one line with the reason and a remedy."""

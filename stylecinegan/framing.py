@@ -1,4 +1,4 @@
-"""The part of a picture that a video shows."""
+"""Cropping of a picture to an aspect."""
 
 import re
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def covering_size(size: tuple[int, int], inner: tuple[int, int]) -> tuple[int, i
 
 
 def choose_crop(amount: Tensor, size: tuple[int, int]) -> Crop:
-    """The crop that shows most of what moves; the most central one of those that show as much.
+    """Crop with the most motion; of equal ones the most central.
 
     Args:
         amount: How much each pixel counts, ``[1, 1, H, W]``, at least 0.

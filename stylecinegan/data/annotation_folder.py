@@ -1,4 +1,4 @@
-"""A folder of photos that a person labels: writing it, and checking what comes back."""
+"""Folders of photos to be labelled by hand: templates, guide and checks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,17 +41,17 @@ The command that wrote this folder adds what is missing and changes nothing that
 
 
 def photo_file(folder: Path, name: str) -> Path:
-    """Where a photo to be labelled is."""
+    """Path of a photo to be labelled."""
     return folder / "photos" / f"{name}.jpg"
 
 
 def label_file(folder: Path, name: str) -> Path:
-    """Where its label is."""
+    """Path of its label."""
     return folder / "labels" / f"{name}.png"
 
 
 def write_guide(folder: Path) -> None:
-    """Writes what an annotator has to know, and LabelMe's list of classes; keeps what is there.
+    """Writes the annotator's guide and LabelMe's list of classes, unless they exist.
 
     Raises:
         InputError: If the folder cannot be written to.
@@ -80,10 +80,10 @@ class AnnotationCheck:
     Attributes:
         photos_dir: Folder of the photos.
         labels_dir: Folder of the labels; the same if drawings lie beside the photos.
-        num_photos: Photos.
-        problems: One line a wrong file.
-        num_drawings: Good labels that were drawn in LabelMe.
-        shares: Share of each class in each good label, in [0, 1].
+        num_photos: Number of photos.
+        problems: One line per wrong file.
+        num_drawings: Valid labels that were drawn in LabelMe.
+        shares: Share of each class in each valid label, in [0, 1].
     """
 
     photos_dir: Path
@@ -94,7 +94,7 @@ class AnnotationCheck:
     shares: list[np.ndarray] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Says in a line how many labels are good and what they show on average."""
+        """One line: the number of valid labels and their mean shares of the classes."""
         text = f"{self.num_photos} photos, {len(self.shares)} good labels"
         if not self.shares:
             return text

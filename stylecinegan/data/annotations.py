@@ -34,8 +34,8 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         flip: Whether half of the crops are mirrored.
         held_out: Text file of the photos that belong to the test split, one name a line.
         split: Whether to use all photos but the held-out ones, or only those.
-        num_labels: Use only so many pairs, chosen by the seed; by default all.
-        seed: Seed of all choices.
+        num_labels: Number of pairs, chosen by the seed; by default all.
+        seed: Seed of all random choices.
 
     Raises:
         InputError: If no pair is left, or an argument makes no sense.
@@ -77,11 +77,11 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Args:
-            counter: Place in the run's sequence, from 0 on without end.
+            counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
             ``image``: uint8, ``[3, crop, crop]``. ``label``: int64, ``[crop, crop]``, 0 static,
-            1 sky, 2 water. ``index``: int64, which pair it is.
+            1 sky, 2 water. ``index``: int64, the pair's number.
 
         Raises:
             InputError: If a label is no label, or more than 1 % of the photos are broken.
@@ -112,7 +112,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         }
 
     def read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        """Reads a pair: the RGB photo and its label, 8-bit class numbers, both whole.
+        """Reads an uncropped pair: the RGB photo and its label, 8-bit class numbers.
 
         Raises:
             InputError: If the label does not fit the photo or holds other classes.

@@ -13,15 +13,15 @@ from stylecinegan.errors import InputError
 
 
 class Batches:
-    """Batches of a data set without end, read by worker processes, resumable at any step.
+    """Infinite batches of a data set, read by worker processes, resumable at any step.
 
     Args:
-        dataset: What to read.
+        dataset: The data set.
         batch_size: Samples per step over all processes.
         rank: Number of this process.
         world_size: Number of processes.
-        num_workers: Processes that read for this one; 0 reads in this one.
-        device: Where the batches are wanted.
+        num_workers: Worker processes; 0 reads in this one.
+        device: Device of the batches.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Batches:
         return {"position": self._sampler.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Makes the next iteration begin where :meth:`state_dict` was called."""
+        """Restores a position of :meth:`state_dict`."""
         self._sampler.position = state["position"]
 
     def _make_loader(self) -> DataLoader:
@@ -89,13 +89,13 @@ class Batches:
         )
 
     def _finish(self, tensor: Tensor) -> Tensor:
-        """Moves a tensor; bytes become [-1, 1] only there, a quarter of the traffic."""
+        """Moves a tensor to the device, where bytes become [-1, 1]: a quarter of the traffic."""
         tensor = tensor.to(self._device, non_blocking=True)
         return tensor.float().div_(127.5).sub_(1) if tensor.dtype == torch.uint8 else tensor
 
 
 def _leave_signals_to_the_trainer(_: int) -> None:
-    """Lets workers outlive a signal to the whole job: the last step still needs its batch."""
+    """Makes workers ignore signals to the whole job: the last step still needs its batch."""
     torch.set_num_threads(1)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

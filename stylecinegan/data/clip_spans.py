@@ -1,4 +1,4 @@
-"""Spans of real clips: two ends, a moment between them, and the motion that leads there."""
+"""Spans of real clips: both ends, a frame between them, and the displacements to it."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ class Clip:
 
 
 class ClipSpans(Dataset[dict[str, Tensor]]):
-    """Squares of real clips at three moments, and of photos at rest, as an infinite sequence.
+    """Crops of spans of real clips, and of still photos, as an infinite sequence.
 
-    What Eulerian Motion Fields are trained on (Holynski et al. 2021): both ends of a span, brought
-    to a moment between them by the clip's motion, must show what the clip shows then.
+    Training data of Eulerian Motion Fields (Holynski et al. 2021): both ends of a span, splatted to
+    a moment between them by the clip's motion, should give the clip's frame.
 
     Args:
         dir: Folder or zip file of the photos.
@@ -106,7 +106,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Args:
-            counter: Place in the run's sequence, from 0 on without end.
+            counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
             ``first``, ``image`` and ``last``, frames 0, t and N, ``[3, S, S]`` in [-1, 1];
@@ -165,7 +165,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
 
 
 def read_clips(source: Source) -> Iterator[Clip]:
-    """Reads the clips of a source; windows that cannot be used are left out."""
+    """Reads the usable windows of a source."""
     if source.windows is None:
         return
     for name, window in zip(source.names, source.windows(), strict=False):

@@ -1,4 +1,4 @@
-"""Pieces of real clips, to learn how videos move."""
+"""Windows of real clips, for the training of video generators."""
 
 from itertools import islice
 from pathlib import Path
@@ -67,7 +67,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Args:
-            counter: Place in the run's sequence, from 0 on without end.
+            counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
             ``video``: ``[T, 3, S, S]`` in [-1, 1].
@@ -88,7 +88,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
         return {"video": video.flip(-1) if random.random() < 0.5 else video}
 
     def check_broken(self) -> None:
-        """Does nothing: a clip that cannot be used raises when it is read."""
+        """Does nothing: unusable clips raise when they are read."""
 
     def _cut(self, window: Tensor, random: np.random.Generator) -> Tensor:
         height, width = window.shape[2:]

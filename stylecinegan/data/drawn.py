@@ -1,4 +1,4 @@
-"""Landscapes drawn by code: for tests, and for an example that anyone may ship."""
+"""Procedural landscapes, for tests and the example photo."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DrawnLandscape:
-    """A drawn landscape and what is known about it.
+    """A procedural landscape with its ground truth.
 
     Attributes:
         image: ``[1, 3, H, W]`` in [-1, 1].
@@ -23,7 +23,7 @@ class DrawnLandscape:
 
 
 def draw_landscape(height: int, width: int, seed: int = 0) -> DrawnLandscape:
-    """Draws clouds over a mountain ridge over a lake.
+    """Draws clouds, a mountain ridge and a lake.
 
     Args:
         height: Height in pixels, at least 16.
@@ -72,7 +72,7 @@ def _reflection(above: Tensor, rows: Tensor, shore: Tensor, waves: Tensor) -> Te
 
 
 def _edge(distance: Tensor) -> Tensor:
-    """Coverage of a pixel whose centre is this many pixels behind an edge."""
+    """Antialiased coverage of a pixel by its distance to an edge, in pixels."""
     return (distance + 0.5).clamp(0.0, 1.0)
 
 
@@ -82,7 +82,7 @@ def _mix(share: Tensor, start: tuple[float, ...], end: tuple[float, ...]) -> Ten
 
 
 def _ridge(width: int, peaks: int, random: torch.Generator) -> Tensor:
-    """A wandering line, ``[1, 1, 1, width]``, about in [-1, 1]."""
+    """Random ridge line, ``[1, 1, 1, width]``, about in [-1, 1]."""
     line = torch.zeros(1, 1, 1, width)
     for octave in range(4):
         knots = torch.rand(1, 1, 1, peaks * 2**octave + 1, generator=random) * 2.0 - 1.0

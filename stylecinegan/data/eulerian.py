@@ -1,4 +1,4 @@
-"""The Eulerian motion data of Holynski et al. (2021), which the paper trains motion on."""
+"""Eulerian motion data of Holynski et al. (2021), the paper's training data of motion."""
 
 from pathlib import Path
 
@@ -59,5 +59,5 @@ class EulerianPairs(Dataset[dict[str, Tensor]]):
         return {"image": image, "motion": motion, "confidence": torch.ones_like(motion[:1])}
 
     def video(self, index: int) -> Path:
-        """Returns where the clip of a pair is, 60 frames whose first is the image."""
+        """Path of a pair's clip, 60 frames from the image on."""
         return self.dir / f"{self.names[index]}_gt.mp4"

@@ -1,4 +1,4 @@
-"""Files that say the class of every pixel of a photo, and where they are."""
+"""Label files: the class of every pixel of a photo."""
 
 import zipfile
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _DRAWING, _PICTURE = ".json", ".png"
 
 
 class LabelFolder(PictureFolder):
-    """The labels in a folder or zip file, at any depth: pictures, and JSON of LabelMe.
+    """Labels in a folder or zip file, at any depth: pictures and LabelMe JSON.
 
     Args:
         path: Folder or ``.zip``; it may hold no label.
@@ -34,7 +34,7 @@ class LabelFolder(PictureFolder):
         self._zip = self._lmdb = None
 
     def read_bytes(self, name: str) -> bytes:
-        """Reads a file as it is."""
+        """Reads a file's bytes."""
         if self.path.is_dir():
             return (self.path / name).read_bytes()
         return self._open_zip().read(name)
@@ -45,8 +45,8 @@ class Label:
     """A label file.
 
     Attributes:
-        folder: Where it is.
-        name: Its name there.
+        folder: Its folder or zip file.
+        name: Its path there.
     """
 
     folder: LabelFolder
@@ -54,12 +54,12 @@ class Label:
 
     @property
     def suffix(self) -> str:
-        """Kind of the file, in lower case."""
+        """Suffix of the file, in lower case."""
         return Path(self.name).suffix.lower()
 
     @property
     def is_drawing(self) -> bool:
-        """Whether it holds shapes drawn in LabelMe."""
+        """Whether it is a LabelMe file."""
         return self.suffix == _DRAWING
 
     def read(self, size: tuple[int, int]) -> np.ndarray:
@@ -103,8 +103,8 @@ def find_labels(photos: PictureFolder, labels_dir: str | Path) -> dict[str, list
         labels_dir: Folder or zip file of the labels.
 
     Returns:
-        By the photo's stem its label files, the one that counts first: a drawing before a
-        picture, which may be a template that nobody touched.
+        Label files by the photo's stem, the valid one first: a drawing before a picture, which may
+        be an unedited template.
 
     Raises:
         InputError: If there is no such folder.

@@ -1,4 +1,4 @@
-"""Labels painted in a paint program: pictures that show the class of every pixel."""
+"""Label pictures: the class of every pixel as grey value, palette index or colour."""
 
 import numpy as np
 from PIL import Image
@@ -115,6 +115,6 @@ def _read_colours(picture: Image.Image, name: str) -> np.ndarray:
 
 
 def _first(wrong: np.ndarray) -> tuple[int, int]:
-    """Finds the first true pixel, row by row, (x, y)."""
+    """Coordinates (x, y) of the first true pixel, row by row."""
     y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
     return int(x), int(y)

@@ -11,13 +11,13 @@ from stylecinegan.mask.ensemble import CLASSES
 
 
 def read_drawing(text: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
-    """Turns the shapes of a LabelMe file into classes.
+    """Rasterises the shapes of a LabelMe file to classes.
 
     A pixel belongs to a shape that covers its centre, where (0, 0) is the picture's upper left
-    corner, as in LabelMe. Later shapes lie over earlier ones; what none covers is static.
+    corner, as in LabelMe. Later shapes cover earlier ones; uncovered pixels are static.
 
     Args:
-        text: Content of the file. The picture that LabelMe may have put into it is not looked at.
+        text: Content of the file; a picture embedded by LabelMe is ignored.
         name: Name of the file, for messages.
         size: (height, width) of the photo.
 

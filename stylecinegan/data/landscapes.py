@@ -81,7 +81,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Args:
-            counter: Place in the run's sequence, from 0 on without end.
+            counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
             ``image``: uint8, ``[3, crop, crop]`` (:class:`Batches` makes it [-1, 1]).
@@ -114,7 +114,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
             )
 
     def _first_readable(self, counter: int) -> np.ndarray:
-        """Reads the photo of a sample, or that of the next sample if it is broken."""
+        """Reads the photo of a sample, or of the next one if it is broken."""
         while True:
             index = picture_of(counter, len(self.names), self.seed)
             picture = self._read(index)
@@ -140,7 +140,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         return picture
 
     def _cut(self, picture: Image.Image, random: np.random.Generator) -> Image.Image:
-        """Rescales and crops in one go: only the pixels of the crop are ever resampled."""
+        """Rescales and crops at once, so that only the crop is resampled."""
         low, high = self.scale_range
         short = min(picture.size)
         scale = low * (high / low) ** random.random()

@@ -17,12 +17,12 @@ _BY_RESOLUTION = re.compile(r"(\d+)-\d+")
 
 
 def is_lmdb(path: Path) -> bool:
-    """Says whether a path is a folder of LMDB."""
+    """Whether a path is an LMDB folder."""
     return (path / _FILE).is_file()
 
 
 class LmdbPictures:
-    """The values of a database that are pictures.
+    """Pictures among the values of an LMDB database.
 
     Args:
         path: Folder with ``data.mdb``.
@@ -36,7 +36,7 @@ class LmdbPictures:
         self._open()
 
     def names(self) -> list[str]:
-        """Lists the keys: of rosinality's ``RESOLUTION-NUMBER`` those of the largest resolution."""
+        """Keys of the pictures; of rosinality's ``RESOLUTION-NUMBER`` the largest resolution."""
         with self._open().begin() as transaction:
             keys = transaction.cursor().iternext(keys=True, values=False)
             names = [bytes(key).decode("latin-1") for key in keys if bytes(key) != b"length"]

@@ -17,7 +17,7 @@ from stylecinegan.warping.displacement import resize_displacement
 
 
 class MotionBatches(Dataset[dict[str, Tensor]]):
-    """Squares of real clips and of photos with made-up motion, as an infinite sequence.
+    """Crops of real clips and of photos with synthetic motion, as an infinite sequence.
 
     Args:
         dir: Folder or zip file of the photos.
@@ -27,10 +27,10 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         scale_range: Shortest side of photo or clip before cropping, in units of ``crop``.
         held_out: Text file of the photos that training never sees.
         motion_held_out: Text file of the videos that training never sees.
-        segmenter: Of real clips, see :class:`RealMotion`.
+        segmenter: Segmentation of real clips, see :class:`RealMotion`.
         real_share: Share of the samples that are real; every video counts alike.
-        blind_share: Share of the samples whose classes are hidden, so that the generator knows
-            what to do with a photo alone.
+        blind_share: Share of the samples without classes, so that the generator also learns from
+            photos alone.
         seed: Seed of all choices.
 
     Raises:
@@ -70,7 +70,7 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         """Makes a sample.
 
         Args:
-            counter: Place in the run's sequence, from 0 on without end.
+            counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
             ``image`` ``[3, S, S]`` in [-1, 1], ``classes`` ``[2, S, S]`` in [0, 1], ``motion``
@@ -133,11 +133,11 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
 
 
 def soften(label: Tensor, random: np.random.Generator) -> Tensor:
-    """Makes of a label what a classifier of pixels might say of the photo.
+    """Blurs and scales a label to probabilities like those of a classifier.
 
     Args:
         label: 0 static, 1 sky, 2 water, ``[H, W]``.
-        random: Draws how sharp and how sure.
+        random: Draws the blur and the scale.
 
     Returns:
         Probabilities of sky and water, ``[2, H, W]``.

@@ -71,7 +71,7 @@ class MotionPairs(Dataset[dict[str, Tensor]]):
 
 
 def pair_of(clip: ClipMotion) -> dict[str, Tensor]:
-    """Gives a clip's motion the form in which all data sets of motion give theirs.
+    """Sample of a clip's motion, in the common form of all motion data sets.
 
     Returns:
         ``image`` ``[3, H, W]``, ``motion`` ``[2, H, W]``, ``confidence`` ``[1, H, W]``.
@@ -84,12 +84,12 @@ def pair_of(clip: ClipMotion) -> dict[str, Tensor]:
 
 
 def is_finished(dir: str | Path, name: str) -> bool:
-    """Says whether a clip needs no more work: its motion, written last, or its refusal is there."""
+    """Whether a clip is done: its motion, which is written last, or its refusal exists."""
     return any(Path(dir, name + ending).exists() for ending in (MOTION_ENDING, REFUSED_ENDING))
 
 
 def write_pair(dir: str | Path, name: str, motion: ClipMotion, source: str) -> None:
-    """Writes a pair; what is under its names is always whole.
+    """Writes a pair atomically.
 
     Args:
         dir: Folder; created if missing.
@@ -114,7 +114,7 @@ def write_pair(dir: str | Path, name: str, motion: ClipMotion, source: str) -> N
 
 
 def write_refusal(dir: str | Path, name: str, reason: str) -> None:
-    """Notes why a clip gives no pair, so that it is not looked at again.
+    """Writes the reason why a clip gives no pair, so that it is not processed again.
 
     Raises:
         InputError: If it cannot be written.
@@ -123,7 +123,7 @@ def write_refusal(dir: str | Path, name: str, reason: str) -> None:
 
 
 def check_settings(dir: str | Path, settings: Mapping[str, object]) -> None:
-    """Makes sure that a folder holds pairs of one making, and notes the settings there.
+    """Checks that all pairs of a folder have the same settings, and writes them.
 
     Raises:
         InputError: If its pairs were made with other settings.

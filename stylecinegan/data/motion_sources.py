@@ -1,4 +1,4 @@
-"""Where motion comes from: videos, Sky Time-lapse or the Eulerian data, told by their trees."""
+"""Sources of motion: videos, Sky Time-lapse or Eulerian data, recognised by their folders."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".m4v", ".g
 
 @dataclass(frozen=True)
 class Source:
-    """A video, or a folder of frames, or a pair that has its motion already.
+    """A video, a folder of frames, or a pair with given motion.
 
     Attributes:
         path: Where it is, kept as a note.
@@ -48,7 +48,7 @@ def find_sources(
     num_frames: int = 60,
     camera: Camera | Literal["auto"] = "auto",
 ) -> list[Source]:
-    """Finds what a folder has of real motion.
+    """Finds the sources of motion in a folder.
 
     Args:
         path: The Eulerian data or a split of it, a folder with videos at any depth, Sky Time-lapse
@@ -82,7 +82,7 @@ def find_sources(
 
 
 def prepare(source: Source, dir: str | Path) -> Iterator[tuple[str, str | None]]:
-    """Writes the pairs of a source that are not there yet.
+    """Writes the missing pairs of a source.
 
     Args:
         source: What to read.
@@ -208,7 +208,7 @@ def _video_source(dir: Path, file: Path, side: int, num_frames: int, camera: Cam
 
 
 def _count_frames(file: Path) -> int:
-    """Counts frames without decoding them; 0 for what is no video, which reading will say."""
+    """Counts frames without decoding them; 0 for files that are no video."""
     try:
         with av.open(str(file.absolute()), options=OPEN_OPTIONS) as container:
             return sum(packet.size > 0 for packet in container.demux(video=0))

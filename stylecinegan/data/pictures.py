@@ -65,7 +65,7 @@ class PictureFolder:
         self._zip: tuple[int, zipfile.ZipFile] | None = None
 
     def open(self, name: str) -> Image.Image:
-        """Opens a picture; Pillow decodes it when its pixels are asked for.
+        """Opens a picture, which Pillow decodes on first access.
 
         Raises:
             ValueError: If it is larger than what is read as a photo.
@@ -76,7 +76,7 @@ class PictureFolder:
         return picture
 
     def read(self, name: str) -> np.ndarray:
-        """Decodes a picture as a photo is read, uint8 RGB, ``[H, W, 3]``.
+        """Decodes a picture like a photo, uint8 RGB, ``[H, W, 3]``.
 
         Upright, in sRGB by its colour profile, transparent places white.
         """
@@ -84,7 +84,7 @@ class PictureFolder:
             return flatten(decode_8_bits(picture, name))
 
     def size(self, name: str) -> int:
-        """Returns the bytes of a decoded picture, 0 if not even its header can be read."""
+        """Size of a decoded picture in bytes, 0 if its header cannot be read."""
         try:
             with self.open(name) as picture:
                 return 3 * picture.width * picture.height
@@ -123,7 +123,7 @@ class PictureFolder:
 
 
 class PictureCache:
-    """Decoded pictures in memory that all worker processes share, filled as they are first read.
+    """Cache of decoded pictures in memory shared by all worker processes.
 
     Args:
         sizes: Bytes of each decoded picture.
@@ -136,7 +136,7 @@ class PictureCache:
         self._shapes = shared_array(8 * len(sizes)).view(np.int32).reshape(-1, 2)
 
     def get(self, index: int) -> np.ndarray | None:
-        """Returns a picture, ``[H, W, 3]``, or ``None`` if it has not been put here yet."""
+        """Returns a cached picture, ``[H, W, 3]``, or ``None``."""
         height, width = (int(side) for side in self._shapes[index])
         if not height or not width:
             return None
@@ -144,7 +144,7 @@ class PictureCache:
         return self._pixels[start : start + 3 * height * width].reshape(height, width, 3)
 
     def put(self, index: int, picture: np.ndarray) -> None:
-        """Keeps a picture, unless it is larger than its header said."""
+        """Caches a picture, unless it is larger than its header said."""
         start, end = self._offsets[index : index + 2]
         if picture.size <= end - start:
             self._pixels[start : start + picture.size] = picture.reshape(-1)

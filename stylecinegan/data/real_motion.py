@@ -1,4 +1,4 @@
-"""Real clips to train on and to measure against, made comparable."""
+"""Real clips for training and evaluation, with normalised motion."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ SMALLEST_SPEED = 2e-4
 
 
 class RealMotion:
-    """Real clips, split by video, their motion made comparable.
+    """Real clips, split by video, with normalised motion.
 
     Speeds of clips differ a hundredfold with the frame rate, and a photo does not tell it: each
     motion is divided by its typical speed (:func:`typical_speed`). Nor does a photo tell left from
@@ -89,13 +89,13 @@ class RealMotion:
 
 
 def video_of(name: str) -> str:
-    """The video that a pair was cut from: its name without the number of its first frame."""
+    """Name of a pair's video: its own without the number of the first frame."""
     suffixes = "|".join(suffix[1:] for suffix in sorted(VIDEO_SUFFIXES))
     return re.sub(rf"(_(?:{suffixes}))_\d+$", r"\1", Path(name).name)
 
 
 def typical_speed(motion: Tensor, confidence: Tensor) -> Tensor:
-    """Mean speed of what moves, weighted by speed so that what rests does not count.
+    """Mean speed weighted by speed, so that static regions do not count.
 
     Args:
         motion: ``[2, H, W]``.
@@ -110,7 +110,7 @@ def typical_speed(motion: Tensor, confidence: Tensor) -> Tensor:
 
 
 def mirror(pair: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mirrors a picture with all that belongs to it; motion changes its horizontal sign."""
+    """Mirrors a sample; motion changes its horizontal sign."""
     flipped = {name: tensor.flip(-1) for name, tensor in pair.items()}
     flipped["motion"] = flipped["motion"] * pair["motion"].new_tensor([-1.0, 1.0]).view(2, 1, 1)
     return flipped

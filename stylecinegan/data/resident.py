@@ -1,4 +1,4 @@
-"""Photos that are decoded once and stay on the device: batches without a reader."""
+"""Batches of photos that are decoded once and stay on the device."""
 
 import os
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from stylecinegan.errors import InputError
 
 
 class ResidentBatches:
-    """Batches without end of whole photos that lie on the device as bytes.
+    """Infinite batches of square photos that are kept on the device as bytes.
 
-    A training that takes a thousand pictures a second outruns every reader; 5,000 photos of 256
-    pixels take one GB. Each is cut to its central square once; half of them are mirrored, anew
-    each time.
+    For trainings faster than any reader, such as a thousand pictures a second; 5,000 photos of 256
+    pixels take one GB. Photos are cropped to their central square; each sample is mirrored with
+    probability 1/2.
 
     Args:
-        dataset: Names the photos; of its choices only the side of the crops counts.
+        dataset: Gives the photos and the side of the crops.
         batch_size: Samples a step.
-        device: Where the photos stay.
+        device: Device of the photos.
         seed: Seed of the order.
 
     Raises:
@@ -71,7 +71,7 @@ class ResidentBatches:
         return {"position": self._position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from what :meth:`state_dict` returned."""
+        """Restores a position of :meth:`state_dict`."""
         self._position = state["position"]
 
     def _order(self, epoch: int) -> Tensor:

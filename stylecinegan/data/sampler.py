@@ -6,11 +6,11 @@ from torch.utils.data import Sampler
 
 
 class CounterSampler(Sampler[int]):
-    """Counts the samples of an infinite sequence, this process's share of each global batch.
+    """Counters of an infinite sequence: this process's share of each global batch.
 
     Sample ``c`` of a run is defined by (seed, c) alone, see :func:`picture_of`. Processes take
-    neighbouring slices of every global batch, so two with half the batch see together what
-    one sees; and a run goes on from any position.
+    neighbouring slices of every global batch, so two with half the batch get
+    together what one gets; and a run resumes at any position.
 
     Args:
         batch_size: Samples per step over all processes.
@@ -36,7 +36,7 @@ class CounterSampler(Sampler[int]):
         self.position = position
 
     def __iter__(self) -> Iterator[int]:
-        """Yields counters without end."""
+        """Yields counters, infinitely."""
         start = self.position + self.rank * self.share
         while True:
             yield from range(start, start + self.share)
@@ -44,7 +44,7 @@ class CounterSampler(Sampler[int]):
 
 
 def picture_of(counter: int, num_pictures: int, seed: int) -> int:
-    """Returns the index of the picture that a sample shows.
+    """Index of a sample's picture.
 
     Each epoch is a permutation of its own, drawn from (seed, epoch).
     """

@@ -1,4 +1,4 @@
-"""Soft labels of the sky, by a teacher."""
+"""Soft labels of the sky from a teacher network."""
 
 from collections.abc import Iterator
 from pathlib import Path

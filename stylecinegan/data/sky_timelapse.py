@@ -1,4 +1,4 @@
-"""Sky Time-lapse (Xiong et al., 2018): folders of frames, with no motion of their own."""
+"""Sky Time-lapse (Xiong et al., 2018): folders of frames without motion fields."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class SkyTimelapse(Dataset[dict[str, Tensor]]):
-    """Clips of sky; their motion is estimated when they are read, in about a second each.
+    """Clips of skies; motion is estimated on reading, in about a second per clip.
 
     ``stylecinegan prepare_data`` does that once and for all.
 
@@ -64,7 +64,7 @@ class SkyTimelapse(Dataset[dict[str, Tensor]]):
         return pair_of(estimate_motion(self.frames(index), camera=self.camera))
 
     def frames(self, index: int) -> Iterator[Tensor]:
-        """Reads the frames of a clip, ``[1, 3, H, W]`` in [-1, 1]; damaged ones are left out."""
+        """Reads the undamaged frames of a clip, ``[1, 3, H, W]`` in [-1, 1]."""
         if self._array is not None:
             return map(io.from_uint8, self._array[index, : self.num_frames])
         files = sorted(_frame_files(self._folders[index]), key=_frame_number)
@@ -93,7 +93,7 @@ def _frame_files(folder: Path) -> Iterator[Path]:
 
 
 def _frame_number(file: Path) -> tuple[int, str]:
-    """The last number of a name decides: videos differ in how many digits they write."""
+    """Last number in a name, as the number of digits differs."""
     numbers = re.findall(r"\d+", file.stem)
     return (int(numbers[-1]) if numbers else 0, file.name)
 

@@ -1,4 +1,4 @@
-"""Real clips that methods are measured on: the first frame goes in, all are compared."""
+"""Real clips on which methods are evaluated: frame 0 is the input, the rest the truth."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ from stylecinegan.inputs import resize_photo
 
 
 class RealClips:
-    """Clips in the order of their names, the same in every run.
+    """Clips in the order of their names.
 
     Args:
         path: Folder of videos at any depth, or Sky Time-lapse: a split of it, or an ``.npz`` with

@@ -1,4 +1,4 @@
-"""A method's frames beside the real ones: static consistency and motion quality (Sec. 4.1)."""
+"""Comparison with real frames: static consistency and motion quality (Sec. 4.1)."""
 
 import logging
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def make_metrics(
     lpips: Net | None = "alex",
     lpips_trunk: str | Path | None = None,
 ) -> list[PictureMetric]:
-    """The numbers of a table for pictures of a size.
+    """Metrics of a table for pictures of a given size.
 
     Args:
         side: Shorter side of the pictures. Below 161 pixels MS-SSIM takes a window of 7.
@@ -100,7 +100,7 @@ def compare_each(
     metrics: Sequence[PictureMetric],
     region: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Compares frame by frame, ``[T]`` by name, in batches of one size whatever the length.
+    """Compares frame by frame in batches of a fixed size; ``[T]`` by name.
 
     Args:
         frames: ``[T, 3, H, W]`` in [-1, 1].

@@ -1,4 +1,4 @@
-"""Figure 6: how far frame t has drifted from frame 0, over time."""
+"""Figure 6: distance of frame t from frame 0 over time."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class DriftMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry a method, or one that says why the picture is left out."""
+        """Measures; one entry per method, or one with the reason for leaving the picture out."""
         photo = self.read(name)
         mask = self._mask(photo)
         share = float((mask > 0.5).float().mean())
@@ -72,7 +72,7 @@ class DriftMeasurement:
         return entries
 
     def read(self, name: str) -> Tensor:
-        """The still picture of a name."""
+        """Reads a still picture by name."""
         if self.clips is not None:
             return self.clips.read(name)[:1]
         return self.model.sample(_seed(name))
@@ -96,7 +96,7 @@ class DriftMeasurement:
         return Scene(name, photo, mask, motion, self.num_frames, self.period, w_plus)
 
     def _measure(self, frames: Tensor, mask: Tensor) -> dict[str, list[float]]:
-        """Numbers of the frames 1, 2, … against the method's own frame 0."""
+        """Metrics of frames 1, 2, … against the method's own frame 0."""
         first = frames[:1].expand(len(frames) - 1, -1, -1, -1)
         rests = (fit_mask(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
         curves: dict[str, list[float]] = {}
@@ -129,7 +129,7 @@ def measure_drift(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures the drift from frame 0 in what rests and overall, frame by frame.
+    """Measures the drift from frame 0 in static regions and overall, frame by frame.
 
     Pictures of which less than a tenth moves or rests are left out. What is measured is kept in
     ``photos/``; a second run goes on.

@@ -66,7 +66,7 @@ class InversionMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; an entry an inversion, and one with the features of the photo."""
+        """Measures; one entry per inversion, and one with the photo's features."""
         photo, label = self.photos.read(name), stem(name)
         entries: Entries = [{"photo": label, "features": self._features(photo)}]
         for row, image in self.invert(photo).items():
@@ -77,7 +77,7 @@ class InversionMeasurement:
 
     @torch.no_grad()
     def invert(self, photo: Tensor) -> dict[str, Tensor]:
-        """Inverts a photo both ways, at its own size."""
+        """Inverts a photo with and without D^10, at its own size."""
         inversion = self.model.invert(photo)
         code_only = self.model.generator(inversion.w_plus).clamp(-1.0, 1.0)
         return {
@@ -138,7 +138,7 @@ def measure_inversion(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures how well photos are inverted, and how near samples are, and writes pictures of it.
+    """Measures inversions of photos and samples, and writes pictures of them.
 
     LPIPS, RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. Fréchet distances
     are measured by every protocol whose weights are at hand: of both inversions to the photos, and

@@ -1,4 +1,4 @@
-"""Measurements that are kept as they come, so that a second run goes on, and worker processes."""
+"""Cache of measurements, so that a second run resumes, and worker processes."""
 
 import json
 import time
@@ -17,7 +17,7 @@ Measure = Callable[[str], Entries]
 
 
 class Kept:
-    """Measurements on disk, a file each, valid only for the settings that they were made with.
+    """Cache on disk: one file per measurement, valid for its settings only.
 
     Args:
         dir: Folder; created with the first measurement.
@@ -30,11 +30,11 @@ class Kept:
         self.settings = dict(settings)
 
     def get(self, name: str) -> Entries | None:
-        """Reads a measurement; ``None`` if there is none with these settings."""
+        """Reads a measurement with the same settings, or ``None``."""
         return self._read(name)[0]
 
     def seconds(self, names: Sequence[str]) -> float:
-        """Total time of the measurements, those of earlier runs included."""
+        """Total time of the measurements, earlier runs included."""
         return sum(self._read(name)[1] for name in names)
 
     def _read(self, name: str) -> tuple[Entries | None, float]:
@@ -47,7 +47,7 @@ class Kept:
         return None, 0.0
 
     def put(self, name: str, entries: Entries, seconds: float = 0.0) -> None:
-        """Writes a measurement and what it took; what is under its name is always whole."""
+        """Writes a measurement and its duration atomically."""
         self.dir.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
@@ -61,7 +61,7 @@ class Kept:
 def measure_all(
     names: Sequence[str], measure: Measure, kept: Kept, *, num_processes: int = 1
 ) -> Iterator[Entries]:
-    """Measures what is not kept yet, each on its own, so that the numbers do not depend on how.
+    """Measures what is not cached, one by one, so that results do not depend on the workers.
 
     Args:
         names: What to measure, in the order of the results.

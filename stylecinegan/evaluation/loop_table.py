@@ -1,4 +1,4 @@
-"""The table of how well loops close, move and keep their detail."""
+"""Table of loop quality: closing, motion and detail."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def measure_loops(
     warping: Warping | None = None,
     lpips_trunk: str | Path | None = None,
 ) -> Table:
-    """Measures loops that are rendered from photos, or that anyone wrote.
+    """Measures loops rendered from photos, or given as videos.
 
     Closing step, step ratio and detail are those of
     :class:`~stylecinegan.metrics.loop_quality.LoopQuality`. Seam LPIPS: between the last frame and
@@ -141,7 +141,7 @@ def _find_videos(folder: Path) -> list[Path]:
 def _measure(
     mask: Tensor, frames: Iterable[Tensor], lpips: LPIPS | None
 ) -> tuple[dict[str, float], list[Tensor]]:
-    """Figures of a loop, and its pictures for the sheet."""
+    """Metrics of a loop, and its pictures for the contact sheet."""
     quality = LoopQuality(mask)
     distances: list[float] = []
     moves, stays = (mask > 0.9).float(), (mask == 0).float()
@@ -181,7 +181,7 @@ def _difference(a: Tensor, b: Tensor, region: Tensor) -> float:
 
 
 def _means(measured: list[dict[str, float]]) -> dict[str, float]:
-    """Means over the loops of which a figure says something; the worst step and seam beside."""
+    """Means over the loops for which a metric is defined, with the worst step and seam."""
     means: dict[str, float] = {}
     for title in measured[0]:
         values = np.array([figures[title] for figures in measured])

@@ -1,4 +1,4 @@
-"""Predicted masks of real clips against what moves in them."""
+"""Predicted masks of real clips against their motion."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ MEASURING = 1
 def measure_composites(
     model: StyleCineGAN, photos: Photos, *, num_each: int = 3, seed: int = 0
 ) -> tuple[dict[str, float], list[tuple[Tensor, Tensor]]]:
-    """Recall by width and precision on things that training did not see.
+    """Recall by width and precision on composites held out from training.
 
     Args:
         model: The model.

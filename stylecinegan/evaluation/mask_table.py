@@ -34,7 +34,7 @@ def measure_mask(
     composited: Photos | None = None,
     clips: str | Path | None = None,
 ) -> Table:
-    """Measures predicted masks against labels, masks that somebody made, and composited things.
+    """Measures predicted masks against labels, hand-made masks and composited things.
 
     IoU of sky and of water: classes before refinement. IoU of what moves and the boundary F-score
     (3 pixels where the shorter side has 256): the refined mask at 0.5, and before refinement.
@@ -124,7 +124,7 @@ def _measure_labelled(
 def _measure_drawn(
     model: StyleCineGAN, photos: Photos, sheet: list[Tensor]
 ) -> tuple[dict[str, float], list[dict[str, str | float]]]:
-    """Measures against the masks beside the photos, all pixels of all pictures together."""
+    """Measures against the masks beside the photos, over all pixels."""
     overlap, unrefined = Overlap(), Overlap()
     entries: list[dict[str, str | float]] = []
     for name, photo in tqdm(photos, unit="photo"):

@@ -40,7 +40,7 @@ BRUSH = 9
 
 @dataclass(frozen=True)
 class Clip:
-    """A held-out clip, its first window, with what the model says of it.
+    """First window of a held-out clip, with the model's predictions.
 
     Attributes:
         name: The video's.
@@ -79,7 +79,7 @@ def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMo
 
 
 def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
-    """Measures all answers to all clips; returns the table's rows and one entry a clip."""
+    """Measures all variants on all clips; returns the table's rows and one entry per clip."""
     constants = _best_constants(clips)
     answers = {
         "no motion": [torch.zeros_like(clip.motion) for clip in clips],
@@ -125,7 +125,7 @@ def _falls(clip: Clip, mask: Tensor | None = None) -> Falls:
 
 
 def _refine_by_truth(clip: Clip) -> Tensor:
-    """The prediction with a mask that somebody completed where the clip moves."""
+    """Prediction with the mask completed where the clip moves."""
     sure = clip.truth["confidence"] > SURE
     moves = (sure & (clip.truth["motion"].norm(dim=0) > MOVING)).float()[None]
     # Painted by hand: no specks, a little too wide.
@@ -166,7 +166,7 @@ def _best_constants(clips: Sequence[Clip]) -> Tensor:
 
 
 def _follow_arrows(clip: Clip) -> Tensor | None:
-    """The prediction with one arrow a region, or ``None`` where no region was found."""
+    """Prediction with one arrow per region, or ``None`` without regions."""
     if not bool((clip.seen.mask > 0.5).any()):
         return None
     vote = clip.seen.classes.vote.float()
@@ -180,7 +180,7 @@ def _follow_arrows(clip: Clip) -> Tensor | None:
 
 
 def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None:
-    """An arrow of the region's motion where its motion has its middle."""
+    """Arrow of a region's mean motion at its centre of motion."""
     truth, confidence = clip.truth["motion"], clip.truth["confidence"]
     speed = truth.norm(dim=0)
     weight = confidence[0] * speed * ((regions.number == number) & regions.moves)
@@ -204,7 +204,7 @@ def _mean_around(field: Tensor) -> Tensor:
 
 
 def show_clip(clip: Clip) -> list[Tensor]:
-    """Photo, truth as far as it is known, and prediction."""
+    """Photo, ground truth where it is known, and prediction."""
     truth = (clip.truth["motion"] * clip.truth["confidence"])[None]
     shown = (visualization.motion_to_image(m, max_speed=1.5) for m in (truth, clip.motion))
     return [clip.truth["image"][None], *shown]

@@ -1,4 +1,4 @@
-"""The photos that a table is measured on."""
+"""Photos of a table."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from stylecinegan.io import from_uint8
 
 
 class Photos:
-    """Photos of a folder in the order of their names, the same in every run.
+    """Photos of a folder in the order of their names.
 
     Args:
         path: Folder or zip file.
@@ -63,7 +63,7 @@ class Photos:
         return resize_photo(from_uint8(pixels), self.size)
 
     def digest(self) -> str:
-        """SHA-256 over the pixels of all photos, in their order, as they are read here."""
+        """SHA-256 over the pixels of all photos, in order."""
         sha256 = hashlib.sha256()
         for name in self.names:
             pixels = self.folder.read(name)
@@ -72,6 +72,6 @@ class Photos:
         return sha256.hexdigest()
 
     def beside(self, name: str, suffix: str) -> Path:
-        """Path of the file that belongs to a photo: its name without suffix, then ``suffix``."""
+        """Path of a photo's companion file: its stem and ``suffix``."""
         places = {stem(photo): Path(photo).parent for photo in self.names}
         return self.folder.path / places[name] / f"{name}{suffix}"

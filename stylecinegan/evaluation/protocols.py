@@ -1,4 +1,4 @@
-"""Tables 1 and 4: methods measured on real clips, of which each sees the first frame."""
+"""Tables 1 and 4: methods animate the first frame of real clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class ClipMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry a method, or one that says why the clip is left out."""
+        """Measures; one entry per method, or one with the reason for leaving the clip out."""
         real = self.clips.read(name)
         try:
             scene = make_scene(self.model, name, real, self.settings, self.mean_speed)
@@ -136,7 +136,7 @@ def measure_clips(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures methods on real clips: the first frame goes in, the others are compared.
+    """Measures methods on real clips: frame 0 is the input, the others the truth.
 
     Frames are compared as arrays, no codec between; each number is a mean over the frames but the
     first, then over the clips. What is measured is kept in ``clips/`` a clip, with its settings; a
@@ -202,7 +202,7 @@ def measure_clips(
 
 
 def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:
-    """Typical speed of the test set on the mean, in sides of the picture per frame."""
+    """Mean typical speed of the test set, in sides of the picture per frame."""
     settings = {"clips": f"{clips.path} {clips.num_frames} {clips.size}"}
     kept = Kept(output_dir / "speeds", settings)
     measure = partial(_speed_entry, clips)

@@ -37,7 +37,7 @@ class Table:
 
 
 def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) -> dict[str, Method]:
-    """Puts methods under the names of their rows.
+    """Renames methods to the names of their rows.
 
     Hydra's command line can override and delete only keys without spaces and slashes.
 
@@ -49,7 +49,7 @@ def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) ->
 
 
 def write_table(table: Table, directory: str | Path, context: Mapping[str, object]) -> str:
-    """Writes ``table.md``, ``rows.jsonl`` and, one line a picture, ``details.jsonl``.
+    """Writes ``table.md``, ``rows.jsonl`` and ``details.jsonl``, one line per picture.
 
     Args:
         table: The table.
@@ -76,7 +76,7 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
 
 
 def to_markdown(table: Table) -> str:
-    """Lays a table out: ours ± deviation, with a slash the paper's number where there is one."""
+    """Formats a table: ours ± deviation / paper (difference)."""
     lines = [table.title, "", *_lay_out(table.rows, table)]
     if table.deviations:
         lines += ["", "± is the standard deviation over clips, photos or runs with other seeds."]

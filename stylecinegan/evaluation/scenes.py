@@ -1,4 +1,4 @@
-"""From a real clip to what every method is given: photo, mask and motion of a stated speed."""
+"""Scenes of real clips: photo, mask, and motion of a given speed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ SPEEDS = ("own", "mean")
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """Settings of a clip's scene; each of them changes the numbers.
+    """Settings of a clip's scene; all influence the results.
 
     Attributes:
         motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.
@@ -38,7 +38,7 @@ class SceneSettings:
     period_factor: int = 2
 
     def __post_init__(self) -> None:
-        """Checks the words."""
+        """Checks the choices."""
         motions = ("clip", "predicted", *DIRECTIONS)
         if self.motion not in motions:
             raise InputError(f"motion must be one of {', '.join(motions)}, got {self.motion}")
@@ -120,7 +120,7 @@ def make_scene(
 
 
 def fit_size(images: Tensor, size: int | None) -> Tensor:
-    """Shrinks or enlarges ``[T, 3, H, W]`` to the longer side at which frames are compared."""
+    """Resizes ``[T, 3, H, W]`` to the longer side of the comparison."""
     if size is None or max(images.shape[2:]) == size:
         return images
     scale = size / max(images.shape[2:])
@@ -129,7 +129,7 @@ def fit_size(images: Tensor, size: int | None) -> Tensor:
 
 
 def fit_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes S to the frames that are compared; ``[1, 1, H, W]``."""
+    """Resizes S to the compared frames, ``[1, 1, H, W]``."""
     if tuple(mask.shape[2:]) == size:
         return mask
     return F.interpolate(mask, size, mode="bilinear", antialias=True)

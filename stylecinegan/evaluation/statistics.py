@@ -1,4 +1,4 @@
-"""Rows of a table from what was measured clip by clip: means, spread and paired differences."""
+"""Rows of a table: means, deviations and paired differences over clips."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ LABELS = ("row", "clip", "photo", "moving share")
 
 
 def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Averages numbers over the clips, by row; a clip without a number does not count in it."""
+    """Means over the clips by row, without missing values."""
     details = list(details)
     rows: list[Row] = []
     for name in names:
@@ -38,7 +38,7 @@ def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, di
 
 
 def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Compares every row with the first, clip by clip.
+    """Paired differences of every row from the first, over clips.
 
     Clips differ more from each other than methods do on one clip, so a difference of means says
     little by itself.
