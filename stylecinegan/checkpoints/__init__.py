@@ -1,4 +1,4 @@
-"""Weights on disk: ours as safetensors that rebuild their module, foreign ones strict and safe."""
+"""Checkpoints: our safetensors, which rebuild their module, and safe readers of foreign files."""
 
 from stylecinegan.checkpoints.folders import CHECKPOINTS_DIR, find_model
 from stylecinegan.checkpoints.own_files import build, is_own_file, load, load_strictly, save

@@ -1,4 +1,4 @@
-"""Weights by their contents."""
+"""Fingerprints of weights."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def fingerprint(module: nn.Module | None) -> str:
-    """A short hash of all weights, so that other weights are other settings; ``"none"`` of none."""
+    """Short hash of all weights, for the settings of measurements; ``"none"`` without any."""
     if module is None:
         return "none"
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Where the weights of models lie."""
+"""Folders of models' weights."""
 
 from pathlib import Path
 

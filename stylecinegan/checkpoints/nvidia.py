@@ -27,7 +27,7 @@ _MAX_TENSORS, _MAX_DEPTH = 4096, 8
 
 
 class PersistentNetwork(StandIn):
-    """Any object of NVIDIA's persistence; the source of its class is dropped.
+    """Stand-in for NVIDIA's persistent classes; their source code is ignored.
 
     Args:
         meta: Argument of ``_reconstruct_persistent_obj``.
@@ -95,7 +95,7 @@ _TF_TENSORS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
 
 
 def _pytorch_name(name: str) -> str | None:
-    """PyTorch's name of a TensorFlow variable; those of training alone have none."""
+    """PyTorch's name of a TensorFlow variable, ``None`` for those of training alone."""
     if name == "dlatent_avg":
         return "mapping.w_avg"
     if name == "synthesis/4x4/Const/const":

@@ -1,4 +1,4 @@
-"""Published files of weights: found on disk, checked by their hash, and never downloaded."""
+"""Published weights: found on disk and checked by their hash, never downloaded."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Writes pictures to be labelled by hand: stylecinegan annotate photos=FOLDER folder=OUT
+"""Writes templates for labelling by hand: stylecinegan annotate photos=FOLDER folder=OUT
 
 Sampled ones: stylecinegan annotate seeds=0-31 folder=OUT
 Checks the labels: stylecinegan annotate check=OUT
@@ -53,7 +53,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def check(folder: Path) -> None:
-    """Says which files are wrong and why, and what the others hold."""
+    """Lists invalid files with reasons, and summarises the others."""
     result = annotation_folder.check_folder(folder)
     for problem in result.problems:
         logger.error(problem)
@@ -68,7 +68,7 @@ def check(folder: Path) -> None:
 
 
 def write(cfg: DictConfig, folder: Path) -> None:
-    """Writes the photos and labels that are not there yet."""
+    """Writes the missing photos and labels."""
     model: StyleCineGAN = instantiate(cfg.model).to(choose_device(cfg.device))
     if cfg.seeds is None:
         check_number("num", cfg.num, least=1, is_whole=True)
@@ -94,7 +94,7 @@ def write(cfg: DictConfig, folder: Path) -> None:
 
 
 def list_photos(path: str, num: int, folder: Path) -> Sources:
-    """Chooses photos, always the same ones; a larger choice holds the smaller one."""
+    """Chooses photos deterministically; a larger choice contains a smaller one."""
     if folder.resolve().is_relative_to(Path(path).resolve()):
         raise InputError(f"folder must lie outside of {path}, got {folder}")
     photos = PictureFolder(path)

@@ -42,7 +42,7 @@ _HYDRA_FLAGS_WITH_VALUE = {
 
 
 def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
-    """Reads the arguments of a command: a bare photo gets its key, misspellings an answer.
+    """Reads the arguments of a command: completes bare paths and explains misspellings.
 
     Args:
         command: Name of the command and of its configuration.
@@ -85,7 +85,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
 
 
 def setting_names(command: str) -> set[str]:
-    """The settings and groups that the files of a command name; a choice may bring others."""
+    """Settings and groups in the configuration files of a command; choices may add others."""
     file = CONFIGS_DIR / f"{command}.yaml"
     groups = read_groups(file)
     sections = read_sections(file)
@@ -130,7 +130,7 @@ def quote_values(
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """The known name that one may have meant, as a question, or a semicolon."""
+    """Most similar known name as a question, or a semicolon."""
     by_last = {key.rsplit(".", 1)[-1]: key for key in known}
     close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
     return f"; did you mean {by_last[close[0]]}=?" if close else ";"
@@ -190,7 +190,7 @@ def _exists(argument: str) -> bool:
 
 
 def _is_bare(argument: str, following: str | None, known: Collection[str]) -> bool:
-    """Tells whether an argument is the path of something that is there."""
+    """Whether an argument is an existing path."""
     key, equals, _ = argument.partition("=")
     if (equals and key.strip() in known) or (following or "").startswith("="):
         return False
@@ -221,7 +221,7 @@ def _about_dashes(argument: str, following: str | None, known: Collection[str]) 
 
 
 def _check_spelling(argument: str, behind: Sequence[str], known: Collection[str]) -> None:
-    """Refuses what lacks its equals sign, or has spaces about it.
+    """Refuses arguments without an equals sign, or with spaces around it.
 
     Raises:
         InputError: With the right spelling.

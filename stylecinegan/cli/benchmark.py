@@ -92,7 +92,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses what cannot be measured."""
+    """Refuses invalid settings."""
     if cfg.suite not in UNITS:
         raise InputError(f"suite must be one of {', '.join(UNITS)}, got {cfg.suite}")
     check_number("size", cfg.size, least=32, is_whole=True)
@@ -168,7 +168,7 @@ def train(cfg: DictConfig, device: torch.device) -> list[Contestant]:
 
 
 def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Measurement]:
-    """Times whole commands, one process a run, and draws how they grow."""
+    """Times whole commands, one process per run, and plots their growth."""
     extension.is_available(device.type)  # compiled before the clock runs
     sizes = {(size, cfg.num_frames) for size in cfg.generate.sizes}
     lengths = {(cfg.size, num_frames) for num_frames in cfg.generate.frame_counts}
@@ -201,7 +201,7 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
 
 
 def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
-    """Waits of a person at the browser app, and what many of them cost the server.
+    """Latencies of the browser app, and its load under many users.
 
     Raises:
         InputError: If there is no Chromium.
@@ -317,7 +317,7 @@ def processes_contestant(cfg: DictConfig, num_processes: int, folder: Path) -> C
 
 
 def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:
-    """Every single timing, for whoever wants another statistic."""
+    """All single timings, for other statistics."""
     return [
         {"row": measurement.contestant.name, "seconds": seconds}
         for measurement in measured

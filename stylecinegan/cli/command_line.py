@@ -1,4 +1,4 @@
-"""Shared by the commands: configurations that do not compose, errors in one line."""
+"""Runs commands: configuration errors and invalid input in one line."""
 
 import functools
 import os
@@ -36,7 +36,7 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 
 def run(main: Callable[[], None], config_name: str) -> None:
-    """Runs a script: quotes its paths, and says in one line what its configuration lacks.
+    """Runs a command: quotes its paths and reports configuration errors in one line.
 
     Args:
         main: A function decorated by ``hydra.main``.
@@ -78,7 +78,7 @@ def run(main: Callable[[], None], config_name: str) -> None:
 
 
 def check_kinds(cfg: DictConfig, config_name: str) -> None:
-    """Checks that switches, numbers and words are of the kind of their defaults.
+    """Checks that values have the types of their defaults.
 
     What may be null, and in which range a number lies, is for the commands to check.
 
@@ -112,7 +112,7 @@ def _check_kind(key: str, value: object, default: object) -> None:
 
 
 def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
-    """Tells whether the folder of a sweep is somebody's choice: its files are to stay."""
+    """Whether the user chose the folder of a sweep, whose files are kept then."""
     given = ("hydra.sweep.dir=", "hydra/launcher=")  # a launcher on a cluster logs there
     root = OmegaConf.load(CONFIGS_DIR / f"{config_name}.yaml")
     return any(name in argument for name in given for argument in arguments) or (
@@ -121,7 +121,7 @@ def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
 
 
 def _one_line(error: Exception, config_name: str) -> str:
-    """Says what is wrong with a configuration, in the words of the command line."""
+    """Translates a configuration error to the words of the command line."""
     text = " ".join(str(error).split())
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
@@ -154,7 +154,7 @@ def commit() -> str | None:
 
 
 def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
-    """Turns what the user can mend into one line on standard error and exit status 1.
+    """Turns errors of the user into one line on standard error and exit status 1.
 
     With ``HYDRA_FULL_ERROR=1`` in the environment the traceback is shown.
     """

@@ -1,4 +1,4 @@
-"""Optional dependencies: the extra of the package that brings a module."""
+"""Optional dependencies and the extras that install them."""
 
 EXTRAS = {
     "tensorboard": "train",
@@ -15,7 +15,7 @@ EXTRAS = {
 
 
 def explain_missing(error: BaseException | None) -> str | None:
-    """Says how to install the module whose absence caused an error.
+    """Explains how to install a missing module.
 
     Args:
         error: Any exception; those that it was raised from are searched as well.

@@ -1,4 +1,4 @@
-"""The list of what failed, which many processes write together: one JSON object a line."""
+"""Shared list of failures of many processes, as JSON lines."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ NAME = "failures.jsonl"
 
 
 class Failures:
-    """Photos that gave no video, in a file beside the videos; there is none without failures.
+    """List of failed photos, in a file beside the videos that exists only if there are some.
 
     Args:
         folder: Of the videos.
@@ -40,7 +40,7 @@ class Failures:
                 file.write(line.encode())
 
     def forget(self, sources: Collection[str]) -> None:
-        """Drops the lines of what is tried again."""
+        """Removes the lines of photos that are tried again."""
         if not self.path.exists():
             return
         with reporting_write_errors(self.path), self._locked() as file:

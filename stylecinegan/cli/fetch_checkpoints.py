@@ -30,7 +30,7 @@ RELEASED = (
 
 
 def run() -> None:
-    """Runs the chosen verb; what the user can mend is one line and exit status 1."""
+    """Runs the chosen subcommand; invalid input is one line and exit status 1."""
     parser = argparse.ArgumentParser(description="Converts weights of others")
     verbs = parser.add_subparsers(dest="verb", required=True)
     converter = verbs.add_parser("convert", help="says what a file holds and writes our format")
@@ -67,7 +67,7 @@ def convert(file: Path, out: Path, mean: Path | None) -> None:
 
 
 def outline(found: Recognized) -> str:
-    """Says class, arguments and size of a network in one line."""
+    """One line with class, arguments and size of a network."""
     module = found.module
     arguments = ", ".join(f"{name}={value}" for name, value in module.arguments.items())  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     millions = sum(tensor.numel() for tensor in module.state_dict().values()) / 1e6
@@ -75,7 +75,7 @@ def outline(found: Recognized) -> str:
 
 
 def describe() -> None:
-    """Prints the authors' files, and the commands that make model=lhq_1024 of them."""
+    """Prints the authors' files, and the commands that convert them to model=lhq_1024."""
     print(
         "The authors' weights are in the folder that the README of\n"
         "https://github.com/jeolpyeoni/StyleCineGAN links to. Nothing is downloaded from here.\n"

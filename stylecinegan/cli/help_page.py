@@ -1,4 +1,4 @@
-"""The page that a command's --help prints: its configuration file, written for people."""
+"""Help pages of the commands, from the comments of their configuration files."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ class Setting:
 
 @dataclass
 class Section:
-    """Settings that stand together, under the comment that stands alone above them."""
+    """A section of settings, under a comment of its own."""
 
     title: str = ""
     settings: list[Setting] = field(default_factory=list)
@@ -146,7 +146,7 @@ def program(command: str) -> str:
 
 
 def _about(file: Path) -> list[str]:
-    """The comments at the head of a configuration."""
+    """Comments at the head of a configuration."""
     about = []
     for line in file.read_text().splitlines():
         comment = _COMMENT.fullmatch(line)
@@ -158,7 +158,7 @@ def _about(file: Path) -> list[str]:
 
 
 def _sections_of(group: str, choice: str | None) -> list[Section]:
-    """The settings that a chosen file of a group brings."""
+    """Settings that a chosen file of a group adds."""
     file = CONFIGS_DIR / group / f"{choice}.yaml"
     if choice is None or not file.is_file():
         return []
@@ -169,7 +169,7 @@ def _sections_of(group: str, choice: str | None) -> list[Section]:
 
 
 def _is_global(group: str) -> bool:
-    """Tells whether the files of a group set the command's own keys."""
+    """Whether the files of a group set the command's own keys."""
     files = (CONFIGS_DIR / group).glob("*.yaml")
     return any("# @package _global_" in file.read_text() for file in files)
 
@@ -209,7 +209,7 @@ def _group_lines(group: str, default: str | None, width: int) -> list[str]:
 
 
 def _row(name: str, texts: list[str], width: int) -> list[str]:
-    """A name and what is said of it, in two columns."""
+    """A name and its description in two columns."""
     room = width - _KEY_WIDTH - 2
     text = " ".join(filter(None, texts))
     together = textwrap.wrap(text, room, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""Which settings hold text, whose values are taken as they are typed."""
+"""Settings that hold text, whose values are taken literally."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 
 
 def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
-    """Finds the keys of a command line whose values are not to be read by Hydra's grammar.
+    """Finds the keys whose values bypass Hydra's grammar.
 
     These are the settings that are text: by their default, or by the signature of the function
     that they are an argument of. Of a setting without either, such as ``photo: null``, whatever

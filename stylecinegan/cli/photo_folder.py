@@ -10,12 +10,12 @@ from stylecinegan.io.paths import VIDEO_SUFFIXES, expand_home
 
 
 def is_folder(photo: str | None) -> bool:
-    """Says whether photo= names a folder and not a file."""
+    """Whether photo= is a folder."""
     return photo is not None and expand_home(photo).is_dir()
 
 
 def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
-    """Names the video of every photo that lies in a folder itself, hidden ones left out.
+    """Names a video for every visible photo directly in a folder.
 
     Args:
         photos: The folder.

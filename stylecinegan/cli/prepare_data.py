@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="prepare_data")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Makes the data of the task that was chosen."""
+    """Makes the data of the chosen task."""
     cfg.output = str(job_path(cfg.output))
     tasks = {"labels": label_skies, "motion": pair_motion, "composites": show_composites}
     tasks[HydraConfig.get().runtime.choices["task"]](cfg)

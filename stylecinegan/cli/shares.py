@@ -1,4 +1,4 @@
-"""Many processes, many photos: which of them makes which."""
+"""Distribution of photos over processes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Share:
-    """The share of one process in a list of things to do.
+    """Share of one process in a list of items.
 
     Attributes:
         index: Number of the process among all.
@@ -23,16 +23,16 @@ class Share:
     count: int = 1
 
     def of(self, items: Sequence[Item]) -> list[Item]:
-        """Every ``count``-th of the things: shares are disjoint, and even in size and kind."""
+        """Every ``count``-th item, so that shares are disjoint and of even size."""
         return list(items[self.index :: self.count])
 
     def within(self, outer: "Share") -> "Share":
-        """The share of this process where several groups of processes share the things."""
+        """Share of this process within nested groups of processes."""
         return Share(outer.index * self.count + self.index, outer.count * self.count)
 
 
 def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
-    """Reads which share a process is to make.
+    """Determines the share of a process.
 
     Args:
         setting: ``"auto"`` by the numbers of the launcher, ``"all"``, or ``"3/8"``, counted from 0.
@@ -53,7 +53,7 @@ def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
 
 
 def is_of_torchrun(environment: Mapping[str, str]) -> bool:
-    """Tells whether torchrun started this process, which ends all when one fails."""
+    """Whether torchrun started this process, which ends all processes when one fails."""
     return "TORCHELASTIC_RUN_ID" in environment
 
 

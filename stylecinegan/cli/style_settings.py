@@ -1,4 +1,4 @@
-"""Settings of a style, turned into latent codes and changes of appearance."""
+"""Settings of a style: latent codes and changes of appearance."""
 
 import math
 
@@ -16,13 +16,13 @@ from stylecinegan.losses.perceptual import FeatureDistance
 
 
 def check_picture_settings(cfg: DictConfig) -> None:
-    """Refuses what cannot be sampled or inverted before anything takes time."""
+    """Checks settings of sampling and inversion before any computation."""
     check_number("truncation", cfg.truncation, least=0)
     check_picture_inversion(cfg.style_inversion)
 
 
 def check_style_settings(cfg: DictConfig) -> None:
-    """Refuses what is no change of style before anything takes time."""
+    """Checks settings of the style before any computation."""
     check_picture_settings(cfg)
     check_schedule(cfg.style_schedule)
     strength = cfg.style_strength
@@ -58,6 +58,6 @@ def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
 
 
 def chosen_layers(cfg: DictConfig) -> list | None:
-    """Layers that take a style, ``None`` for the default; a single one needs no brackets."""
+    """Layers that take a style, ``None`` for the default; a single number is accepted."""
     layers = cfg.style_layers
     return list(layers) if isinstance(layers, ListConfig) else layers and [layers]

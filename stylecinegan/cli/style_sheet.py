@@ -1,4 +1,4 @@
-"""Shows what styles do to a photo: stylecinegan style_sheet photo=lake.jpg
+"""Contact sheet of styles: stylecinegan style_sheet photo=lake.jpg
 
 By default the principal components of w; others: styles=[dusk.jpg,7] strengths=[0,0.5,1]
 """  # noqa: D415
@@ -31,7 +31,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="style_sheet")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Writes the sheet and says what its rows and columns are."""
+    """Writes the sheet and prints its rows and columns."""
     check_settings(cfg)
     sheet = job_path(cfg.sheet)
     io.check_writable(sheet, PICTURE_SUFFIXES)
@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses what makes no sheet before anything takes time."""
+    """Checks the settings before any computation."""
     if (cfg.photo is None) == (cfg.seed is None):
         raise InputError("one of photo=FILE and seed=NUMBER is needed, got both or none")
     if cfg.seed is not None:

@@ -1,4 +1,4 @@
-"""Several jobs of one command line (-m): what tells their results apart."""
+"""Sweeps (-m): distinct names for the results of their jobs."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _LONGEST = 80
 
 
 def is_sweep(arguments: Sequence[str]) -> bool:
-    """Tells whether a command line asks for several jobs."""
+    """Whether a command line asks for several jobs."""
     return any(argument in MULTIRUN_FLAGS for argument in arguments)
 
 
@@ -33,7 +33,7 @@ def first_job(arguments: Sequence[str]) -> list[str]:
 
 
 def name_jobs(arguments: Sequence[str]) -> list[str]:
-    """Adds what lets :func:`job_path` name jobs by the settings in which they differ."""
+    """Adds the overrides by which :func:`job_path` names jobs."""
     parsed = OverridesParser.create().parse_overrides(_overrides(arguments))
     constant = [override.key_or_group for override in parsed if not override.is_sweep_override()]
     listed = ",".join(f'"{key}"' for key in constant)
@@ -45,7 +45,7 @@ def name_jobs(arguments: Sequence[str]) -> list[str]:
 
 
 def job_path(path: str | Path) -> Path:
-    """The place of a result: in a sweep, the settings in which its jobs differ join the name.
+    """Path of a result; in a sweep, settings that vary are part of the name.
 
     Args:
         path: File or folder without sweeps: ``a.mp4`` becomes ``a_speed=0.5.mp4``.

@@ -31,7 +31,7 @@ from stylecinegan.training.rendezvous import place_of
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="train")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Runs the experiment on this process's share of the machines."""
+    """Runs the experiment in this process."""
     check_settings(cfg)
     device = distributed.local_device(cfg.device)
     with distributed.process_group(device, timeout_s=cfg.distributed.timeout_s):
@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses what cannot be trained before anything takes time.
+    """Checks the settings before any computation.
 
     Raises:
         InputError: If a number is out of its range, or a batch cannot be shared.
@@ -97,7 +97,7 @@ def run_experiment(cfg: DictConfig, device: torch.device, run_dir: Path) -> None
 
 
 def make_batches(cfg: DictConfig, device: torch.device) -> Batches | ResidentBatches:
-    """Builds the batches of this process, read as they are needed or resident on the device.
+    """Builds the batches of this process, read on demand or resident on the device.
 
     Raises:
         InputError: If several processes want resident photos.
@@ -125,7 +125,7 @@ def seed_everything(seed: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Makes the C library reuse the memory of large tensors instead of handing it back.
+    """Makes the C library reuse the memory of large tensors instead of returning it.
 
     Every step frees and takes the same gigabytes; fresh pages cost a third of a training step on a
     CPU (5.6 against 7.4 pictures a second, experiment=generator_reconstruction on one core).
@@ -141,7 +141,7 @@ def keep_freed_memory() -> None:
 
 
 def describe(cfg: DictConfig, run_dir: Path) -> None:
-    """Writes what is trained, and with which code, beside the states."""
+    """Writes the configuration and the commit beside the states."""
     run_dir.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
     commit = command_line.commit()

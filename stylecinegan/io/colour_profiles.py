@@ -1,4 +1,4 @@
-"""Colours by the embedded profile: everything that is read becomes sRGB."""
+"""Conversion to sRGB by the embedded colour profile."""
 
 import logging
 import struct
@@ -82,7 +82,7 @@ def deep_to_srgb(pixels: np.ndarray, name: str, profile: bytes | None) -> np.nda
 
 
 def is_adobe_rgb(image: Image.Image) -> bool:
-    """Says whether a camera marked a picture as Adobe RGB, which some do without a profile."""
+    """Whether EXIF data mark a picture as Adobe RGB, which some cameras do without a profile."""
     if image.info.get("icc_profile") or image.mode != "RGB":
         return False
     index = image.getexif().get_ifd(_INTEROPERABILITY).get(_INTEROPERABILITY_INDEX)

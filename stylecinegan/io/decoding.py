@@ -60,7 +60,7 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
 
 @contextmanager
 def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
-    """Opens a picture, and says what is wrong with it if decoding it in the block fails.
+    """Opens a picture; errors of decoding within the block are explained.
 
     Args:
         path: The file.
@@ -97,7 +97,7 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
 
 
 def decode(path: PathLike, image: Image.Image, *, is_colour: bool = True) -> np.ndarray:
-    """Decodes what :func:`opened` opened.
+    """Decodes a picture of :func:`opened`.
 
     Args:
         path: Of the file.
@@ -136,7 +136,7 @@ def _check_size(path: PathLike, image: Image.Image) -> None:
 
 
 def _has_16_bits(path: PathLike, image: Image.Image) -> bool:
-    """Says whether OpenCV has to decode, since Pillow cuts 16-bit colour to 8 bits."""
+    """Whether OpenCV has to decode, since Pillow reduces 16-bit colour to 8 bits."""
     if image.format == "PNG":
         with existing_file(path, "a picture").open("rb") as stream:
             return stream.read(25)[24:] == b"\x10"  # the bit depth in the first chunk
@@ -187,7 +187,7 @@ def decode_8_bits(image: Image.Image, name: str, *, is_colour: bool = True) -> n
 
 
 def flatten(pixels: np.ndarray) -> np.ndarray:
-    """Lays a picture on white.
+    """Composites a picture over white.
 
     Args:
         pixels: ``[H, W, 3]`` or ``[H, W, 4]``, uint8.
@@ -208,7 +208,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _decode_numbers(image: Image.Image, name: str) -> np.ndarray:
-    """Decodes grey values that are no bytes, ``[H, W, 3]``, uint16."""
+    """Decodes grey values of more than 8 bits, ``[H, W, 3]``, uint16."""
     values = np.asarray(_upright(image))
     if image.mode == "F" and values.min() >= 0.0 and values.max() <= 1.0:  # NaN is neither
         values = np.rint(values * 65535)

@@ -31,7 +31,7 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
 
 
 def describe_file(file: Path) -> str:
-    """Says what a file that is no picture of a known format may be, for a message."""
+    """Describes a file of no known picture format, for a message."""
     with file.open("rb") as stream:
         start = stream.read(512)
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -71,7 +71,7 @@ def _is_heic(start: bytes) -> bool:
 
 
 def _register_heic() -> bool:
-    """Teaches Pillow HEIC, the first time that somebody has one; says whether it knows it."""
+    """Registers HEIC with Pillow on first use; returns whether it is supported."""
     if "HEIF" not in Image.OPEN:
         try:
             importlib.import_module("pillow_heif").register_heif_opener()

@@ -28,7 +28,7 @@ class FrameEncoder(Protocol):
         ...
 
     def abort(self) -> None:
-        """Lets go of a file that will be deleted."""
+        """Closes an incomplete file, which will be deleted."""
         ...
 
 
@@ -93,7 +93,7 @@ class VideoEncoder:
             self._container.close()
 
     def abort(self) -> None:
-        """Lets go of a file that will be deleted."""
+        """Closes an incomplete file, which will be deleted."""
         if self._container is not None:
             self._container.close()
 
@@ -160,7 +160,7 @@ class FolderEncoder:
         self._num_frames += 1
 
     def close(self) -> None:
-        """Copies the frames as often as wanted; each file is complete."""
+        """Copies the frames for repetitions."""
         for frame in range(self._num_frames, self._num_frames * self._repeat):
             shutil.copyfile(self._file(frame % self._num_frames), self._file(frame))
 

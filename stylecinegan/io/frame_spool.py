@@ -6,7 +6,7 @@ import numpy as np
 
 
 class FrameSpool:
-    """Frames of one size kept on disk, uncompressed, to be read again and again.
+    """Uncompressed frames on disk, to be read repeatedly.
 
     Args:
         folder: Where the file lies, without a name; it is gone when the spool is.
@@ -39,5 +39,5 @@ class FrameSpool:
         return self._shape[0], self._shape[1]
 
     def close(self) -> None:
-        """Gives the disk space back."""
+        """Frees the disk space."""
         self._file.close()

@@ -66,7 +66,7 @@ class GifEncoder:
             self._stream.close()
 
     def abort(self) -> None:
-        """Lets go of a file that will be deleted."""
+        """Closes an incomplete file, which will be deleted."""
         if self._stream is not None:
             self._stream.close()
 
@@ -108,7 +108,7 @@ class GifEncoder:
 
 
 def _changes(shown: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Crops ``indices`` to what differs from ``shown``; what does not becomes transparent."""
+    """Crops ``indices`` to the changes from ``shown``; unchanged pixels become transparent."""
     changed = shown != indices
     rows, columns = changed.any(axis=1).nonzero()[0], changed.any(axis=0).nonzero()[0]
     if len(rows) == 0:
@@ -131,7 +131,7 @@ def choose_palette(pixels: np.ndarray) -> np.ndarray:
 
 
 def dither_table(palette: np.ndarray) -> np.ndarray:
-    """Says for every colour and every step of the dithering pattern which entry to show.
+    """Table of palette entries by colour and threshold of the dithering pattern.
 
     Each colour is mixed from its nearest entry and the one beside it that brings the mean closest
     without a coarse grain.
@@ -191,7 +191,7 @@ def _mix(
 
 
 def dither(pixels: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Takes ``[H, W, 3]``, uint8, to palette indices ``[H, W]``, uint8."""
+    """Converts ``[H, W, 3]``, uint8, to palette indices ``[H, W]``, uint8."""
     height, width = pixels.shape[:2]
     # Bayer's 4x4 order: neighbours get thresholds that are far apart.
     bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.int32)

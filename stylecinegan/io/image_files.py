@@ -58,7 +58,7 @@ def read_image(path: PathLike, *, keep_alpha: bool = False) -> Tensor:
 
 
 def _from_unit(values: Tensor) -> Tensor:
-    """Moves [0, 1], ``[H, W, C]``, to [-1, 1], ``[1, C, H, W]``."""
+    """Maps [0, 1], ``[H, W, C]``, to [-1, 1], ``[1, C, H, W]``."""
     return values.permute(2, 0, 1)[None].contiguous().mul_(2).sub_(1)
 
 

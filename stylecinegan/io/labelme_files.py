@@ -1,4 +1,4 @@
-"""Drawings made in LabelMe, which saves them as JSON."""
+"""LabelMe's JSON files: areas that move and lines as arrows."""
 
 import base64
 import binascii
@@ -63,7 +63,7 @@ class Shape:
 
     @property
     def is_area(self) -> bool:
-        """Whether it covers pixels."""
+        """Whether the shape covers pixels."""
         return self.kind == "mask" or self.kind in COVERS
 
     def cover(self, size: tuple[int, int], scale: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
@@ -89,7 +89,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class LabelMeDrawing:
-    """A drawing of what moves, and where to.
+    """A LabelMe drawing of moving areas and arrows.
 
     Attributes:
         name: Name of the file, for messages.
@@ -186,7 +186,7 @@ class LabelMeDrawing:
 
 
 def read_labelme(path: PathLike) -> LabelMeDrawing:
-    """Reads a drawing of what moves (areas) and where to (lines).
+    """Reads a drawing: areas as the mask, lines as arrows.
 
     Args:
         path: ``.json`` of LabelMe. The picture that may be in it is not looked at, but for its
@@ -230,7 +230,7 @@ def parse_document(text: bytes, name: str) -> dict[str, Any]:
 
 
 def parse_shape(shape: Any, what: str) -> Shape:
-    """Takes a shape apart.
+    """Parses a shape.
 
     Args:
         shape: An entry of the list of shapes.

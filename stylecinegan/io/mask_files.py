@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
-    """Reads a mask: white moves, black stays, and grey lies between.
+    """Reads a mask: white moves, black is static, grey is in between.
 
     What else is plain is understood and said in the log: 0 and 1 instead of 0 and 255, class
     numbers, palettes, a coloured brush on black or on transparency, alpha

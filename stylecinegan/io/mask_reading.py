@@ -1,4 +1,4 @@
-"""Masks as people paint and export them: what in a picture moves, by its values or colours."""
+"""Interpretation of mask pictures: moving pixels by their values or colours."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ _BLACK_PAINT = "what is painted moves, what is transparent stays"
 
 @dataclass(frozen=True)
 class MaskReading:
-    """A mask, and how the picture was understood.
+    """A mask, and the interpretation of its picture.
 
     Attributes:
         mask: ``[H, W]``, float32 in [0, 1], 1 moves.
@@ -44,7 +44,7 @@ class MaskReading:
 def read_mask_pixels(
     path: PathLike, pixels: np.ndarray, indices: np.ndarray | None = None
 ) -> MaskReading:
-    """Says what moves in a picture of a mask.
+    """Interprets a mask picture.
 
     White moves, black stays, grey lies between. Read as what they plainly are: two values (the
     larger moves), class numbers (0 stays), palettes of classes (black stays, or index 0), a brush
@@ -133,7 +133,7 @@ def _read_values(
 
 
 def _are_classes(levels: np.ndarray, counts: np.ndarray) -> bool:
-    """Says whether grey values are class numbers, with or without undefined pixels."""
+    """Whether grey values are class numbers, with or without undefined pixels."""
     numbers = levels[levels <= LARGEST_CLASS]
     others = levels[levels > LARGEST_CLASS]
     if levels[0] != 0 or len(numbers) < 2:
@@ -184,7 +184,7 @@ def _read_colours(
 
 
 def _is_one_hue(colours: np.ndarray) -> bool:
-    """Says whether colours, ``[P, 3]``, are of one hue but for a hundredth of them."""
+    """Whether at least 99 % of the colours, ``[P, 3]``, have one hue."""
     red, green, blue = (colours[:, channel].astype(np.float32) for channel in range(3))
     angle = np.arctan2(np.sqrt(3.0) * (green - blue), 2.0 * red - green - blue)
     chroma = (colours.max(axis=1) - colours.min(axis=1)).astype(np.float32)

@@ -49,7 +49,7 @@ class MatrixProfile:
     ADOBE_RGB: ClassVar["MatrixProfile"]
 
     def convert(self, pixels: np.ndarray) -> np.ndarray:
-        """Converts to sRGB; colours that it does not hold are clipped.
+        """Converts to sRGB; colours out of gamut are clipped.
 
         Args:
             pixels: ``[H, W, 3]``, uint8 or uint16.
@@ -70,7 +70,7 @@ class MatrixProfile:
 
 
 def parse_profile(profile: bytes) -> MatrixProfile | None:
-    """Takes an ICC profile apart, ``None`` if it is not made of three curves and a matrix.
+    """Parses an ICC profile; ``None`` if it is not of three curves and a matrix.
 
     Grey profiles have one curve, which all three channels get.
 

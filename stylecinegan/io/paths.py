@@ -57,7 +57,7 @@ def existing_file(path: PathLike, wanted: str, *, max_bytes: int | None = MAX_FI
 
 
 def expand_home(path: PathLike) -> Path:
-    """Replaces a leading ``~``; where there is no such home, it belongs to the name."""
+    """Expands a leading ``~`` if there is such a home directory."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -65,7 +65,7 @@ def expand_home(path: PathLike) -> Path:
 
 
 def output_path(path: PathLike) -> tuple[Path, str]:
-    """Splits what the user asked to write into a place and a kind.
+    """Splits an output path of the user into path and kind.
 
     Returns:
         The path and its suffix in lower case; the suffix is empty for a folder, which has none
@@ -131,7 +131,7 @@ def _check_target(path: PathLike, target: Path, *, is_folder: bool) -> None:
 
 @contextmanager
 def reporting_write_errors(path: PathLike) -> Iterator[None]:
-    """Turns the system's errors of writing ``path`` into an :class:`InputError`."""
+    """Turns system errors of writing ``path`` into an :class:`InputError`."""
     try:
         yield
     except OSError as error:
@@ -140,7 +140,7 @@ def reporting_write_errors(path: PathLike) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: PathLike, suffixes: Collection[str]) -> Iterator[Path]:
-    """Gives a temporary place beside ``path``, which takes that name when the block completes.
+    """Yields a temporary path beside ``path``, renamed to it when the block completes.
 
     If the block raises, even for an interrupt, nothing is left behind and what was at ``path``
     is untouched. A folder (empty suffix) is created, a file is not.

@@ -1,4 +1,4 @@
-"""Shapes that somebody drew on a picture, and the pixels that they cover."""
+"""Rasterisation of shapes."""
 
 import math
 from collections.abc import Callable

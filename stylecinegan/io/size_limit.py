@@ -27,7 +27,7 @@ def encode_below(
     encode_half: Callable[[Iterable[np.ndarray]], None] | None = None,
     name: PathLike,
 ) -> None:
-    """Encodes frames smaller and smaller until the file is small enough.
+    """Encodes ever smaller frames until the file is small enough.
 
     Args:
         max_bytes: What the file may have.

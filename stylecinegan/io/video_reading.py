@@ -73,7 +73,7 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
 
 
 def _choose_stream(container: InputContainer) -> int:
-    """The stream of most frames: an animated AVIF also holds its first one as a still picture."""
+    """Video stream with the most frames: an animated AVIF also contains a still picture."""
     counts = [stream.frames for stream in container.streams.video]
     return counts.index(max(counts)) if counts else 0
 
@@ -87,7 +87,7 @@ def _check_size(path: PathLike, width: int, height: int) -> None:
 
 
 def _decode_webp(path: PathLike, file: Path, max_frames: int | None) -> Iterator[Tensor]:
-    """Through Pillow, since FFmpeg decodes no animated WebP."""
+    """Decodes by Pillow, since FFmpeg decodes no animated WebP."""
     try:
         with Image.open(file, formats=["WEBP"]) as picture:
             _check_size(path, *picture.size)
@@ -115,7 +115,7 @@ def _decode(path: PathLike, file: Path, number: int, max_frames: int | None) -> 
 
 
 def _rgb_of(frame: av.VideoFrame) -> np.ndarray:
-    """Converts as the tags say, and turns upright; ``[H, W, 3]``, uint8."""
+    """Converts by the colour tags and turns upright; ``[H, W, 3]``, uint8."""
     colorspace, color_range = frame.colorspace, frame.color_range
     if frame.format.is_rgb or frame.format.has_palette:
         rgb = frame.reformat(format="rgb24")

@@ -104,7 +104,7 @@ def write_video(
 def check_video_options(
     path: PathLike, *, repeat: int = 1, max_bytes: int | None = None, has_alpha: bool = False
 ) -> None:
-    """Checks that a kind of video can do what is wanted, before anything takes time.
+    """Checks that a format supports the options, before any computation.
 
     Args:
         path: As for :func:`write_video`, as the others.
@@ -200,7 +200,7 @@ def _check_frame_size(path: PathLike, suffix: str, frame: Tensor) -> None:
 
 
 def _encode(path: PathLike, encoder: FrameEncoder, frames: Iterator[np.ndarray]) -> None:
-    """Runs the encoder in one thread, a few frames behind the frames that are being computed."""
+    """Encodes in a thread, a few frames behind the rendering."""
     waiting: deque[Future[None]] = deque()
     has_failed = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Fréchet distances of sets: FID of pictures, FVD of videos, and over any other features."""
+"""Fréchet distances of sets: FID, FVD, and over other features."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class FeatureStatistics:
 
     @torch.no_grad()
     def add(self, images: Tensor, region: Tensor | None = None, over: MeanOver = "picture") -> None:
-        """Takes pictures or videos.
+        """Adds pictures or videos.
 
         Args:
             images: ``[B, 3, ..., H, W]`` in [-1, 1].
@@ -69,16 +69,16 @@ class FeatureStatistics:
         return self.gaussian().distance(other.gaussian())
 
     def gaussian(self) -> Gaussian:
-        """Fits what was added."""
+        """Fits a Gaussian to the features so far."""
         return Gaussian.of(self.features())
 
     def features(self) -> np.ndarray:
-        """The pooled features of all that was added, ``[N, C]``, float64."""
+        """Pooled features of all samples so far, ``[N, C]``, float64."""
         return np.concatenate(self._features)
 
 
 class InceptionFeatures(nn.Module):
-    """The last map of the Inception network that fixes the FID (Heusel et al. 2017).
+    """Last feature map of FID's Inception network (Heusel et al. 2017).
 
     Network and weights as in ``pytorch_fid``, whose own class would download them, and whose mean
     over the map is left to :class:`FeatureStatistics`. Pictures are rounded to the 256 values of a
@@ -121,7 +121,7 @@ class InceptionFeatures(nn.Module):
 
 
 class I3DFeatures(nn.Module):
-    """The outputs of the I3D network that fixes the FVD (Unterthiner et al. 2018).
+    """Outputs of FVD's I3D network (Unterthiner et al. 2018).
 
     A TorchScript file, as StyleGAN-V's authors published it and the field uses it. It computes one
     vector a video and no map, so a mean over a region is not defined for it.

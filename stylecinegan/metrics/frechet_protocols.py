@@ -1,4 +1,4 @@
-"""Fréchet distances by name: the name fixes the network, its features and what it is fed.
+"""Fréchet distances by name; the name fixes network, features and input.
 
 A column is called by the protocol and the number of pictures on either side,
 ``fid_pytorch_fid_5000``: the distance grows as the number falls, so numbers of two names are not
@@ -37,7 +37,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 @dataclass(frozen=True)
 class FrechetProtocol:
-    """A name and its network.
+    """A named protocol and its network.
 
     Args:
         name: One of :data:`NETWORKS`.
@@ -68,7 +68,7 @@ class FrechetProtocol:
 
 
 def picture_protocols(squeezenet: str | Path | None) -> list[FrechetProtocol]:
-    """The protocols for pictures whose weights are at hand.
+    """Protocols for pictures whose weights are available.
 
     Args:
         squeezenet: ``.npz`` of SqueezeNet 1.0.
@@ -84,5 +84,5 @@ def picture_protocols(squeezenet: str | Path | None) -> list[FrechetProtocol]:
 
 
 def seeds_of_run(run: int, count: int) -> range:
-    """The seeds of a run's samples; no two runs share one."""
+    """Seeds of a run's samples, disjoint between runs."""
     return range(run * count, (run + 1) * count)

@@ -1,4 +1,4 @@
-"""Gaussians of features: Fréchet distances of two, and one of real pictures kept in a file."""
+"""Gaussian statistics of features, their Fréchet distance and files."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Quality of a loop, measured on its frames as they are rendered."""
+"""Quality of a loop, measured while its frames are rendered."""
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ class LoopQuality:
         self._previous: Tensor | None = None
 
     def add(self, frame: Tensor) -> Tensor:
-        """Takes the next frame, ``[1, 3, H, W]`` in [-1, 1], and hands it on."""
+        """Adds the next frame, ``[1, 3, H, W]`` in [-1, 1], and returns it."""
         if self._first is None or self._previous is None:
             self._first = frame
         else:
@@ -30,7 +30,7 @@ class LoopQuality:
         return frame
 
     def result(self) -> dict[str, float]:
-        """The figures, after the last frame.
+        """Metrics after the last frame.
 
         Returns:
             ``closing_step_ratio``: step from the last to the first frame over the largest step

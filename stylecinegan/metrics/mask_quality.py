@@ -35,7 +35,7 @@ class Overlap:
 
 
 def boundary_f_score(predicted: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> float:
-    """F-score of the boundary: how much of each boundary lies near the other (Perazzi 2016).
+    """F-score of boundary precision and recall within a tolerance (Perazzi 2016).
 
     Args:
         predicted: Boolean, ``[H, W]``.
@@ -94,7 +94,7 @@ def _region(classes: Tensor, members: tuple[int, ...]) -> Tensor:
 
 
 def _boundary(region: Tensor) -> np.ndarray:
-    """Pixels of a region with a neighbour outside; the picture's border is no boundary."""
+    """Pixels of a region with a neighbour outside it; the picture's border does not count."""
     cv2 = load_opencv()
     inside = region.cpu().numpy().astype(np.uint8)
     eroded = cv2.erode(inside, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)

@@ -25,7 +25,7 @@ def angles(motion: Tensor, expected: Tensor) -> Tensor:
 
 
 def with_sign_of(motion: Tensor, expected: Tensor, number: Tensor) -> Tensor:
-    """Turns whole regions round where that brings them closer to what is expected.
+    """Flips the sign of regions where that brings them closer to the expected motion.
 
     Args:
         motion: ``[2, H, W]``.
@@ -45,7 +45,7 @@ def rank_correlation(first: Tensor, second: Tensor) -> float:
 
 
 def _ranks(values: Tensor) -> Tensor:
-    """Ranks, ``[K]``; what is equal shares the mean of its ranks."""
+    """Ranks, ``[K]``; ties get their mean rank."""
     unit = (ROUNDING * values.abs().max()).clamp(min=torch.finfo(values.dtype).tiny)
     _, place, counts = (values / unit).round().unique(return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - 0.5 * (counts - 1))[place].double()

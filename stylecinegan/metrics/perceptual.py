@@ -1,4 +1,4 @@
-"""Perceptual distances of pictures in pairs: LPIPS, and one over fixed SqueezeNet features."""
+"""Perceptual distances of pairs of pictures: LPIPS, and one over SqueezeNet features."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,11 +19,11 @@ class FeatureMetric(nn.Module):
     name: str
 
     def maps(self, actual: Tensor, expected: Tensor) -> list[Tensor]:
-        """Distances of every place, ``[B, 1, h, w]`` a layer, of pictures in [-1, 1]."""
+        """Distance maps, ``[B, 1, h, w]`` per layer, of pictures in [-1, 1]."""
         raise NotImplementedError
 
     def combine(self, layers: Tensor) -> Tensor:
-        """Makes ``[layers, B]`` one number a picture, ``[B]``."""
+        """Reduces ``[layers, B]`` to one number per picture, ``[B]``."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -45,7 +45,7 @@ class FeatureMetric(nn.Module):
         region: Tensor | None,
         conventions: Iterable[MeanOver],
     ) -> dict[MeanOver, Tensor]:
-        """As a call for each convention, but the features, which they share, are computed once."""
+        """Results by convention, with features computed once."""
         pictures = [as_stored(cover(image, region)) for image in (actual, expected)]
         maps = self.maps(*pictures)
         return {
@@ -87,7 +87,7 @@ class LPIPS(FeatureMetric):
         self.use_unit_range = use_unit_range
 
     def maps(self, actual: Tensor, expected: Tensor) -> list[Tensor]:
-        """Distances of every place, weighted as LPIPS learnt it."""
+        """Distance maps with LPIPS' weights."""
         if self.use_unit_range:
             actual, expected = (actual + 1.0) / 2.0, (expected + 1.0) / 2.0
         return self.network(actual, expected)

@@ -1,4 +1,4 @@
-"""Numbers that compare pictures in pairs: RMSE, MS-SSIM, and :func:`compare` for any of them."""
+"""Metrics of pairs of pictures: RMSE, MS-SSIM, and :func:`compare` for any of them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -34,7 +34,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 class PictureMetric(Protocol):
-    """A number of two pictures; see :class:`RMSE` for the arguments."""
+    """Interface of a metric of two pictures; see :class:`RMSE` for the arguments."""
 
     name: str
 
@@ -51,7 +51,7 @@ def compare(
     expected: Tensor,
     region: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Compares pictures in pairs, by both conventions where only a region counts.
+    """Compares pairs of pictures, within a region by both conventions.
 
     Args:
         metrics: What to measure.
@@ -157,7 +157,7 @@ class MSSSIM:
 
 
 def _ssim_maps(x: Tensor, y: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance and structure in every window (SSIM, Wang et al. 2004), of values up to 255."""
+    """Luminance and structure maps of SSIM (Wang et al. 2004), for values up to 255."""
     mean_x, mean_y = gaussian_filter(x, kernel), gaussian_filter(y, kernel)
     variance_x = gaussian_filter(x * x, kernel) - mean_x.square()
     variance_y = gaussian_filter(y * y, kernel) - mean_y.square()

@@ -1,4 +1,4 @@
-"""Comparing only a region of pictures: the two conventions that every metric here knows."""
+"""Two conventions of metrics that are restricted to a region."""
 
 from typing import Literal
 
@@ -54,7 +54,7 @@ def share_of(region: Tensor, values: Tensor) -> Tensor:
 
 
 def as_stored(image: Tensor) -> Tensor:
-    """Rounds ``[B, 3, ...]`` in [-1, 1] to what a picture file holds, still in [-1, 1].
+    """Rounds ``[B, 3, ...]`` in [-1, 1] to 8 bits, still in [-1, 1].
 
     Frames from memory and frames read from PNG files then give the same numbers.
     """
@@ -62,5 +62,5 @@ def as_stored(image: Tensor) -> Tensor:
 
 
 def to_pixels(image: Tensor) -> Tensor:
-    """The 256 values of a picture file, as float, of ``[B, 3, ...]`` in [-1, 1]."""
+    """8-bit values, as float, of ``[B, 3, ...]`` in [-1, 1]."""
     return ((image.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round()
