@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from stylecinegan.camera import Camera
 from stylecinegan.inversion import Inversion
 
 
@@ -17,6 +18,7 @@ class Cinemagraph:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
+        camera: What moves before the picture, ``None`` for a camera that stands.
     """
 
     num_frames: int
@@ -25,6 +27,7 @@ class Cinemagraph:
     motion: Tensor
     _invert: Callable[[], Inversion] = field(repr=False)
     _render: Callable[[], Iterator[Tensor]] = field(repr=False)
+    camera: Camera | None = None
 
     @property
     def inversion(self) -> Inversion:
@@ -34,4 +37,13 @@ class Cinemagraph:
     @property
     def frames(self) -> Iterator[Tensor]:
         """A fresh pass over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
+        return (self.look(image, frame) for frame, image in enumerate(self.steady_frames))
+
+    @property
+    def steady_frames(self) -> Iterator[Tensor]:
+        """The frames as a camera that stands sees them."""
         return self._render()
+
+    def look(self, image: Tensor, frame: int) -> Tensor:
+        """A map of the photo's size, ``[1, C, H, W]`` in [-1, 1], as the camera sees it."""
+        return image if self.camera is None else self.camera.look(image, frame, self.num_frames)

@@ -1,12 +1,14 @@
 """A photo with its mask, motion and inversion, each computed once and on demand."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
 from stylecinegan.appearance import StyleChange
+from stylecinegan.camera import AMOUNT, Move, check_camera, place_camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import resize_photo
@@ -254,6 +256,9 @@ class Scene:
         size: int | tuple[int, int] | None = None,
         warping: Warping | None = None,
         style: StyleChange | None = None,
+        camera: Literal["none"] | Move = "none",
+        camera_amount: float = AMOUNT,
+        depth: Tensor | None = None,
     ) -> Cinemagraph:
         """Makes a seamlessly looping cinemagraph.
 
@@ -263,13 +268,22 @@ class Scene:
                 has the mask and motion of the full size, resized.
             warping: Settings of the rendering.
             style: Change of appearance over the loop (Eqs. 5 to 7), by default none.
+            camera: ``"push"`` or ``"slide"`` moves it, see
+                :class:`~stylecinegan.camera.camera.Camera`.
+            camera_amount: How far, as a share of the longer side.
+            depth: Nearness of the photo's places, ``[1, 1, h, w]`` of any size and scale, the
+                nearest largest; by default it is estimated.
 
         Returns:
             The cinemagraph; frames are computed when they are read.
+
+        Raises:
+            InputError: If the camera knows no such move.
         """
+        check_camera(camera, camera_amount)
         photo = resize_photo(self.photo, size)
         is_full_size = photo is self.photo
-        return self._model.animate(
+        cinemagraph = self._model.animate(
             photo,
             num_frames,
             mask=self.mask,
@@ -279,6 +293,12 @@ class Scene:
             inversion=(lambda: self.inversion) if is_full_size else None,
             style=style,
         )
+        if camera == "none":
+            return cinemagraph
+        placed = place_camera(
+            camera, self.photo, self.mask, self._vote, amount=camera_amount, depth=depth
+        )
+        return replace(cinemagraph, camera=placed)
 
     def _with_falls(self, mask: Tensor) -> Tensor:
         """Adds falls that the classes take for rock to a predicted mask."""

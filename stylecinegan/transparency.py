@@ -40,29 +40,29 @@ def resize_transparent(
     return colours.clamp(-1.0, 1.0), seen
 
 
-def lay_on_white(frames: Iterable[Tensor], opacity: Tensor) -> Iterator[Tensor]:
+def lay_on_white(frames: Iterable[Tensor], opacities: Iterable[Tensor]) -> Iterator[Tensor]:
     """Shows white through transparent places.
 
     Args:
         frames: ``[1, 3, H, W]`` in [-1, 1].
-        opacity: ``[1, 1, H, W]`` in [0, 1].
+        opacities: One for each, ``[1, 1, H, W]`` in [0, 1]; they may outlast the frames.
 
     Yields:
         ``[1, 3, H, W]`` in [-1, 1].
     """
-    for frame in frames:
+    for frame, opacity in zip(frames, opacities, strict=False):
         yield torch.lerp(torch.ones_like(frame), frame, opacity)
 
 
-def add_alpha(frames: Iterable[Tensor], opacity: Tensor) -> Iterator[Tensor]:
-    """Appends an opacity to every frame.
+def add_alpha(frames: Iterable[Tensor], opacities: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Appends its opacity to every frame.
 
     Args:
         frames: ``[1, 3, H, W]`` in [-1, 1].
-        opacity: ``[1, 1, H, W]`` in [0, 1].
+        opacities: One for each, ``[1, 1, H, W]`` in [0, 1]; they may outlast the frames.
 
     Yields:
         ``[1, 4, H, W]`` in [-1, 1].
     """
-    for frame in frames:
+    for frame, opacity in zip(frames, opacities, strict=False):
         yield torch.cat([frame, opacity * 2.0 - 1.0], dim=1)

@@ -113,6 +113,46 @@ def test_a_preview_is_the_same_scene_at_another_size(drawn):
     assert ratio.item() == pytest.approx(0.75, rel=0.1)
 
 
+def test_a_camera_that_stands_changes_no_bit_of_any_frame(drawn):
+    scene = tiny_model().scene(drawn.image)
+    scene.mask = drawn.mask
+    scene.motion("left")
+    plain, standing = scene.animate(4), scene.animate(4, camera="none", camera_amount=0.2)
+    for frame, steady, same in zip(plain.frames, plain.steady_frames, standing.frames, strict=True):
+        assert torch.equal(frame, steady)
+        assert torch.equal(frame, same)
+    assert plain.camera is None
+
+
+@pytest.mark.parametrize("warping", [Warping(), Warping.of_the_paper()])
+def test_a_camera_moves_what_stands_still_and_comes_back(drawn, warping):
+    scene = tiny_model().scene(drawn.image)
+    scene.mask = drawn.mask
+    scene.motion("left")
+    plain = list(scene.animate(4, warping=warping).frames)
+    pushed = list(scene.animate(4, warping=warping, camera="push").frames)
+    assert torch.equal(pushed[0], plain[0])
+    static = (drawn.mask == 0).expand_as(drawn.image)
+    assert (pushed[2] - plain[2])[static].abs().mean() > 0.02
+    preview = scene.animate(4, warping=warping, size=72, camera="slide", camera_amount=0.1)
+    assert [frame.shape for frame in preview.frames] == [(1, 3, 48, 72)] * 4
+
+
+def test_a_given_depth_says_what_is_near(drawn):
+    scene = tiny_model().scene(drawn.image)
+    scene.mask = drawn.mask
+    scene.motion("left")
+    depth = torch.zeros(1, 1, 30, 40)
+    depth[..., :20] = 7.0
+    camera = scene.animate(4, camera="slide", depth=depth).camera
+    assert camera is not None
+    first, last = (camera.source(progress, (64, 96))[0, 0] for progress in (-1.0, 1.0))
+    way = first - last
+    assert (way[:, :44] - way[:, 60:].max()).min() > 0.9 * 0.05 * 96
+    with pytest.raises(InputError, match="the depth is the same everywhere"):
+        scene.animate(4, camera="slide", depth=torch.ones(1, 1, 3, 3))
+
+
 def test_what_fits_no_scene_is_refused(model, drawn):
     with pytest.raises(InputError, match=r"a photo must be \[1, 3, H, W\]"):
         tiny_model().scene(drawn.image[0])
@@ -121,6 +161,8 @@ def test_what_fits_no_scene_is_refused(model, drawn):
         scene.mask = drawn.mask[:, :, :10]
     with pytest.raises(InputError, match="one of right"):
         scene.motion("sideways")
+    with pytest.raises(InputError, match="camera must be one of none, push, slide, got zoom"):
+        scene.animate(4, camera="zoom")
 
 
 class Restless(Counting):

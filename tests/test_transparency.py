@@ -21,9 +21,9 @@ def test_alpha_is_kept_where_it_is_asked_for(tmp_path):
     torch.testing.assert_close(opacity, torch.tensor([[[[1.0, 0.0, 0.2]]]]))
     # What nobody sees is white; the colour of the third pixel is black, not the grey it looks.
     assert io.to_uint8(photo).tolist() == [[[200, 100, 0], [255] * 3, [0] * 3]]
-    shown = next(lay_on_white([photo], opacity))
+    shown = next(lay_on_white([photo], [opacity]))
     torch.testing.assert_close(shown, io.read_image(tmp_path / "a.png"))
-    stored = next(add_alpha([photo], opacity))
+    stored = next(add_alpha([photo], [opacity]))
     assert io.to_uint8(stored)[0, :, 3].tolist() == [255, 0, 51]
 
 

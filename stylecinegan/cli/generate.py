@@ -29,7 +29,12 @@ from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
 from stylecinegan.cli.shares import Share, choose_share, is_of_torchrun, local_number
 from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
 from stylecinegan.cli.sweeps import job_path
-from stylecinegan.cli.video_settings import check_video_settings, size_photo, write_video
+from stylecinegan.cli.video_settings import (
+    aim_camera,
+    check_video_settings,
+    size_photo,
+    write_video,
+)
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import (
     check_number,
@@ -188,7 +193,15 @@ def animate_picture(
         style = None
         if target is not None:
             style = make_style(cfg, target.of(model.generator, scene.inversion))
-        cinemagraph = scene.animate(cfg.num_frames, warping=instantiate(cfg.warping), style=style)
+        cinemagraph = scene.animate(
+            cfg.num_frames,
+            warping=instantiate(cfg.warping),
+            style=style,
+            camera=cfg.camera,
+            camera_amount=cfg.camera_amount,
+            depth=None if cfg.depth is None else io.read_depth(cfg.depth),
+        )
+        cinemagraph = aim_camera(cinemagraph, cfg)
     is_many = is_folder(cfg.photo) or cfg.seeds is not None
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
     with step("render and encode the frames"):
@@ -315,12 +328,15 @@ def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any
 def progress(
     cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_many: bool
 ) -> Iterator[Tensor]:
-    """Passes the frames on under a progress bar, measured on their way if wanted."""
+    """Passes the frames on under a progress bar, measured before the camera if wanted."""
     # Of many videos, the log of a batch system holds no bars.
     disable = None if is_many else False
-    bar = tqdm(cinemagraph.frames, total=cinemagraph.num_frames, unit="frame", disable=disable)
-    for frame in bar:
-        yield frame if quality is None else quality.add(frame)
+    frames = cinemagraph.steady_frames
+    bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=disable)
+    for number, frame in enumerate(bar):
+        if quality is not None:
+            quality.add(frame)
+        yield cinemagraph.look(frame, number)
 
 
 def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:

@@ -1,7 +1,9 @@
 """Settings of the video: size, aspect, alpha, poster."""
 
+import itertools
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from stylecinegan import io
+from stylecinegan.camera import check_camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.framing import (
@@ -38,6 +41,9 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
         InputError: If a setting has another form, two contradict, or a format cannot do it.
     """
     check_number("repeat", cfg.repeat, least=1, is_whole=True)
+    check_camera(cfg.camera, cfg.camera_amount)
+    if cfg.depth is not None and cfg.camera == "none":
+        raise InputError("depth is for a camera that moves: give camera=push or camera=slide")
     if cfg.max_mb is not None:
         check_number("max_mb", cfg.max_mb, least=0)
     if isinstance(cfg.size, str):
@@ -62,6 +68,19 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
     return resize_photo(photo, size)
 
 
+def aim_camera(cinemagraph: Cinemagraph, cfg: DictConfig) -> Cinemagraph:
+    """Aims a push at the middle of what the video shows of the picture."""
+    camera, crop = cinemagraph.camera, _crop(cinemagraph, cfg)
+    if camera is None or crop is None:
+        return cinemagraph
+    height, width = cinemagraph.photo.shape[2:]
+    x = (crop.left + crop.width / 2) / width
+    # As near to the horizon as the crop's inner half is.
+    quarter = crop.height / 4
+    row = min(max(camera.focus[1] * height, crop.top + quarter), crop.top + 3 * quarter)
+    return replace(cinemagraph, camera=replace(camera, focus=(x, row / height)))
+
+
 def write_video(
     video: Path,
     cinemagraph: Cinemagraph,
@@ -83,35 +102,44 @@ def write_video(
     if cfg.alpha:
         frames = moving_layers(cinemagraph, frames)
     elif opacity is not None:
-        frames = _show_opacity(video, frames, opacity)
+        frames = _show_opacity(video, frames, _seen(cinemagraph, opacity))
     if crop is not None:
         frames = (crop.of(frame) for frame in frames)
     io.write_video(video, frames, fps=cfg.fps, repeat=cfg.repeat, max_bytes=_max_bytes(cfg))
     if cfg.poster:
         first = next(iter(cinemagraph.frames))
         if opacity is not None:
-            first = next(lay_on_white([first], opacity))
+            first = next(lay_on_white([first], _seen(cinemagraph, opacity)))
         base = video.with_suffix("")
         io.write_image(f"{base}_poster.jpg", first if crop is None else crop.of(first))
 
 
-def _show_opacity(video: Path, frames: Iterable[Tensor], opacity: Tensor) -> Iterator[Tensor]:
+def _seen(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
+    """``[1, 1, H, W]`` in [0, 1] of the photo as the camera sees it, frame after frame."""
+    for frame in itertools.count():
+        yield cinemagraph.look(part, frame).clamp(min=0.0)
+
+
+def _show_opacity(
+    video: Path, frames: Iterable[Tensor], opacities: Iterator[Tensor]
+) -> Iterator[Tensor]:
     suffix = output_path(video)[1]
     if suffix in ALPHA_SUFFIXES:
-        return add_alpha(frames, opacity)
+        return add_alpha(frames, opacities)
     logger.info(
         "the photo has transparent places, which %s cannot hold: they show white; "
         "video=%s.webm keeps them",
         suffix,
         video.stem,
     )
-    return lay_on_white(frames, opacity)
+    return lay_on_white(frames, opacities)
 
 
 def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterator[Tensor]:
     """Frames as layers over the photo: what moves, with the mask for alpha.
 
-    A layer's colours are such that the layer over the photo is the frame: I + (frame - I) / S.
+    A layer's colours are such that the layer over the photo is the frame: I + (frame - I) / S, with
+    the photo and the mask as the camera sees them.
 
     Args:
         cinemagraph: What the frames are of.
@@ -120,8 +148,9 @@ def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterato
     Yields:
         ``[1, 4, H, W]`` in [-1, 1]; colours are those of the photo where nothing moves.
     """
-    photo, mask = cinemagraph.photo, cinemagraph.mask
-    for frame in frames:
+    masks = _seen(cinemagraph, cinemagraph.mask)
+    for number, (frame, mask) in enumerate(zip(frames, masks, strict=False)):
+        photo = cinemagraph.look(cinemagraph.photo, number)
         # Stored values have 8 bits: a share of less than one of 255 shows nothing.
         layer = photo + (frame - photo) / mask.clamp(min=1 / 255)
         yield torch.cat([layer.clamp(-1.0, 1.0), mask * 2.0 - 1.0], dim=1)

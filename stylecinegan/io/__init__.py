@@ -1,5 +1,6 @@
 """Image, mask, motion and video files: the only place that knows file formats and [0, 255]."""
 
+from stylecinegan.io.depth_files import read_depth
 from stylecinegan.io.image_files import read_image, write_image
 from stylecinegan.io.labelme_files import read_labelme
 from stylecinegan.io.mask_files import read_mask, write_mask
@@ -15,6 +16,7 @@ __all__ = [
     "check_writable",
     "from_uint8",
     "load_opencv",
+    "read_depth",
     "read_image",
     "read_labelme",
     "read_mask",

@@ -67,7 +67,7 @@ def read_motion(path: PathLike) -> Tensor:
     if suffix == ".flo":
         array = _read_flo(path, file)
     elif suffix in (".npy", ".npz"):
-        array = _read_numpy(path, file)
+        array = read_array(path, file, "motion")
     elif suffix in (".pth", ".pt"):
         array = read_motion_pth(path).numpy()
     else:
@@ -91,7 +91,17 @@ def read_motion(path: PathLike) -> Tensor:
     return motion[None]
 
 
-def _read_numpy(path: PathLike, file: Path) -> np.ndarray:
+def read_array(path: PathLike, file: Path, wanted: str) -> np.ndarray:
+    """Reads an array of NumPy, the only one of a file or the one of a name.
+
+    Args:
+        path: As the user wrote it, for messages.
+        file: ``.npy`` or ``.npz``.
+        wanted: The name.
+
+    Raises:
+        InputError: If there is none, or the file is damaged, too large or holds objects.
+    """
     try:
         if zipfile.is_zipfile(file):
             _check_archive(path, file)
@@ -100,11 +110,11 @@ def _read_numpy(path: PathLike, file: Path) -> np.ndarray:
             return loaded
         with loaded:
             names = loaded.files
-            if "motion" not in names and len(names) != 1:
+            if wanted not in names and len(names) != 1:
                 raise InputError(
-                    f"cannot read {path}: wanted one array or one named 'motion', found {names}"
+                    f"cannot read {path}: wanted one array or one named '{wanted}', found {names}"
                 )
-            return loaded["motion" if "motion" in names else names[0]]
+            return loaded[wanted if wanted in names else names[0]]
     except InputError:
         raise
     except _DAMAGED as error:

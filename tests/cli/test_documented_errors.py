@@ -33,6 +33,8 @@ ERRORS = [
     ("generate", "share=3/3", "share must be auto, all, or one of 0/8"),
     ("generate", "anchor_radius=null", "anchor_radius must be a number of at least 0"),
     ("generate", "seed=1", "got photo and seed"),
+    ("generate", "camera=fly", "camera must be one of none, push, slide, got fly"),
+    ("generate", "camera=push depth=gone.png", "cannot read gone.png"),
     ("style_sheet", "precision=fp8", "precision must be one of"),
     ("style_sheet", "device=cuda:99", "device must be"),
     ("style_sheet", "strengths=[a]", "strengths must be numbers"),

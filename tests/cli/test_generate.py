@@ -104,6 +104,33 @@ def test_with_mask_all_everything_moves(folder):
     assert bool((io.read_mask(folder / "all_mask.png", (66, 98)) == 1.0).all())
 
 
+def test_a_camera_moves_before_a_depth_of_another_size_and_crops_as_asked(folder):
+    depth = np.zeros((20, 30), np.uint8)
+    depth[10:] = 200
+    Image.fromarray(depth).save(folder / "depth.png")
+    done = generate(
+        folder, "motion=left", "camera=push", "depth=depth.png", "aspect=1:1", "video=pushed/"
+    )
+    assert done.returncode == 0, done.stderr
+    frames = [io.read_image(path) for path in sorted((folder / "pushed").iterdir())]
+    assert [tuple(frame.shape) for frame in frames] == [(1, 3, 66, 66)] * 4
+    photo, mask = io.read_image(folder / "photo.png"), io.read_mask(folder / "mask.png")
+    positions = [
+        left
+        for left in range(98 - 66 + 1)
+        if torch.equal(
+            *(
+                part[(mask[..., left : left + 66] == 0).expand_as(part)]
+                for part in (frames[0], photo[..., left : left + 66])
+            )
+        )
+    ]
+    assert len(positions) == 1  # a push begins with the photo
+    static = (mask[..., positions[0] : positions[0] + 66] == 0).expand_as(frames[0])
+    assert (frames[2] - frames[0])[static].abs().mean() > 0.01
+    assert (frames[3] - frames[1])[static].abs().max() < 3 / 127.5  # and goes back as it came
+
+
 def test_a_photo_takes_a_style_and_comes_back(folder):
     done = generate(
         folder,

@@ -1,11 +1,16 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
 from stylecinegan import io
+from stylecinegan.camera import Camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.cli.video_settings import (
+    aim_camera,
     check_video_settings,
     moving_layers,
     size_photo,
@@ -21,6 +26,9 @@ DEFAULTS = {
     "max_mb": None,
     "alpha": False,
     "poster": False,
+    "camera": "none",
+    "camera_amount": 0.05,
+    "depth": None,
 }
 
 
@@ -54,6 +62,42 @@ def test_a_moving_layer_over_the_photo_is_the_frame(cinemagraph):
         torch.testing.assert_close(opacity, cinemagraph.mask)
         composed = opacity * layer[:, :3] + (1 - opacity) * cinemagraph.photo
         torch.testing.assert_close(composed, frame, rtol=0, atol=1e-5)
+
+
+def test_with_a_moving_camera_a_layer_over_the_moving_photo_is_the_frame(cinemagraph):
+    nearness = torch.linspace(0, 1, 48).view(1, 1, 48, 1).expand(1, 1, 48, 72)
+    moved = replace(cinemagraph, camera=Camera("slide", nearness))
+    for number, layer in enumerate(moving_layers(moved, moved.frames)):
+        opacity = (layer[:, 3:] + 1) / 2
+        composed = opacity * layer[:, :3] + (1 - opacity) * moved.look(moved.photo, number)
+        frame = moved.look(list(moved.steady_frames)[number], number)
+        # Colours out of range, under a mask of next to nothing, are clipped.
+        is_exact = (layer[:, :3].abs() < 1).all(1, keepdim=True).expand_as(frame)
+        step = 1 / 127.5
+        torch.testing.assert_close(composed[is_exact], frame[is_exact], rtol=0, atol=step)
+        assert is_exact.float().mean() > 0.95
+
+
+def test_transparent_places_move_along_with_the_camera(tmp_path, cinemagraph):
+    nearness = torch.ones(1, 1, 48, 72)
+    moved = replace(cinemagraph, camera=Camera("push", nearness, amount=0.2))
+    opacity = torch.zeros(1, 1, 48, 72)
+    opacity[..., 30:42] = 1.0
+    write_video(tmp_path / "a/", moved, moved.frames, settings(), opacity)
+    widths = [
+        (torch.from_numpy(np.array(Image.open(file)))[24, :, 3] > 127).sum().item()
+        for file in sorted((tmp_path / "a").iterdir())
+    ]
+    assert widths[0] == 12
+    assert widths[2] == round(12 / (1 - 2 * 0.2))
+
+
+def test_a_push_is_aimed_at_the_middle_of_the_crop(cinemagraph):
+    camera = Camera("push", torch.zeros(1, 1, 48, 72), focus=(0.5, 0.1))
+    moved = replace(cinemagraph, camera=camera)
+    assert aim_camera(moved, settings()).camera.focus == (0.5, 0.1)
+    aimed = aim_camera(moved, settings(aspect="1:2"))
+    assert aimed.camera.focus == pytest.approx((60 / 72, 0.25))
 
 
 def test_the_crop_shows_what_moves_and_the_poster_is_its_first_frame(tmp_path, cinemagraph):
@@ -93,6 +137,9 @@ def test_a_preset_is_covered_by_the_photo(cinemagraph):
         ({"size": "huge"}, "a.mp4", "story, portrait, square, hd, 4k, got huge"),
         ({"size": "story", "aspect": "1:1"}, "a.mp4", "leave aspect=1:1 out"),
         ({"aspect": 1.5}, "a.mp4", "WIDTH:HEIGHT"),
+        ({"camera": "fly"}, "a.mp4", "camera must be one of none, push, slide, got fly"),
+        ({"camera_amount": 0}, "a.mp4", "above 0, of at most 0.2, got 0"),
+        ({"depth": "d.png"}, "a.mp4", "give camera=push or camera=slide"),
         ({"alpha": True}, "a.mp4", r"\.mp4 holds no alpha, wanted \.webm"),
     ],
 )

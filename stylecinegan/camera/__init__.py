@@ -1,0 +1,6 @@
+"""A slow move of the camera, by how near everything is."""
+
+from stylecinegan.camera.camera import AMOUNT, MOVES, Camera, Move, check_camera
+from stylecinegan.camera.placing import place_camera
+
+__all__ = ["AMOUNT", "MOVES", "Camera", "Move", "check_camera", "place_camera"]

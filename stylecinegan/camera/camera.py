@@ -1,0 +1,151 @@
+"""A slow move of the camera that closes with the loop."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.camera.resampling import read_bilinear, resample
+from stylecinegan.camera.slopes import limit_slope
+from stylecinegan.errors import InputError
+from stylecinegan.warping.displacement import pixel_grid
+
+Move = Literal["push", "slide"]
+MOVES = ("none", *get_args(Move))
+
+AMOUNT = 0.05
+"""Way of the nearest things, as a share of the picture's longer side."""
+
+LARGEST_AMOUNT = 0.2
+
+FAR_SHARE = 0.3
+"""Of a push, what even the sky takes: the whole picture comes closer."""
+
+STEEPEST = 0.4
+"""Largest change of the displacement from pixel to pixel; from 1 on the picture would fold."""
+
+NUM_ITERATIONS = 6
+"""Of the inversion of the map; each leaves at most 0.4 of the error."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera before a picture, which leaves its place and is back at the end of the loop.
+
+    A place s of the picture with nearness n is seen at p in frame t of N:
+
+    - push: ``p = f + (s - f) / (1 - b (0.3 + 0.7 n))``, ``b = a (1 - cos 2πt/N)``: towards the
+      focus f, and back;
+    - slide: ``p = c + z (s + b (n - m) - c)`` in x, ``b = a L/2 sin 2πt/N``, L the longer side: to
+      one side and to the other, turned to the middle distance m. z is the least zoom about the
+      centre c that shows no border; y is zoomed alike.
+
+    On a plane nearness is linear, and then a push maps lines to lines.
+
+    Attributes:
+        move: ``"push"`` or ``"slide"``.
+        nearness: n, ``[1, 1, h, w]`` in [0, 1], of any size; slopes that would fold the picture
+            are made flatter.
+        amount: a, as a share of the longer side: how far the nearest things go at most, at the
+            picture's edge (push) or against the farthest ones (slide).
+        focus: f, (x, y) in shares of width and height, inside the picture.
+
+    Raises:
+        InputError: If there is no such move, or the amount is out of its range.
+    """
+
+    move: Move
+    nearness: Tensor
+    amount: float = AMOUNT
+    focus: tuple[float, float] = (0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        check_camera(self.move, self.amount)
+
+    def look(self, image: Tensor, frame: int, num_frames: int) -> Tensor:
+        """A picture as the camera sees it in a frame, by one bicubic resampling.
+
+        Args:
+            image: ``[1, C, H, W]`` in [-1, 1].
+            frame: t, any whole number.
+            num_frames: N.
+
+        Returns:
+            ``[1, C, H, W]`` in [-1, 1]: the picture itself where a push begins.
+        """
+        turn = 2.0 * math.pi * (frame % num_frames) / num_frames
+        progress = 0.5 - 0.5 * math.cos(turn) if self.move == "push" else math.sin(turn)
+        if self.move == "push" and progress == 0.0:
+            return image
+        return resample(image, self.source(progress, (image.shape[2], image.shape[3])))
+
+    def source(self, progress: float, size: tuple[int, int]) -> Tensor:
+        """The place s that each pixel p shows.
+
+        Args:
+            progress: Along the camera's path, from 0 to 1 (push) or from -1 to 1 (slide).
+            size: (height, width) of the picture.
+
+        Returns:
+            ``[1, 2, H, W]``, (x, y) in pixels.
+        """
+        # n(s) is inverted for on the small map, where it is smooth and the iteration cheap.
+        near = self._steady
+        for _ in range(NUM_ITERATIONS):
+            near = read_bilinear(self._steady, self._source(near, progress))
+        near = F.interpolate(near, size, mode="bilinear", align_corners=False)
+        return self._source(near, progress)
+
+    def _source(self, near: Tensor, progress: float) -> Tensor:
+        """Where each p reads, by the nearness that it shows."""
+        height, width = near.shape[2:]
+        x, y = pixel_grid(height, width, near).split(1, dim=1)
+        if self.move == "push":
+            left, top = self.focus[0] * width - 0.5, self.focus[1] * height - 0.5
+            scale = 1.0 - 2.0 * self.amount * progress * (FAR_SHARE + (1.0 - FAR_SHARE) * near)
+            return torch.cat([left + (x - left) * scale, top + (y - top) * scale], dim=1)
+        middle, shrinking = self._view
+        left, top = (width - 1) / 2, (height - 1) / 2
+        shift = 0.5 * self.amount * progress * max(height, width) * (near - middle)
+        return torch.cat([left + (x - left) * shrinking - shift, top + (y - top) * shrinking], 1)
+
+    @cached_property
+    def _steady(self) -> Tensor:
+        """Nearness without steps."""
+        height, width = self.nearness.shape[2:]
+        if self.move == "slide":
+            return limit_slope(self.nearness, STEEPEST / (0.5 * self.amount * max(height, width)))
+        x, y = self.focus
+        reach = math.hypot(max(x, 1.0 - x) * width, max(y, 1.0 - y) * height)
+        return limit_slope(
+            self.nearness, STEEPEST / (2.0 * self.amount * (1.0 - FAR_SHARE) * reach)
+        )
+
+    @cached_property
+    def _view(self) -> tuple[float, float]:
+        """The middle distance m and 1 / z of a slide."""
+        height, width = self._steady.shape[2:]
+        share = 0.5 * self.amount * max(height, width) / width
+        edge = min(width, math.ceil(share * width) + 1)
+        beside = torch.cat([self._steady[..., :edge], self._steady[..., -edge:]], dim=3)
+        least, most = float(beside.amin()), float(beside.amax())
+        return (least + most) / 2.0, 1.0 - 2.0 * share * (most - least) / 2.0
+
+
+def check_camera(move: str, amount: float = AMOUNT) -> None:
+    """Checks a move of the camera, of which ``"none"`` is one.
+
+    Raises:
+        InputError: If it is none, or the amount is out of its range.
+    """
+    if move not in MOVES:
+        raise InputError(f"camera must be one of {', '.join(MOVES)}, got {move}")
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if not is_number or not 0.0 < amount <= LARGEST_AMOUNT:  # a NaN is not between them
+        raise InputError(
+            f"camera_amount must be a number above 0, of at most {LARGEST_AMOUNT}, got {amount}"
+        )

@@ -1,0 +1,74 @@
+"""The ground plane of a photo, from where its sky and its water end."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stylecinegan.motion.regions import Regions
+
+NEAREST = 1 / 3
+"""Least distance, in heights of the picture, from the horizon to nearness 1.
+
+A strip of land below a sky is not as near as a meadow that fills half the picture.
+"""
+
+SHORE = 0.04
+"""Heights of the picture from the horizon down to the far shore of a lake, about."""
+
+WIDE_WATER = 0.4
+"""Share of the width from which on water is taken to reach far: a puddle tells no horizon."""
+
+UNSEEN_HORIZON = 0.45
+"""Row of the horizon, as a share of the height, where neither sky nor water tells it."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A horizontal plane under a level camera.
+
+    Inverse depth is linear on the picture of a plane, so nearness grows evenly below the horizon.
+
+    Attributes:
+        horizon: Row, as a share of the height.
+    """
+
+    horizon: float
+
+    def nearness(self, rows: np.ndarray) -> np.ndarray:
+        """``(y - h) / max(1 - h, 1/3)``, 0 above the horizon.
+
+        Args:
+            rows: y, as shares of the height.
+        """
+        reach = max(1.0 - self.horizon, NEAREST)
+        return ((rows - self.horizon) / reach).clip(0.0, None)
+
+
+def find_ground(regions: Regions) -> Ground:
+    """Estimates the horizon: a sky ends above it or there, water begins below it or there.
+
+    Args:
+        regions: Of the photo, at any resolution.
+    """
+    height, width = regions.number.shape
+    number, moves = regions.number.cpu().numpy(), regions.moves.cpu().numpy()
+    sky, water = (np.zeros((height, width), bool) for _ in range(2))
+    for index, kind in enumerate(regions.kinds):
+        part = moves & (number == index)
+        if regions.is_sky(index):
+            sky |= part
+        elif kind != "waterfall" and part.any(axis=0).mean() >= WIDE_WATER:
+            water |= part
+    sky_end = water_start = None
+    if sky.any():
+        # The lowest places where sky is seen, but for a gap under a branch or a bridge.
+        ends = height - np.argmax(sky[::-1], axis=0)[sky.any(axis=0)]
+        sky_end = float(np.percentile(ends, 90)) / height
+    if water.any():
+        starts = np.argmax(water, axis=0)[water.any(axis=0)]
+        water_start = float(np.percentile(starts, 10)) / height
+    if water_start is not None:
+        shore = water_start - SHORE
+        horizon = shore if sky_end is None else max(shore, min(sky_end, water_start))
+        return Ground(min(max(horizon, 0.0), 1.0))
+    return Ground(UNSEEN_HORIZON if sky_end is None else min(sky_end, 1.0))

@@ -1,0 +1,61 @@
+"""From a photo and its mask to a camera before it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.camera.camera import AMOUNT, Camera, Move
+from stylecinegan.camera.ground import find_ground
+from stylecinegan.camera.nearness import SIDE, estimate_nearness, limited_size
+from stylecinegan.errors import InputError
+from stylecinegan.motion.regions import find_regions
+
+FOCUS_ROWS = (0.25, 0.75)
+"""Rows, as shares of the height, between which a push may be aimed."""
+
+
+def place_camera(
+    move: Move,
+    photo: Tensor,
+    mask: Tensor,
+    class_mask: Tensor | None = None,
+    *,
+    amount: float = AMOUNT,
+    depth: Tensor | None = None,
+) -> Camera:
+    """Places a camera: a push goes towards the horizon, in the middle of the picture.
+
+    Args:
+        move: ``"push"`` or ``"slide"``.
+        photo: ``[1, 3, H, W]`` in [-1, 1].
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
+        class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``, if known.
+        amount: See :class:`~stylecinegan.camera.camera.Camera`.
+        depth: Nearness of the photo's places, ``[1, 1, h, w]`` of any size, the nearest largest;
+            by default it is estimated (:func:`~stylecinegan.camera.nearness.estimate_nearness`).
+
+    Raises:
+        InputError: If the move or the amount is none, or the depth is the same everywhere.
+    """
+    size = limited_size((photo.shape[2], photo.shape[3]), SIDE)
+    shrunken = F.interpolate(mask, size, mode="bilinear", antialias=True)
+    moves = shrunken if bool((shrunken > 0.5).any()) else mask
+    regions = find_regions(moves.cpu(), None if class_mask is None else class_mask.cpu())
+    ground = find_ground(regions)
+    if depth is None:
+        nearness = estimate_nearness(photo, regions, ground)
+    else:
+        nearness = F.interpolate(depth, size, mode="bilinear", antialias=True)
+        # What is near ends where its last pixel does: its edge is not to be stretched.
+        nearness = F.max_pool2d(_normalised(nearness), 5, 1, 2)
+    row = min(max(ground.horizon, FOCUS_ROWS[0]), FOCUS_ROWS[1])
+    return Camera(move, nearness.to(photo), amount, (0.5, row))
+
+
+def _normalised(depth: Tensor) -> Tensor:
+    if depth.ndim != 4 or depth.shape[:2] != (1, 1) or not bool(torch.isfinite(depth).all()):
+        raise InputError(f"a depth must be finite numbers, [1, 1, H, W], got {list(depth.shape)}")
+    least, most = depth.amin(), depth.amax()
+    if not bool(most > least):
+        raise InputError("the depth is the same everywhere: wanted what is near bright")
+    return (depth - least) / (most - least)

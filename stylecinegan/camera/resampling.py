@@ -1,0 +1,41 @@
+"""Pictures read at other places than their pixels."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecinegan.io import load_opencv
+
+
+def resample(image: Tensor, place: Tensor) -> Tensor:
+    """Reads a picture by bicubic interpolation (Keys 1981, a = -3/4), as sharp as it is stable.
+
+    Args:
+        image: ``[1, C, h, w]`` in [-1, 1], of at most 4 channels.
+        place: Where each pixel is read, ``[1, 2, H, W]``, (x, y) in pixels; at the border outside.
+
+    Returns:
+        ``[1, C, H, W]``, clamped to [-1, 1], as weights are negative beside an edge.
+    """
+    if image.device.type != "cpu" or image.dtype != torch.float32:
+        grid = _grid(image, place)
+        seen = F.grid_sample(image, grid, "bicubic", "border", align_corners=False)
+        return seen.clamp_(-1.0, 1.0)
+    # The same in a tenth of the time.
+    cv2 = load_opencv()
+    pixels = image[0].permute(1, 2, 0).contiguous().numpy()
+    x, y = (axis.contiguous().numpy() for axis in place[0].float())
+    seen = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    seen = torch.from_numpy(seen).view(*place.shape[2:], image.shape[1])
+    return seen.permute(2, 0, 1)[None].clamp(-1.0, 1.0).contiguous()
+
+
+def read_bilinear(field: Tensor, place: Tensor) -> Tensor:
+    """Reads ``[1, C, h, w]`` by bilinear interpolation at places as of :func:`resample`."""
+    return F.grid_sample(field, _grid(field, place), "bilinear", "border", align_corners=False)
+
+
+def _grid(image: Tensor, place: Tensor) -> Tensor:
+    """Places as PyTorch wants them: from -1 to 1 between the outer edges of the border pixels."""
+    extent = place.new_tensor([image.shape[3], image.shape[2]]).view(1, 2, 1, 1)
+    return ((2.0 * place + 1.0) / extent - 1.0).permute(0, 2, 3, 1).to(image)
