@@ -21,7 +21,7 @@ LAYERS = (
     ("scene",),
     ("cinemagraph",),
     ("importers", "appearance"),
-    ("mask", "metrics"),
+    ("camera", "mask", "metrics"),
     ("losses", "motion", "inversion"),
     ("backbones", "warping"),
     ("io", "visualization"),
