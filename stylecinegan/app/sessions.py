@@ -38,6 +38,7 @@ SUFFIXES = {
     "GIF": ".gif",
     "AVIF": ".avif",
     "HEIF": ".heic",
+    "JXL": ".jxl",
     "JPEG2000": ".jp2",
 }
 """Endings of photos in session files, by the kind that the picture itself says it is."""

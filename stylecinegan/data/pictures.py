@@ -17,7 +17,7 @@ from stylecinegan.io.paths import MAX_FILE_BYTES
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"}
-    | {".heic", ".heif", ".avif"}
+    | {".heic", ".heif", ".avif", ".jxl"}
 )
 # What Pillow's decoders and zip files raise on damaged data, besides MemoryError.
 BROKEN = (

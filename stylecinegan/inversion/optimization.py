@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
-from tqdm import tqdm
 
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inputs import resize_photo
+from stylecinegan.progress import tqdm
 
 PERCEPTUAL_SIDE = 256
 """Resolution of the perceptual distance, as in StyleGAN2's projector."""

@@ -14,12 +14,9 @@ from stylecinegan.io.colour_profiles import (
     is_adobe_rgb,
     to_srgb,
 )
-from stylecinegan.io.formats import describe_file, open_picture
+from stylecinegan.io.formats import MAX_PIXELS, describe_file, open_picture
 from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, existing_file
-
-# Decoded to float32 this is 1.2 GB; the largest phone and camera pictures stay below it.
-MAX_PIXELS = 100_000_000
 
 # What Pillow's decoders raise on damaged files.
 DECODER_ERRORS = (
@@ -203,8 +200,12 @@ def flatten(pixels: np.ndarray) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Pillow turns TIFF while loading, and HEIC turns itself.
-    return image if image.format in ("TIFF", "HEIF") else ImageOps.exif_transpose(image)
+    # Pillow turns TIFF while loading, HEIC turns itself, and so does JPEG XL, except for a JPEG
+    # that it repacked.
+    turned = ("TIFF", "HEIF", "JXL")
+    if image.format in turned and not getattr(image, "jpeg", False):
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def _decode_numbers(image: Image.Image, name: str) -> np.ndarray:

@@ -7,12 +7,16 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from stylecinegan.io.jxl_header import CODESTREAM, CONTAINER, read_jxl_size
+
+# Decoded to float32 this is 1.2 GB; the largest phone and camera pictures stay below it.
+MAX_PIXELS = 100_000_000
+
 # Left out are formats that others decode for Pillow: PostScript, for one, is a program, and would
 # be run.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_JXL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 
 _NUM_BYTES = 64
 """Of a file's start, which hold the brands of all cameras."""
@@ -23,10 +27,16 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
 
     Raises:
         UnidentifiedImageError: If it is of none.
+        DecompressionBombError: If it is one of more than ``MAX_PIXELS`` that has to be decoded
+            to be opened.
     """
     Image.init()
     start = _read_start(source)
-    known = (*_FORMATS, *(["HEIF"] if _is_heic(start) and _register_heic() else []))
+    known = list(_FORMATS)
+    if _is_heic(start) and _register_heic():
+        known.append("HEIF")
+    if _is_jxl(start) and _register_jxl():
+        return _open_jxl(source)
     return Image.open(source, formats=[name for name in known if name in Image.OPEN])
 
 
@@ -43,8 +53,10 @@ def describe_file(file: Path) -> str:
         return "a damaged HEIC, or a video"
     if start[4:12] in (b"ftypavif", b"ftypavis"):
         return "AVIF, which Pillow 11.3 and later read: run 'pip install -U pillow'"
-    if start.startswith(_JXL_STARTS):
-        return "JPEG XL, which has to be saved as JPEG or PNG first"
+    if _is_jxl(start):
+        if not _register_jxl():
+            return "JPEG XL, which 'pip install stylecinegan[jxl]' makes readable"
+        return "a damaged JPEG XL"
     if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         return "PostScript, which has to be saved as PNG first"
     if start.startswith(b"PF"):
@@ -70,6 +82,10 @@ def _is_heic(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and first in _HEIC_BRANDS and b"avif" not in start[8:]
 
 
+def _is_jxl(start: bytes) -> bool:
+    return start.startswith((CODESTREAM, CONTAINER))
+
+
 def _register_heic() -> bool:
     """Registers HEIC with Pillow on first use; returns whether it is supported."""
     if "HEIF" not in Image.OPEN:
@@ -78,3 +94,24 @@ def _register_heic() -> bool:
         except ImportError:
             return False
     return True
+
+
+def _register_jxl() -> bool:
+    """Teaches Pillow JPEG XL likewise, by a package that only who wants it has."""
+    try:
+        importlib.import_module("pillow_jxl")
+    except ImportError:
+        return False
+    return "JXL" in Image.OPEN
+
+
+def _open_jxl(source: Path | BinaryIO) -> Image.Image:
+    """Opens a JPEG XL, which decodes it: only if its header has a size that may be."""
+    stream = BytesIO(source.read_bytes()) if isinstance(source, Path) else source
+    try:
+        width, height = read_jxl_size(stream)
+        if width * height > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{width}x{height}")
+        return Image.open(stream, formats=["JXL"])
+    except (ValueError, RuntimeError, OSError) as error:
+        raise Image.UnidentifiedImageError(str(error)) from error

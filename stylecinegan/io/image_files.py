@@ -28,7 +28,8 @@ def read_image(path: PathLike, *, keep_alpha: bool = False) -> Tensor:
     with a warning.
 
     Args:
-        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP of at most 100 megapixels.
+        path: JPEG, PNG, WebP, HEIC, AVIF, JPEG XL (extra ``jxl``), TIFF or BMP of at most 100
+            megapixels.
         keep_alpha: Whether a photo with transparent places keeps its alpha instead of showing
             white there.
 

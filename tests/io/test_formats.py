@@ -1,5 +1,7 @@
+import struct
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pillow_heif
@@ -8,7 +10,9 @@ import torch
 from PIL import Image
 
 from stylecinegan import io
+from stylecinegan.data.pictures import PictureFolder
 from stylecinegan.errors import InputError
+from stylecinegan.io.jxl_header import read_jxl_size
 from tests.io.profiles import DISPLAY_P3, matrix_profile
 
 pillow_heif.register_heif_opener()
@@ -128,3 +132,96 @@ def test_16_bit_jpeg_2000_is_read(tmp_path):
     image = io.read_image(tmp_path / "a.jp2")
     expected = torch.from_numpy(values / 65535 * 2 - 1).float()
     torch.testing.assert_close(image[0, 1], expected, atol=1e-4, rtol=0)
+
+
+@pytest.fixture
+def jxl():
+    return pytest.importorskip("pillow_jxl")
+
+
+def write_jxl(path, pixels, **options):
+    Image.fromarray(pixels).save(path, "JXL", lossless=True, **options)
+
+
+def test_jpeg_xl_is_read_by_whoever_has_its_package(tmp_path, jxl):
+    for name, pixels in (("a.jxl", photo()), ("b.jxl", photo()[..., 0])):
+        write_jxl(tmp_path / name, pixels)
+    assert (pixels_of(tmp_path / "a.jxl") == photo()).all()
+    assert (pixels_of(tmp_path / "b.jxl") == photo()[..., :1]).all()
+    assert (PictureFolder(tmp_path).read("a.jxl") == photo()).all()
+
+
+def test_jpeg_xl_with_opacity_shows_white_where_it_is_transparent(tmp_path, jxl):
+    opacity = np.zeros((48, 64), np.uint8)
+    opacity[:, 32:] = 255
+    write_jxl(tmp_path / "a.jxl", np.dstack([photo(), opacity]))
+    pixels = pixels_of(tmp_path / "a.jxl")
+    assert (pixels[:, :32] == 255).all()
+    assert (pixels[:, 32:] == photo()[:, 32:]).all()
+
+
+def test_a_jpeg_repacked_as_jpeg_xl_is_read_as_the_jpeg(tmp_path, jxl):
+    turned = Image.Exif()
+    turned[274] = 6
+    Image.fromarray(photo()).save(tmp_path / "a.jpg", quality=95, exif=turned.tobytes())
+    with Image.open(tmp_path / "a.jpg") as jpeg:
+        jpeg.save(tmp_path / "a.jxl", "JXL", lossless_jpeg=True)
+    assert pixels_of(tmp_path / "a.jpg").shape == (64, 48, 3)
+    assert (pixels_of(tmp_path / "a.jxl") == pixels_of(tmp_path / "a.jpg")).all()
+
+
+def test_pixels_of_jpeg_xl_are_upright_whatever_the_exif_data_repeat(tmp_path, jxl):
+    # Its own header turns the picture, and the decoder has done so.
+    turned = Image.Exif()
+    turned[274] = 6
+    write_jxl(tmp_path / "a.jxl", photo(), exif=turned.tobytes())
+    assert (pixels_of(tmp_path / "a.jxl") == photo()).all()
+
+
+@pytest.mark.parametrize("part", [0.05, 0.5, 0.95])
+def test_a_cut_off_jpeg_xl_is_refused(tmp_path, jxl, part):
+    write_jxl(tmp_path / "a.jxl", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    data = (tmp_path / "a.jxl").read_bytes()
+    (tmp_path / "a.jxl").write_bytes(data[: int(part * len(data))])
+    with pytest.raises(InputError, match=r"a\.jxl"):
+        io.read_image(tmp_path / "a.jxl")
+
+
+def test_random_damage_to_a_jpeg_xl_never_raises_anything_else(tmp_path, jxl):
+    random = np.random.default_rng(2)
+    write_jxl(tmp_path / "a.jxl", photo())
+    whole = np.fromfile(tmp_path / "a.jxl", np.uint8)
+    for _ in range(40):
+        damaged = whole.copy()
+        damaged[random.integers(2, len(whole), 4)] = random.integers(0, 256, 4)
+        (tmp_path / "a.jxl").write_bytes(damaged.tobytes())
+        try:
+            io.read_image(tmp_path / "a.jxl")
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017 (both outcomes are right)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (64, 48), (256, 192), (300, 200), (7, 2000), (1600, 900)])
+@pytest.mark.parametrize("use_container", [False, True])
+def test_the_header_of_a_jpeg_xl_tells_its_size(jxl, size, use_container):
+    stream = BytesIO()
+    grey = Image.new("L", size)
+    grey.save(stream, "JXL", use_container=use_container, effort=1)
+    stream.seek(0)
+    assert read_jxl_size(stream) == size
+    assert stream.tell() == 0
+
+
+def test_a_jpeg_xl_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, jxl):
+    # A header of 20000x10000 and nothing behind it: width by height is 2:1, the seventh ratio.
+    bits = 0 | 2 << 1 | (10_000 - 1) << 3 | 7 << 21
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + struct.pack("<Q", bits) + bytes(16))
+    with pytest.raises(InputError, match="wanted at most 100 megapixels"):
+        io.read_image(tmp_path / "a.jxl")
+
+
+def test_without_its_package_jpeg_xl_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + bytes(30))
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)  # makes importing it fail
+    with pytest.raises(InputError, match=r"found JPEG XL, which 'pip install stylecinegan\[jxl\]'"):
+        io.read_image(tmp_path / "a.jxl")

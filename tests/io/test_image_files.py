@@ -139,7 +139,7 @@ BAD = {
     "empty.jpg": (b"", "an empty file"),
     "text.jpg": (b"hello, this is no picture", "unknown format.*hello"),
     "page.jpg": (b"\n<!DOCTYPE html><html></html>", "web page"),
-    "new.jpg": (b"\xff\x0a\x00\x10", "JPEG XL, which has to be saved as JPEG or PNG first"),
+    "new.jpg": (b"\xff\x0a\x00\x10", "a damaged JPEG XL"),
     "float.pfm": (b"PF\n1 1\n-1.0\n" + bytes(12), "a PFM in colour"),
     "film.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isom", "a video"),
     "phone.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),

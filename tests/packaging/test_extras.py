@@ -34,7 +34,7 @@ def test_every_optional_dependency_is_known_by_its_extra():
         for requirement in optional[extra]
     }
     assert declared == EXTRAS
-    assert "stylecinegan[train,eval,app]" in optional["dev"]
+    assert "stylecinegan[train,eval,app,jxl]" in optional["dev"]
 
 
 def test_a_photo_is_animated_where_no_extra_is_installed(tmp_path):

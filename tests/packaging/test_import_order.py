@@ -28,7 +28,7 @@ LAYERS = (
     ("checkpoints",),
     ("training",),
     ("generator", "ops", "framing", "transparency", "inputs"),
-    ("errors", "resources"),
+    ("errors", "progress", "resources"),
 )
 """From the top down. Whatever stands in a line imports from the lines below it alone."""
 

@@ -29,6 +29,9 @@ def main(cfg):
 main(None)
 """
 
+PATIENCE = 200
+"""Seconds: a busy machine is slow, and how fast a process ends is not the question."""
+
 
 def free_port():
     with socket.socket() as probe:
@@ -77,7 +80,7 @@ def test_who_waits_for_others_says_so_and_ends_at_a_signal(start, rank, missing,
     line = read_until(process.stderr, "waiting")
     assert f"waiting for {missing} processes (127.0.0.1:{port})" in line
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "stopped"
 
@@ -85,7 +88,7 @@ def test_who_waits_for_others_says_so_and_ends_at_a_signal(start, rank, missing,
 def test_the_waiting_has_a_limit(start):
     port = free_port()
     process = start("0", "2", port, timeout_s=1)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors == (
         f"error: waited 1 s (distributed.timeout_s) for 1 of 2 processes (127.0.0.1:{port})\n"
@@ -101,7 +104,7 @@ def test_a_signal_ends_who_waits_for_a_process_that_does_not_answer(start, numbe
     frozen.send_signal(signal.SIGSTOP)  # as a machine that has lost its network
     time.sleep(1)
     waiting.send_signal(number)
-    _, errors = waiting.communicate(timeout=60)
+    _, errors = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 1
     assert errors == "error: stopped; process 1 does not answer any more\n"
 
@@ -112,7 +115,7 @@ def test_who_loses_a_process_in_the_middle_of_the_work_ends_with_one_line(start)
     for process in (killed, left):
         read_until(process.stdout, "together")
     killed.kill()
-    _, errors = left.communicate(timeout=60)
+    _, errors = left.communicate(timeout=PATIENCE)
     assert left.returncode == 1
     assert errors.splitlines()[-1].startswith("error: process 1 lost the others")
     assert "Traceback" not in errors
@@ -124,7 +127,7 @@ def test_a_signal_while_all_live_is_left_to_the_program(start):
     for process in (told, other):
         read_until(process.stdout, "together")
     told.send_signal(signal.SIGTERM)
-    _, errors = told.communicate(timeout=60)
+    _, errors = told.communicate(timeout=PATIENCE)
     assert errors.splitlines()[-1] == "stopped"
 
 
