@@ -1,4 +1,4 @@
-"""Which way leads towards the viewer: from the horizon, in perspective."""
+"""Directions towards the viewer, in perspective."""
 
 import torch
 from torch import Tensor
@@ -10,8 +10,8 @@ from stylecinegan.warping.displacement import pixel_grid
 BEHIND = 1.0
 """Distance of the vanishing point beyond a region's far end, in heights of the picture.
 
-Ways that are parallel on the ground meet on the horizon; a horizon that far off keeps the outer
-ones from leading to the sides.
+Paths that are parallel on the ground meet on the horizon; a distant vanishing point keeps the outer
+ones from pointing sideways.
 """
 
 
@@ -19,8 +19,8 @@ def approaching(regions: Regions, number: int) -> Tensor:
     """Directions that lead towards the viewer: down on water, up in a sky, fanning out.
 
     Args:
-        regions: Of the map.
-        number: Of the region that moves.
+        regions: Regions of the map.
+        number: Number of the moving region.
 
     Returns:
         Unit vectors, ``[1, 2, H, W]``.
@@ -33,5 +33,5 @@ def approaching(regions: Regions, number: int) -> Tensor:
     behind = far + (BEHIND * height if is_sky else -BEHIND * height)
     like = torch.zeros((), device=regions.number.device)
     place = pixel_grid(height, width, like)
-    way = place - torch.stack([edge.float().mean(), like + behind]).view(1, 2, 1, 1)
-    return way / lengths(way).clamp(min=1e-6)
+    direction = place - torch.stack([edge.float().mean(), like + behind]).view(1, 2, 1, 1)
+    return direction / lengths(direction).clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Where water goes by the shape of its surface: rivers along their banks, seas to their shores."""
+"""Directions of water by the shape of its surface: rivers along their banks, seas to shores."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
 
 SIDE = 256
-"""Longer side of the map on which shapes are looked at."""
+"""Longer side of the map on which shapes are analysed."""
 
 NUM_SWEEPS = 150
 
@@ -21,21 +21,21 @@ BANKS_WEIGHT = 0.85
 """Weight of a river's banks against its predicted direction."""
 
 SWELL_TURN = 25.0
-"""Degrees by which the swell of a sea turns from sideways towards the viewer, as in real clips."""
+"""Angle of a sea's swell from sideways towards the viewer, in degrees, as in real clips."""
 
 
 def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
-    """Turns the water of rivers and seas by geometry; its speeds stay.
+    """Turns the motion of rivers and seas by geometry; speeds are kept.
 
     - A river, water that widens towards the viewer and ends at land, follows its banks towards its
       near end.
-    - A sea, water that ends at the sky, rolls towards the viewer, and towards a shore in the
-      foreground all the more.
+    - A sea, water that ends at the sky, rolls towards the viewer, more so above a shore in the
+      foreground.
     - Other water, lakes and ponds, keeps its predicted direction.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        regions: Of this map.
+        regions: Regions of this map.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -55,10 +55,11 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
         if not water.any():
             continue
         if meets_sky(water, label == 1):
-            way = towards_shore(water, label)
-            way = _turn(way, np.deg2rad(SWELL_TURN) * np.maximum(1.0 - way[1], 0.0))
-            way[0] *= sideways
-            wanted = _enlarge(way, regions) * speed
+            direction = towards_shore(water, label)
+            angle = np.deg2rad(SWELL_TURN) * np.maximum(1.0 - direction[1], 0.0)
+            direction = _turn(direction, angle)
+            direction[0] *= sideways
+            wanted = _enlarge(direction, regions) * speed
         elif is_river(water):
             wanted = _enlarge(along_banks(water), regions) * speed
             wanted = torch.lerp(field, wanted, BANKS_WEIGHT)
@@ -81,20 +82,21 @@ def _shrink(values: Tensor, size: tuple[int, int]) -> np.ndarray:
     return small[0, 0].cpu().numpy().astype(np.int64)
 
 
-def _enlarge(way: np.ndarray, regions: Regions) -> Tensor:
+def _enlarge(direction: np.ndarray, regions: Regions) -> Tensor:
     """Unit vectors ``[2, H, W]`` at the size of the regions."""
-    small = torch.from_numpy(way.astype(np.float32))[None].to(regions.number.device)
+    small = torch.from_numpy(direction.astype(np.float32))[None].to(regions.number.device)
     fine = F.interpolate(small, regions.number.shape, mode="bilinear")[0]
     return fine / lengths(fine).clamp(min=1e-6)
 
 
-def _turn(way: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def _turn(vectors: np.ndarray, angle: np.ndarray) -> np.ndarray:
     cosine, sine = np.cos(angle), np.sin(angle)
-    return np.stack([cosine * way[0] - sine * way[1], sine * way[0] + cosine * way[1]])
+    x, y = vectors
+    return np.stack([cosine * x - sine * y, sine * x + cosine * y])
 
 
 def is_river(water: np.ndarray) -> bool:
-    """Tells a river by its width: little at its far end, little for its length."""
+    """Whether water is a river: narrow at its far end and for its length."""
     height, width = water.shape
     widths = water.sum(axis=1)
     rows = np.flatnonzero(widths)
@@ -106,7 +108,7 @@ def is_river(water: np.ndarray) -> bool:
 
 
 def meets_sky(water: np.ndarray, sky: np.ndarray) -> bool:
-    """Tells whether water ends at the sky, as a sea does, and not at land."""
+    """Whether water ends at the sky, as a sea does, and not at land."""
     columns = np.flatnonzero(water.any(axis=0))
     above = np.maximum(water.argmax(axis=0) - 2, 0)
     return bool(sky[above[columns], columns].mean() > 0.25)
@@ -133,7 +135,7 @@ def along_banks(water: np.ndarray) -> np.ndarray:
             total += np.where(open_, np.roll(potential, step, axis), 0.0)
             count += open_
         mean = total / np.maximum(count, 1.0)
-        # Banks let nothing through: what is outside is not averaged.
+        # No flow through the banks: only cells inside are averaged.
         potential = np.where(inside, mean, 0.0)
         potential[source], potential[drain] = 0.0, 1.0
     flow = np.stack([_difference(potential, inside, 1), _difference(potential, inside, 0)])
@@ -150,7 +152,7 @@ def _no_wrap(axis: int, step: int) -> np.ndarray:
 
 
 def _difference(potential: np.ndarray, inside: np.ndarray, axis: int) -> np.ndarray:
-    """Derivative inside a region; at its edge one-sided."""
+    """Derivative inside a region, one-sided at its edge."""
     total = np.zeros_like(potential)
     for step in (1, -1):
         open_ = np.roll(inside, step, axis) & _no_wrap(axis, step)

@@ -29,7 +29,7 @@ class MultiScaleDiscriminator(nn.Module):
         self.apply(initialize)
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
-        """Judges photos and motions.
+        """Classifies pairs of photos and motions.
 
         Args:
             x: Photo and motion, ``[B, in_channels, H, W]``.

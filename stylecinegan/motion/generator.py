@@ -84,7 +84,7 @@ class MotionGenerator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around which the input goes on."""
+    """Residual block of two 3x3 convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class ResidualBlock(nn.Module):
 
 
 def extend_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Extends a map to the right and below by reflection, to sides that ``multiple`` divides.
+    """Pads a map at the right and below by reflection, to sides divisible by ``multiple``.
 
     Args:
         x: ``[B, C, H, W]``, however small.

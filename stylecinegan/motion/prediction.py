@@ -1,4 +1,4 @@
-"""The motion of a photo, automatically (Sec. 3.3)."""
+"""Prediction of a photo's motion (Sec. 3.3)."""
 
 import torch
 import torch.nn.functional as F
@@ -9,29 +9,28 @@ from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.displacement import resize_displacement
 
 LONGEST = 4
-"""Longer side of the working size, in shorter sides: a panorama is not worth more pixels."""
+"""Maximal longer side of the working size, in shorter sides."""
 
 
 @torch.no_grad()
 def predict_motion(
     generator: MotionGenerator, photo: Tensor, probabilities: Tensor | None = None
 ) -> Tensor:
-    """Predicts how a photo moves.
+    """Predicts the motion of a photo.
 
-    Only relative speeds mean something; the animation scales them.
+    Only relative speeds are meaningful; the animation scales them.
 
     Args:
         generator: The motion generator.
         photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
-        probabilities: What the mask ensemble says of the classes static, sky and water,
-            ``[1, 3, h, w]``; by default the generator must do with the photo. One whose only
-            input is the photo does not look at them.
+        probabilities: Probabilities of static, sky and water, ``[1, 3, h, w]``; by default the
+            photo is the only input. Generators without input channels for them ignore them.
 
     Returns:
-        M, ``[1, 2, H, W]``, to be refined by S.
+        M, ``[1, 2, H, W]``, not yet refined by S.
 
     Raises:
-        InputError: If the photo is no photo.
+        InputError: If the photo has another shape.
     """
     if photo.ndim != 4 or photo.shape[:2] != (1, 3):
         raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")

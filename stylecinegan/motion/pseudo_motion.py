@@ -1,7 +1,7 @@
-"""Motion made up for photos, from their labels and from geometry.
+"""Synthetic motion of photos from labels and geometry.
 
-Real clips with a camera at rest are few, photos with labels many. What the rules below give is
-plausible, not measured; training mixes it with the motion of real clips.
+Real clips of a static camera are few, labelled photos many. The rules below give plausible, not
+measured motion; training mixes it with the motion of real clips.
 """
 
 import numpy as np
@@ -13,50 +13,49 @@ HORIZON_SPEED = 0.5
 """Speed of water at the horizon, as a share of its full speed."""
 
 NEAR = 0.25
-"""Share of the way from the horizon to the picture's edge from which on speed is full."""
+"""Fraction of the distance from the horizon to the picture's edge beyond which speed is full."""
 
 LEAST_AREA = 0.004
-"""Share of the picture below which a piece of water is left at rest: it is a wrong label."""
+"""Share of the picture below which a piece of water is static, as a wrong label."""
 
 WATER_SPEED = 0.85
-"""Speed of water near the viewer; that of the sky is 1. This and the two numbers above were chosen
-with an eye to the motion of the released model."""
+"""Speed of water near the viewer; that of the sky is 1. This and the two numbers above imitate the
+motion of the released model."""
 
 FALL_SPEED = 1.3
 
 MOST_SKY = 0.25
 LEAST_FALLING = 0.12
-"""Shares of the picture, and of a piece of water, that waterfalls are looked for in."""
+"""Maximal share of sky, and minimal share of a piece of water, for waterfalls."""
 
 FAINT = 300.0
-"""Squared response of the Sobel filter below which streaks are none: 2 grey levels per pixel."""
+"""Squared Sobel response below which there are no streaks: 2 grey levels per pixel."""
 
 
 def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Makes up a motion for a photo.
+    """Synthesises a motion for a photo.
 
-    - Sky drifts to the right; where it is slower, real clips tell.
-    - Lakes and seas do so too, more slowly towards the horizon; where land lies below them, on a
-      shore, they turn towards it.
-    - A river, water that widens towards the viewer, flows from its far end to its near one as a
-      stream without eddies does: along the gradient of a harmonic function between its banks.
+    - Sky drifts to the right; its perspective is learned from real clips.
+    - Lakes and seas do too, more slowly towards the horizon, and turn towards a shore below.
+    - A river, water that widens towards the viewer, flows from its far to its near end along the
+      gradient of a harmonic function between its banks (potential flow).
     - White water with upright streaks falls.
 
-    Nothing slows down at a region's edge: :func:`~stylecinegan.motion.refinement.fall_off` does
-    that, once the mask is known.
+    The motion does not slow down at edges of regions, which
+    :func:`~stylecinegan.motion.refinement.fall_off` does for the mask.
 
     Args:
         image: RGB, uint8, ``[H, W, 3]``.
         label: 0 static, 1 sky, 2 water, ``[H, W]``.
 
     Returns:
-        (x, y), ``[2, H, W]``, float32, about 1 where it is fastest.
+        (x, y), ``[2, H, W]``, float32, at most about 1.
     """
     cv2 = load_opencv()
     motion = np.zeros((2, *label.shape), np.float32)
     sky = label == 1
     motion[0][sky] = 1.0
-    # Photos of waterfalls look up at them and show little sky.
+    # Photos of waterfalls show little sky.
     falls = _falling(image, label == 2) * (sky.mean() < MOST_SKY)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats((label == 2).astype(np.uint8))
     for number in range(1, len(statistics)):
@@ -78,7 +77,7 @@ def _perspective(horizon: int, shape: tuple[int, ...]) -> np.ndarray:
     """Speed that grows from the horizon to the picture's lower edge, ``[H, W]``."""
     height = shape[0]
     distance = np.arange(height) - horizon
-    # What ends soon, as a far shore, stays slow.
+    # Water that ends near the horizon, at a far shore, stays slow.
     extent = max(height - 1 - horizon, 0.35 * height)
     nearness = np.clip(distance / (NEAR * extent), 0.0, 1.0)
     speed = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness
@@ -93,7 +92,7 @@ def _falling(image: np.ndarray, water: np.ndarray) -> np.ndarray:
     size = water.shape[0] / 32
     colour = image.astype(np.float32)
     grey = colour.mean(axis=2)
-    # Each place counts as what is around it within the water.
+    # Local averages within the water.
     weight = cv2.GaussianBlur(water.astype(np.float32), (0, 0), size) + 1e-3
 
     def around(x: np.ndarray) -> np.ndarray:
@@ -102,10 +101,10 @@ def _falling(image: np.ndarray, water: np.ndarray) -> np.ndarray:
     across = around(cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2)
     down = around(cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2)
     streaks = across / (across + down + FAINT)
-    # A reflection is no brighter than the banks that it shows.
+    # Falling water is brighter than land, a reflection is not.
     bright = max(80.0, 1.1 * float(np.median(grey[~water]))) if not water.all() else 128.0
     pale = around((grey > bright) & (np.ptp(colour, axis=2) < 0.4 * colour.max(axis=2)))
-    # Reflections stand upright too, but on water that reaches far to the sides.
+    # Reflections are upright as well, but on wide water.
     rows = water.sum(axis=1, keepdims=True) / water.shape[1]
     return _ramp(streaks, 0.48, 0.58) * _ramp(pale, 0.25, 0.5) * _ramp(-rows, -0.9, -0.7)
 

@@ -1,4 +1,4 @@
-"""From a raw motion to one that can be animated (Sec. 3.3)."""
+"""Refinement of a predicted motion (Sec. 3.3)."""
 
 import numpy as np
 import torch
@@ -12,34 +12,33 @@ from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.vectors import lengths
 
 EDGE_WIDTH = 0.08
-"""Width of the rim in which motion comes to rest, as a share of the picture's longer side …"""
+"""Width of the rim in which motion decreases to 0, as a share of the picture's longer side …"""
 
 RIM_SHARE = 0.3
-"""… and at most this share of the way to the middle of its region, so that narrow rivers move.
+"""… and at most this share of the distance to the middle of its region, so that narrow rivers move.
 
-On real clips the end-point error falls with both.
+Both lower the end-point error on real clips.
 """
 
 OUTLIER = 3.0
-"""Times the usual deviation from the neighbours that a vector may have."""
+"""Maximal deviation of a vector from its neighbours, in mean deviations."""
 
 EVEN_SHARE = 0.05
-"""By how much a speed may differ from its region's middle speed, as a share, before that counts.
+"""Relative difference from a region's median speed that is removed.
 
-Chosen on real training clips: twice as much begins to cost rank correlation there.
+Chosen on real training clips, where twice as much lowers the rank correlation.
 """
 
 LEAST_AGREEMENT = 0.7
-"""Length of a sky's summed motion, as a share of its summed speeds, that makes it one wind."""
+"""Minimal ratio of |Σ M| and Σ |M| over a sky for one common direction."""
 
 CARRY_SIDE = 256
 CARRY_REACH = 0.05
-"""Longer side of the map on which motion is carried on, and how far its neighbours count, as a
-share of that."""
+"""Longer side of the map on which motion is extrapolated, and the reach as a share of it."""
 
 HORIZON_WIDTH = 0.02
-"""Way from the speed of water to that of a sky behind it, as a share of the longer side: a boat on
-the horizon bends rather than breaks."""
+"""Width of the transition between the speeds of water and of the sky behind it, as a share of the
+longer side, so that a boat on the horizon is bent rather than torn."""
 
 
 def refine_motion(
@@ -50,15 +49,15 @@ def refine_motion(
     falls: Falls | None = None,
     edge_width: float = EDGE_WIDTH,
 ) -> Tensor:
-    """Makes directions and speeds plausible, slows the mask's edge down and multiplies by S.
+    """Regularises directions and speeds, slows motion down at edges and multiplies by S.
 
     Args:
         motion: M, ``[1, 2, H, W]``.
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        probabilities: Of static, sky and water, ``[1, 3, h, w]``, for a motion that does not know
-            perspective itself; by default water keeps its speeds and directions.
+        probabilities: Probabilities of static, sky and water, ``[1, 3, h, w]``; by default water
+            keeps its speeds and directions.
         falls: Falling water, by default none.
-        edge_width: Share of the longer side; 0 leaves the edge to S.
+        edge_width: Width of the rim as a share of the longer side; 0 for none.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -77,9 +76,9 @@ def refine_motion(
 
 
 def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
-    """Lets what a mask says that moves go with what moves beside it, though classified as static.
+    """Extrapolates motion to pixels of the mask that are classified as static.
 
-    A network that takes something for a rock predicts no motion there; who painted it knows better.
+    The network predicts no motion there, but the user painted them as moving.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -97,22 +96,22 @@ def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     scale = min(1.0, CARRY_SIDE / max(mask.shape[2:]))
     size = [max(1, round(side * scale)) for side in mask.shape[2:]]
     weighted = F.interpolate(torch.cat([motion, torch.ones_like(mask)], 1) * known, size=size)
-    carried = weighted[0].cpu().numpy()
+    values = weighted[0].cpu().numpy()
     cv2 = load_opencv()
-    blurred = [cv2.GaussianBlur(part, (0, 0), CARRY_REACH * max(size)) for part in carried]
-    # Far from everything else that moves it takes the motion of all of it.
-    vectors = np.stack(blurred[:2]) + 1e-6 * carried[:2].mean(axis=(1, 2), keepdims=True)
-    share = blurred[2] + 1e-6 * carried[2].mean()
+    blurred = [cv2.GaussianBlur(part, (0, 0), CARRY_REACH * max(size)) for part in values]
+    # Far from all other motion, its mean.
+    vectors = np.stack(blurred[:2]) + 1e-6 * values[:2].mean(axis=(1, 2), keepdims=True)
+    share = blurred[2] + 1e-6 * values[2].mean()
     near = torch.from_numpy(vectors / share)[None].to(motion)
     return torch.where(painted, F.interpolate(near, mask.shape[2:], mode="bilinear"), motion)
 
 
 def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
-    """Lets all of the sky move in one direction, its mean, at the speeds that it has.
+    """Aligns the motion of the sky to its mean direction; speeds are kept.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        regions: Of this map.
+        regions: Regions of this map.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -125,22 +124,23 @@ def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
     if inside.shape[1] == 0:
         return motion
     total = inside.sum(dim=1)
-    # A sky without a common direction, as one that opens towards the viewer, stays as it is.
+    # A sky without a common direction, such as one that fans out towards the viewer, is kept.
     if float(total.norm() / torch.hypot(*inside).sum().clamp(min=1e-9)) < LEAST_AGREEMENT:
         return motion
-    way = (total / total.norm()).view(1, 2, 1, 1)
-    return torch.where(is_sky, lengths(motion) * way, motion)
+    direction = (total / total.norm()).view(1, 2, 1, 1)
+    return torch.where(is_sky, lengths(motion) * direction, motion)
 
 
 def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Tensor:
-    """Brings speeds closer to the middle speed of their region, those near it all the way.
+    """Moves speeds towards the median of their region by a limited factor.
 
-    A prediction does not know a few hundredths of speed, but over a loop they shear a cloud.
+    Predicted speeds are not accurate to a few per cent, and such differences shear clouds over a
+    loop.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        regions: Of this map.
-        share: Speeds are divided or multiplied by at most 1 + this.
+        regions: Regions of this map.
+        share: Maximal relative change of a speed.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -155,13 +155,13 @@ def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Ten
 
 
 def slow_far_water(motion: Tensor, regions: Regions) -> Tensor:
-    """Slows water down towards its horizon, as perspective does; the sky keeps its speeds.
+    """Slows water down towards its horizon, as in perspective; the sky keeps its speeds.
 
-    Of skies there are real clips enough for a network to learn it, of water there are not.
+    The network learns it for skies from real clips, of which there are too few of water.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        regions: Of this map.
+        regions: Regions of this map.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -178,11 +178,11 @@ def slow_far_water(motion: Tensor, regions: Regions) -> Tensor:
 
 
 def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
-    """Replaces vectors that differ from all around them by the median there.
+    """Replaces outliers among the vectors by the local median.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        mask: ``[1, 1, H, W]``; what is usual is measured where it exceeds a half.
+        mask: ``[1, 1, H, W]``; the mean deviation is measured where it exceeds 0.5.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -196,7 +196,7 @@ def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
     deviation = np.linalg.norm(field - median, axis=0)
     usual = deviation[inside].mean()
     speed = np.linalg.norm(median, axis=0)[inside].max()
-    # The share of the speed keeps a smooth field, whose usual deviation is nothing, as it is.
+    # The share of the speed is for smooth fields, whose mean deviation is about 0.
     is_outlier = deviation > OUTLIER * usual + 0.02 * speed
     result = np.where(is_outlier, median, field)
     return torch.from_numpy(result)[None].to(motion)
@@ -205,12 +205,12 @@ def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
 def fall_off(mask: Tensor, edge_width: float = EDGE_WIDTH) -> Tensor:
     """Weight that rises smoothly from 0 at the mask's edge to 1 inside.
 
-    The picture's border is no edge: what moves there moves on beyond it.
+    The picture's border is no edge: motion continues beyond it.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        edge_width: Width of the ramp as a share of the longer side; in a narrow region it is
-            :data:`RIM_SHARE` of the way to the middle.
+        edge_width: Width of the ramp as a share of the longer side; in narrow regions
+            :data:`RIM_SHARE` of the distance to the middle.
 
     Returns:
         ``[1, 1, H, W]`` in [0, 1].

@@ -1,4 +1,4 @@
-"""The parts of a mask that move by themselves: a sky, a river, a waterfall."""
+"""Regions of a mask that move independently: a sky, a river, a waterfall."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stylecinegan.io import load_opencv
 KINDS = {0: "unknown", 1: "sky", 2: "water", 3: "waterfall"}
 
 LEAST_AREA = 0.002
-"""Share of the picture below which a part belongs to its neighbour: a classifier's specks."""
+"""Share of the picture below which a part, a classifier's speck, belongs to its neighbour."""
 
 HORIZON_SPEED = 0.3
 """Speed at the horizon, as a share of the speed nearest to the viewer."""
@@ -22,12 +22,12 @@ HORIZON_SPEED = 0.3
 
 @dataclass(frozen=True)
 class Regions:
-    """A partition of the picture; what does not move belongs to the nearest part that does.
+    """Partition of the picture by nearest moving region.
 
     Attributes:
-        number: Which region a pixel is in, ``[H, W]``, int64, from 0 on.
+        number: Region of each pixel, ``[H, W]``, int64, from 0.
         kinds: ``"sky"``, ``"water"``, ``"waterfall"`` or ``"unknown"`` by number.
-        moves: Where the mask is over a half, boolean ``[H, W]``.
+        moves: Where the mask is above 0.5, boolean ``[H, W]``.
     """
 
     number: Tensor
@@ -41,17 +41,17 @@ class Regions:
     def named(self, kind: str | None) -> list[int]:
         """Numbers of the regions that a user means by a word.
 
-        Who speaks of water where only a waterfall is means that, and who speaks of a waterfall
-        that was not found means the water.
+        "water" means the waterfall where there is no other water, and "waterfall" the water where
+        no waterfall was found.
         """
         stand_in = {"water": "waterfall", "waterfall": "water"}
         return self.of_kind(kind) or (self.of_kind(stand_in[kind]) if kind in stand_in else [])
 
     def check_known(self, kind: str, control: str) -> None:
-        """Refuses a control of one kind of region where kinds are unknown.
+        """Checks that kinds are known, for a control of one kind of region.
 
         Raises:
-            InputError: If they are.
+            InputError: If they are not.
         """
         if "unknown" in self.kinds:
             raise InputError(
@@ -60,16 +60,16 @@ class Regions:
             )
 
     def is_sky(self, number: int) -> bool:
-        """Tells a sky; a region of unknown kind counts as one if it reaches the upper edge."""
+        """Whether a region is sky; one of unknown kind is if it reaches the upper edge."""
         if self.kinds[number] != "unknown":
             return self.kinds[number] == "sky"
         return bool((self.moves & (self.number == number))[0].any())
 
     def at(self, point: complex) -> int | None:
-        """Number of the region that moves at a place x + iy, ``None`` if nothing does."""
+        """Number of the moving region at a point x + iy, or ``None``."""
         height, width = self.number.shape
         column, row = math.floor(point.real), math.floor(point.imag)
-        # The last share, 1.0, is the picture's edge.
+        # The coordinate 1.0 is the picture's edge.
         column, row = column - (column == width), row - (row == height)
         inside = 0 <= column < width and 0 <= row < height and bool(self.moves[row, column])
         return int(self.number[row, column]) if inside else None
@@ -104,12 +104,12 @@ def find_regions(mask: Tensor, class_mask: Tensor | None = None) -> Regions:
 
 
 def perspective(regions: Regions) -> Tensor:
-    """Speed by distance to the horizon: the lower end of a sky, the upper end of water.
+    """Speed by distance from the horizon: the lower end of a sky, the upper end of water.
 
     A region of unknown kind counts as sky if it reaches the picture's upper edge.
 
     Args:
-        regions: Of the map.
+        regions: Regions of the map.
 
     Returns:
         ``[1, 1, H, W]`` in [0.3, 1].
@@ -124,7 +124,7 @@ def perspective(regions: Regions) -> Tensor:
         is_sky = regions.is_sky(number)
         nearness = (rows - (bottom if is_sky else top)).abs() / max(bottom - top, 1)
         profile = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness.clamp(0.0, 1.0)
-        if kind == "waterfall":  # it stands upright: all of it is equally far
+        if kind == "waterfall":  # it is upright: all of it is equally far
             profile = torch.ones_like(profile)
         speed = torch.where(region, profile[:, None], speed)
     return speed[None, None]

@@ -1,4 +1,4 @@
-"""Anchors: places that stay put, with a soft surrounding."""
+"""Anchors: points and strokes that are held still, with a soft transition."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from stylecinegan.io import load_opencv
 from stylecinegan.motion.controls.paths import distance_to_path, parse_paths
 
 ANCHOR_RADIUS = 0.08
-"""Way from an anchor to full motion, as a share of the longer side."""
+"""Distance from an anchor at which motion is full, as a share of the longer side."""
 
 HELD = 0.25
-"""Share of that way that stays put altogether."""
+"""Share of that distance within which nothing moves."""
 
 WANTED = "anchors must be points and strokes, [[x,y],[[x0,y0],[x1,y1]],...], or a mask"
 
@@ -26,15 +26,15 @@ def hold_anchors(
     *,
     radius: float = ANCHOR_RADIUS,
 ) -> Tensor:
-    """Slows a motion down around anchors, to rest at them.
+    """Slows a motion down around anchors, to 0 at them.
 
     Args:
         motion: ``[1, 2, H, W]``.
         anchors: Points ``[x, y]`` and strokes ``[[x0, y0], [x1, y1], …]``, in shares of width and
             height if all numbers are in [0, 1], otherwise in pixels of the photo; or a mask
-            ``[1, 1, H, W]``, over a half where all stays put.
+            ``[1, 1, H, W]``, above 0.5 where nothing moves.
         photo_size: (height, width) of the photo; by default that of the motion.
-        radius: Way from an anchor to full motion, as a share of the longer side.
+        radius: Distance from an anchor at which motion is full, as a share of the longer side.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -54,9 +54,9 @@ def hold_anchors(
         distances = [distance_to_path(path, motion[0, 0]) for path in paths]
     weight = torch.ones_like(motion[0, 0])
     for distance in distances:
-        way = (distance / (radius * max(size)) - HELD) / (1.0 - HELD)
-        way = way.clamp(0.0, 1.0)
-        weight = torch.minimum(weight, way * way * (3.0 - 2.0 * way))
+        ramp = (distance / (radius * max(size)) - HELD) / (1.0 - HELD)
+        ramp = ramp.clamp(0.0, 1.0)
+        weight = torch.minimum(weight, ramp * ramp * (3.0 - 2.0 * ramp))
     return motion * weight
 
 

@@ -1,4 +1,4 @@
-"""Arrows that a user draws on the photo to say where things move."""
+"""Arrows of the user: directions and relative speeds of regions."""
 
 import math
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ class Arrow:
     """An arrow, straight or bent, in pixels of the mask.
 
     Attributes:
-        points: From start to tip, two at least.
+        points: Two or more, from start to tip.
     """
 
     points: Polyline
 
     @property
     def length(self) -> float:
-        """Pixels along the arrow."""
+        """Length along the arrow in pixels."""
         return sum(abs(after - before) for before, after in pairwise(self.points))
 
 
@@ -63,20 +63,20 @@ def parse_arrows(
 
 
 def apply_arrows(motion: Tensor, arrows: Sequence[Arrow], regions: Regions) -> Tensor:
-    """Lets each arrow rule the region that it touches.
+    """Turns each touched region to its arrows.
 
-    A region is turned as a whole so that it follows the arrow at the arrow; the nearer the arrow,
-    the less remains of the prediction's own bends. Several arrows share their region by their
-    distance. What the prediction says of speed stays, but the lengths of arrows count against
-    each other: twice as long an arrow is twice as fast. Regions without arrows stay as predicted.
+    A region is turned as a whole to the direction of the arrow; near the arrow the arrow's own
+    direction replaces the prediction's. Several arrows are weighted by their distance. Predicted
+    speeds are kept, times the arrow's length relative to the other arrows'. Regions without arrows
+    do not change.
 
     Args:
         motion: Prediction, ``[1, 2, H, W]``.
-        arrows: In pixels of this map.
-        regions: Of this map.
+        arrows: Arrows in pixels of this map.
+        regions: Regions of this map.
 
     Returns:
-        ``[1, 2, H, W]``, without a jump inside any region.
+        ``[1, 2, H, W]``, continuous within each region.
 
     Raises:
         InputError: If an arrow touches nothing that moves.
@@ -112,7 +112,7 @@ def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, usual: float
 
 
 def _touched_region(arrow: Arrow, regions: Regions) -> int:
-    """The region that most of the arrow lies on."""
+    """Region with the largest part of the arrow."""
     counts = dict.fromkeys(range(len(regions.kinds)), 0)
     for point in resample(arrow.points, max(2, 2 * math.ceil(arrow.length))):
         number = regions.at(point)

@@ -31,9 +31,9 @@ DIRECTIONS = {
 
 
 def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = None) -> Tensor:
-    """Moves the masked region in one direction, more slowly towards the horizon.
+    """Motion in one direction, slower towards the horizon.
 
-    Perspective shrinks far things and their motion. The horizon is the lower end of the sky and
+    Perspective scales motion down with distance. The horizon is the lower end of the sky and
     the upper end of water. Where classes are not known, a part of the mask that touches the upper
     edge of the picture is taken for sky, and any other for water.
 
@@ -93,7 +93,7 @@ def controlled_motion(
     speeds: Mapping[str, float] | Sequence[Sequence[float]] = (),
     photo_size: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Bends a motion to what the user says; all controls combine.
+    """Applies the user's controls to a motion.
 
     First the text turns its regions, then arrows turn the regions that they touch, so that an
     arrow wins over a word. The result is scaled to ``speed``, and last the factors of single

@@ -1,4 +1,4 @@
-"""Files of hints: what a user drew and said of a photo's motion, to be used again."""
+"""Files of hints: a user's arrows, anchors, text and speeds for a photo's motion."""
 
 import json
 import math
@@ -21,7 +21,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Hints:
-    """A user's controls of a photo's motion; places are shares of width and height.
+    """A user's controls of a photo's motion, in normalised coordinates.
 
     Attributes:
         arrows: ``[[x0, y0], [x1, y1], …]`` each, from start to tip.
@@ -40,7 +40,7 @@ class Hints:
     speeds: Mapping[str, float] | Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
-        """Refuses what no control would take.
+        """Checks all values.
 
         Raises:
             InputError: If a hint makes no sense.
@@ -73,7 +73,7 @@ def combine_hints(
     anchors: Sequence[Any] = (),
     text: str = "",
 ) -> Hints:
-    """Adds what was said in other ways to hints.
+    """Merges further controls into hints.
 
     Args:
         hints: As read.
@@ -107,7 +107,7 @@ def write_hints(path: str | Path, hints: Hints) -> None:
 
 
 def format_hints(hints: Hints) -> str:
-    """Text of a file of hints."""
+    """Formats hints as JSON."""
     return json.dumps({"version": VERSION, **_entries(hints)}, indent=2) + "\n"
 
 

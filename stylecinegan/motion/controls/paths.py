@@ -1,4 +1,4 @@
-"""Paths that a user draws on a photo: points in shares or pixels, and what is near them."""
+"""Paths drawn on a photo, in normalised coordinates or pixels, and distances to them."""
 
 import math
 from collections.abc import Sequence
@@ -91,10 +91,10 @@ def resample(path: Polyline, count: int) -> Polyline:
 
 
 def look_along(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance to a path, and which way the path goes where it is nearest.
+    """Distance to a path, and the path's direction at the nearest point.
 
     Args:
-        path: Two points at least, not all the same.
+        path: Two or more points, not all equal.
         like: Map ``[H, W]`` whose size and device count.
 
     Returns:
@@ -117,7 +117,7 @@ def look_along(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor]:
     for before, after in steps:
         away = distance_to_step(before, after, coarse)
         distance = torch.minimum(distance, away)
-        # Falls with the fourth power: only what is near says which way the path goes.
+        # Weights fall with the fourth power of the distance: only near steps count.
         direction = direction + (after - before) * (away**2 + (CORNER * length) ** 2) ** -2
     direction = direction / direction.abs().clamp(min=1e-20)
     maps = torch.cat([(distance / scale)[None, None], as_vectors(direction)], dim=1)
@@ -134,7 +134,7 @@ def distance_to_path(path: Polyline, like: Tensor) -> Tensor:
 
 
 def distance_to_step(start: complex, end: complex, like: Tensor) -> Tensor:
-    """Distance of each pixel to the straight way from a point to another, ``[H, W]``."""
+    """Distance of each pixel to a line segment, ``[H, W]``."""
     place = as_complex(pixel_grid(like.shape[0], like.shape[1], like)) - start
     length = abs(end - start)
     if length == 0.0:

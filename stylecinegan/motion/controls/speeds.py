@@ -1,4 +1,4 @@
-"""Speeds of single regions, by their kind or by a place in them."""
+"""Speed factors of regions, by kind or by a point in them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ def parse_speeds(
     size: tuple[int, int],
     photo_size: tuple[int, int] | None = None,
 ) -> tuple[dict[str | None, float], list[tuple[complex, float]]]:
-    """Reads factors of speeds.
+    """Parses speed factors.
 
     Args:
         speeds: Factors by kind, ``{"sky": 0.5, "waterfall": 2}``, or by places, ``[x, y, factor]``
@@ -57,7 +57,7 @@ def parse_speeds(
 def speeds_in_shares(
     speeds: Mapping[str, float] | Sequence[Sequence[float]], photo_size: tuple[int, int]
 ) -> dict[str, float] | list[list[float]]:
-    """Takes factors as :func:`parse_speeds` reads them to plain ones with places in shares."""
+    """Converts factors to plain values with normalised coordinates."""
     by_kind, by_place = parse_speeds(speeds, (1, 1), photo_size)
     if by_place:
         return [[place.real, place.imag, factor] for place, factor in by_place]
@@ -69,7 +69,7 @@ def speeds_by_place(
     by_kind: Sequence[tuple[str | None, float]],
     by_place: Sequence[tuple[complex, float]],
 ) -> Tensor:
-    """Factor of the speed at each pixel, ``[1, 1, H, W]``; all that concern a region multiply.
+    """Product of the speed factors at each pixel, ``[1, 1, H, W]``.
 
     Args:
         regions: Of the map.
@@ -85,7 +85,7 @@ def speeds_by_place(
             continue
         if kind is not None:
             regions.check_known(kind, "a speed")
-        # A waterfall is water: who slows the water down means it too.
+        # A waterfall is water as well.
         numbers = {*regions.named(kind), *(regions.of_kind("waterfall") if kind == "water" else [])}
         for number in numbers:
             factors[number] *= factor

@@ -1,4 +1,4 @@
-"""Plain words about motion: "clouds drift left, river flows down-right, slow"."""
+"""Motion in words: "clouds drift left, river flows down-right, slow"."""
 
 import re
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Instruction:
 
 
 def parse_text(text: str) -> list[Instruction]:
-    """Reads what a text asks for.
+    """Parses a text.
 
     Clauses end at a comma, a semicolon, a full stop, "while" or "but", and where something else
     begins to move ("clouds go left and the river goes right"). A clause that names nothing is
@@ -106,7 +106,7 @@ def parse_text(text: str) -> list[Instruction]:
 
 
 def _split_at_subjects(words: list[str]) -> list[list[str]]:
-    """Begins a clause with each thing that is named after something was said of another."""
+    """Splits a clause where it names another subject after a request."""
     clauses: list[list[str]] = [[]]
     was_named = was_said = False
     for word in words:

@@ -1,4 +1,4 @@
-"""Is the camera of a clip at rest? Told from what is rigid in view; small shakes are taken out."""
+"""Detection of a static camera from rigid content, and removal of small shakes."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -9,39 +9,39 @@ from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
 REST_TOLERANCE = 0.75
-"""Pixels by which a place at rest may seem to move: the noise of tracking."""
+"""Tracking noise of static points, in pixels."""
 
 LARGEST_SHAKE = 0.03
-"""Excursion of a camera that can still be held still, as a share of the picture's longer side."""
+"""Largest shake that can be removed, as a share of the picture's longer side."""
 
 NUM_CORNERS = 600
 FEWEST_TRACKS = 8
 
 LEAST_AT_REST = 0.04
-"""Share of the followed corners that has to rest for the camera to be at rest."""
+"""Share of static corners by which a camera is static."""
 
 LEAST_SHAKING = 0.2
-"""Share that has to move as one for a shake to be taken out."""
+"""Share of corners that must move alike for a shake to be removed."""
 
 IDENTITY = np.eye(2, 3)
 
 
 def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Checks that the camera rests and takes small shakes out.
+    """Checks that the camera is static and removes small shakes.
 
-    Corners are followed through the clip. If some rest, so does the camera. Otherwise they are
-    grouped by their common motion (a similarity); if a group sways and comes back, the camera
-    shakes, and every frame is laid on the first by that group. If every group leaves its place,
-    the camera pans, or clouds or water fill the picture: only the user can tell these apart.
+    Corners are tracked through the clip. If some are static, so is the camera. Otherwise they are
+    grouped by common motion (a similarity); if a group sways around its place, the camera shakes,
+    and all frames are registered to the first by that group. If all groups drift, the camera pans,
+    or clouds or water fill the picture, which only the user can distinguish.
 
     Args:
         frames: Grey, ``[H, W]``, uint8, at least two of one size.
 
     Returns:
-        The frames, and the share of them that shows each pixel, ``[H, W]`` in [0, 1].
+        The frames, and the share of frames that cover each pixel, ``[H, W]`` in [0, 1].
 
     Raises:
-        InputError: If nothing at rest is in view.
+        InputError: If nothing static is in view.
     """
     tracks = track_corners(frames)
     num_tracks = tracks.shape[1]
@@ -61,7 +61,7 @@ def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarr
 
 
 def track_corners(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Follows corners of the first frame through all of them.
+    """Tracks corners of the first frame through all frames.
 
     Returns:
         ``[T, K, 2]``, (x, y) of the corners that were never lost, K may be 0.
@@ -96,7 +96,7 @@ def _groups(tracks: np.ndarray, fewest: int) -> Iterator[np.ndarray]:
 
 
 def _similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Robust similarity, ``[2, 3]``, and which pairs agree with it."""
+    """Robust similarity transform, ``[2, 3]``, and its inliers."""
     cv2 = load_opencv()
     cv2.setRNGSeed(0)  # RANSAC draws: the same clip gives the same answer
     pair = np.ascontiguousarray(source), np.ascontiguousarray(target)
@@ -107,14 +107,14 @@ def _similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _path(tracks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Where the picture's corners go with a group of tracks, ``[T, 4, 2]``."""
+    """Paths of the picture's corners under a group's motion, ``[T, 4, 2]``."""
     height, width = shape
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float)
     return np.stack([corners @ _similarity(tracks[0], points)[0].T for points in tracks])
 
 
 def _comes_back(path: np.ndarray) -> bool:
-    """Tells swaying from drifting: the straight part of a path against what it sways by."""
+    """Whether a path sways rather than drifts: its linear part against the rest."""
     time = np.linspace(-0.5, 0.5, len(path))
     flat = path.reshape(len(path), -1)
     slope = time @ flat / (time @ time)
@@ -125,7 +125,7 @@ def _comes_back(path: np.ndarray) -> bool:
 def _stabilize(
     frames: Sequence[np.ndarray], tracks: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Lays every frame on the first."""
+    """Registers all frames to the first."""
     cv2 = load_opencv()
     height, width = frames[0].shape
     stable, shown = [], np.zeros((height, width), np.float32)

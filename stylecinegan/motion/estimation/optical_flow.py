@@ -154,7 +154,7 @@ def _read(frames: Iterable[Tensor]) -> tuple[Tensor, list[np.ndarray]]:
 
 
 def find_distinct(frames: Sequence[np.ndarray]) -> list[int]:
-    """Numbers of the frames that do not repeat the one before.
+    """Indices of the frames that do not repeat the one before.
 
     Clips that were brought to another frame rate repeat some.
 
@@ -172,7 +172,7 @@ def find_distinct(frames: Sequence[np.ndarray]) -> list[int]:
 
 
 def _choose_gap(frames: Sequence[np.ndarray]) -> int:
-    """Frames between the two of a pair, so that a slow clip's flow rises above the noise."""
+    """Interval of the frame pairs, larger for slow clips, whose flow is near the noise."""
     pairs = np.linspace(0, len(frames) - 2, min(5, len(frames) - 1)).astype(int)
     flow = np.mean([dense_flow(frames[start : start + 2])[0][0] for start in pairs], axis=0)
     # A high quantile, since a waterfall may be a small part of the picture.
