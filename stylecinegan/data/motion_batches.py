@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from stylecinegan.data.annotations import AnnotatedLandscapes
 from stylecinegan.data.real_motion import RealMotion, Segmenter
 from stylecinegan.motion.pseudo_motion import pseudo_motion
-from stylecinegan.motion.refinement import fall_off
+from stylecinegan.motion.refinement import edge_ramp
 from stylecinegan.warping.displacement import resize_displacement
 
 
@@ -117,7 +117,7 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         # Flow is blurred across the edge of what moves; how fast motion comes to rest there is
         # left to the refinement.
         moves = (pair["classes"].sum(dim=0) > 0.5).float()[None, None]
-        rim = torch.where(moves > 0, fall_off(moves), torch.ones_like(moves))[0]
+        rim = torch.where(moves > 0, edge_ramp(moves), torch.ones_like(moves))[0]
         pair = {**pair, "confidence": pair["confidence"] * rim}
         cut = {name: tensor[box][None] for name, tensor in pair.items()}
         size = (self.photos.crop, self.photos.crop)

@@ -42,7 +42,7 @@ def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     - White water with upright streaks falls.
 
     The motion does not slow down at edges of regions, which
-    :func:`~stylecinegan.motion.refinement.fall_off` does for the mask.
+    :func:`~stylecinegan.motion.refinement.edge_ramp` does for the mask.
 
     Args:
         image: RGB, uint8, ``[H, W, 3]``.

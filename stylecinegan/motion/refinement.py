@@ -23,7 +23,7 @@ Both lower the end-point error on real clips.
 OUTLIER = 3.0
 """Maximal deviation of a vector from its neighbours, in mean deviations."""
 
-EVEN_SHARE = 0.05
+SPEED_TOLERANCE = 0.05
 """Relative difference from a region's median speed that is removed.
 
 Chosen on real training clips, where twice as much lowers the rank correlation.
@@ -32,8 +32,8 @@ Chosen on real training clips, where twice as much lowers the rank correlation.
 LEAST_AGREEMENT = 0.7
 """Minimal ratio of |Σ M| and Σ |M| over a sky for one common direction."""
 
-CARRY_SIDE = 256
-CARRY_REACH = 0.05
+EXTRAPOLATION_SIDE = 256
+EXTRAPOLATION_REACH = 0.05
 """Longer side of the map on which motion is extrapolated, and the reach as a share of it."""
 
 HORIZON_WIDTH = 0.02
@@ -67,15 +67,15 @@ def refine_motion(
         classes = None if probabilities is None else probabilities.argmax(dim=1, keepdim=True)
         regions = find_regions(mask, classes)
         if classes is not None:
-            motion = carry_on(motion, mask, classes)
-            motion = follow_shapes(blow_one_way(motion, regions), regions)
-        motion = slow_far_water(even_out(motion, regions), regions)
+            motion = extrapolate_motion(motion, mask, classes)
+            motion = follow_shapes(align_sky(motion, regions), regions)
+        motion = slow_distant_water(equalize_speeds(motion, regions), regions)
         if falls is not None:
             motion = fall(motion, falls, regions)
-    return motion * fall_off(mask, edge_width) * mask
+    return motion * edge_ramp(mask, edge_width) * mask
 
 
-def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
+def extrapolate_motion(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     """Extrapolates motion to pixels of the mask that are classified as static.
 
     The network predicts no motion there, but the user painted them as moving.
@@ -93,12 +93,12 @@ def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     known = (mask > 0.5) & ~is_static
     if not bool(painted.any()) or not bool(known.any()):
         return motion
-    scale = min(1.0, CARRY_SIDE / max(mask.shape[2:]))
+    scale = min(1.0, EXTRAPOLATION_SIDE / max(mask.shape[2:]))
     size = [max(1, round(side * scale)) for side in mask.shape[2:]]
     weighted = F.interpolate(torch.cat([motion, torch.ones_like(mask)], 1) * known, size=size)
     values = weighted[0].cpu().numpy()
     cv2 = load_opencv()
-    blurred = [cv2.GaussianBlur(part, (0, 0), CARRY_REACH * max(size)) for part in values]
+    blurred = [cv2.GaussianBlur(part, (0, 0), EXTRAPOLATION_REACH * max(size)) for part in values]
     # Far from all other motion, its mean.
     vectors = np.stack(blurred[:2]) + 1e-6 * values[:2].mean(axis=(1, 2), keepdims=True)
     share = blurred[2] + 1e-6 * values[2].mean()
@@ -106,7 +106,7 @@ def carry_on(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     return torch.where(painted, F.interpolate(near, mask.shape[2:], mode="bilinear"), motion)
 
 
-def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
+def align_sky(motion: Tensor, regions: Regions) -> Tensor:
     """Aligns the motion of the sky to its mean direction; speeds are kept.
 
     Args:
@@ -131,7 +131,7 @@ def blow_one_way(motion: Tensor, regions: Regions) -> Tensor:
     return torch.where(is_sky, lengths(motion) * direction, motion)
 
 
-def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Tensor:
+def equalize_speeds(motion: Tensor, regions: Regions, share: float = SPEED_TOLERANCE) -> Tensor:
     """Moves speeds towards the median of their region by a limited factor.
 
     Predicted speeds are not accurate to a few per cent, and such differences shear clouds over a
@@ -154,7 +154,7 @@ def even_out(motion: Tensor, regions: Regions, share: float = EVEN_SHARE) -> Ten
     return motion * factor
 
 
-def slow_far_water(motion: Tensor, regions: Regions) -> Tensor:
+def slow_distant_water(motion: Tensor, regions: Regions) -> Tensor:
     """Slows water down towards its horizon, as in perspective; the sky keeps its speeds.
 
     The network learns it for skies from real clips, of which there are too few of water.
@@ -202,7 +202,7 @@ def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
     return torch.from_numpy(result)[None].to(motion)
 
 
-def fall_off(mask: Tensor, edge_width: float = EDGE_WIDTH) -> Tensor:
+def edge_ramp(mask: Tensor, edge_width: float = EDGE_WIDTH) -> Tensor:
     """Weight that rises smoothly from 0 at the mask's edge to 1 inside.
 
     The picture's border is no edge: motion continues beyond it.

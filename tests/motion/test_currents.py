@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stylecinegan.motion.currents import follow_shapes
-from stylecinegan.motion.refinement import blow_one_way, carry_on
+from stylecinegan.motion.refinement import align_sky, extrapolate_motion
 from stylecinegan.motion.regions import find_regions
 
 
@@ -62,16 +62,16 @@ def test_a_sky_has_one_wind_at_its_own_speeds():
     speed = torch.linspace(1.0, 0.5, 80)[:, None]
     motion = torch.stack([bend.cos(), bend.sin()])[None] * speed
     regions = regions_of(torch.ones(1, 1, 80, 80, dtype=torch.int64))
-    blown = blow_one_way(motion, regions)
-    assert angles(blown).abs().max() < 1.0
-    torch.testing.assert_close(blown.norm(dim=1), motion.norm(dim=1))
+    aligned = align_sky(motion, regions)
+    assert angles(aligned).abs().max() < 1.0
+    torch.testing.assert_close(aligned.norm(dim=1), motion.norm(dim=1))
 
 
 def test_a_sky_that_opens_towards_the_viewer_stays_as_it_is():
     x = torch.linspace(-1.0, 1.0, 80).expand(80, 80)
     motion = torch.stack([x, -torch.ones(80, 80) * 0.1])[None]
     regions = regions_of(torch.ones(1, 1, 80, 80, dtype=torch.int64))
-    assert torch.equal(blow_one_way(motion, regions), motion)
+    assert torch.equal(align_sky(motion, regions), motion)
 
 
 def test_what_is_painted_as_moving_goes_with_what_moves_beside_it():
@@ -79,6 +79,6 @@ def test_what_is_painted_as_moving_goes_with_what_moves_beside_it():
     classes[..., 30:50] = 0
     motion = rightwards() * (classes > 0)
     mask = torch.ones(1, 1, 80, 80)
-    assert carry_on(motion, mask, classes)[0, 0].numpy() == pytest.approx(1.0, abs=0.02)
+    assert extrapolate_motion(motion, mask, classes)[0, 0].numpy() == pytest.approx(1.0, abs=0.02)
     unpainted = (classes > 0).float()
-    assert torch.equal(carry_on(motion, unpainted, classes), motion)
+    assert torch.equal(extrapolate_motion(motion, unpainted, classes), motion)

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from stylecinegan.motion.refinement import (
-    even_out,
-    fall_off,
+    edge_ramp,
+    equalize_speeds,
     refine_motion,
     remove_outliers,
-    slow_far_water,
+    slow_distant_water,
 )
 from stylecinegan.motion.regions import find_regions
 
@@ -30,7 +30,7 @@ def test_a_smooth_field_has_no_outliers():
 
 
 def test_motion_falls_off_smoothly_to_rest_at_the_edge_but_not_at_the_border():
-    weight = fall_off(half_mask(), edge_width=0.1)[0, 0, 20]
+    weight = edge_ramp(half_mask(), edge_width=0.1)[0, 0, 20]
     assert weight[0] == 1.0  # the picture's border is no edge
     # The edge is after pixel 49; 10 pixels wide, half way after 5: smoothstep(0.5) = 0.5.
     assert weight[45] == pytest.approx(0.5)
@@ -42,7 +42,7 @@ def test_motion_falls_off_smoothly_to_rest_at_the_edge_but_not_at_the_border():
 def test_a_narrow_river_has_a_narrow_rim():
     mask = torch.zeros(1, 1, 40, 100)
     mask[:, :, 15:25] = 1.0
-    weight = fall_off(mask, edge_width=0.1)[0, 0, :, 50]
+    weight = edge_ramp(mask, edge_width=0.1)[0, 0, :, 50]
     # Its middle is 5 pixels from the edge: the rim is 1.5 instead of 10 wide.
     assert weight[17:23].min() == 1.0
     assert weight[15] == pytest.approx((2 / 3) ** 2 * (3 - 4 / 3), abs=0.01)
@@ -66,22 +66,22 @@ def test_speeds_close_to_the_middle_one_of_their_region_become_it():
     motion[:, 1, 20:] = -4.0
     motion[:, 1, 20:, :10] = -2.0
     motion[:, 1, 20:, 10] = 0.0
-    evened = even_out(motion, find_regions(torch.ones(1, 1, 40, 100), classes), 0.1)
-    assert evened[0, 0, 10, [0, 50]].tolist() == pytest.approx([1.0, 1.0])
-    assert evened[0, 0, 10, 95] == pytest.approx(2.0 / 1.1)  # far off: only closer
+    equalized = equalize_speeds(motion, find_regions(torch.ones(1, 1, 40, 100), classes), 0.1)
+    assert equalized[0, 0, 10, [0, 50]].tolist() == pytest.approx([1.0, 1.0])
+    assert equalized[0, 0, 10, 95] == pytest.approx(2.0 / 1.1)  # far off: only closer
     # Each region has its own middle, directions stay, and what rests does so.
-    assert evened[0, 1, 30, [0, 10, 50]].tolist() == pytest.approx([-2.0 * 1.1, 0.0, -4.0])
+    assert equalized[0, 1, 30, [0, 10, 50]].tolist() == pytest.approx([-2.0 * 1.1, 0.0, -4.0])
 
 
 def test_an_even_region_stays_as_it_is():
     motion = torch.full((1, 2, 40, 100), 3.0)
-    torch.testing.assert_close(even_out(motion, find_regions(half_mask())), motion)
+    torch.testing.assert_close(equalize_speeds(motion, find_regions(half_mask())), motion)
 
 
 def test_water_slows_down_towards_its_horizon_and_the_sky_does_not():
     classes = sky_over_water()[1]
     regions = find_regions(torch.ones(1, 1, 40, 100), classes)
-    slowed = slow_far_water(torch.ones(1, 2, 40, 100), regions)[0, 0, :, 50]
+    slowed = slow_distant_water(torch.ones(1, 2, 40, 100), regions)[0, 0, :, 50]
     assert slowed[:19].tolist() == pytest.approx([1.0] * 19)
     # From 0.3 in row 20 to 1 in row 39 …
     step = 0.7 / 19

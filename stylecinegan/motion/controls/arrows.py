@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.motion.controls.paths import Polyline, look_along, parse_paths, resample
+from stylecinegan.motion.controls.paths import (
+    Polyline,
+    distance_and_direction,
+    parse_paths,
+    resample,
+)
 from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.motion.regions import Regions
 
@@ -99,7 +104,7 @@ def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, usual: float
     side = float(region.sum()) ** 0.5
     total, weights = torch.zeros_like(motion), torch.zeros_like(motion.real)
     for arrow in arrows:
-        distance, direction = look_along(arrow.points, motion.real)
+        distance, direction = distance_and_direction(arrow.points, motion.real)
         near = torch.exp(-((distance / (REACH * side)) ** 2))
         turned = steer(motion, direction, region, near)
         along = motion.abs() * direction

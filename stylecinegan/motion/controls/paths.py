@@ -90,7 +90,7 @@ def resample(path: Polyline, count: int) -> Polyline:
     return tuple(points)
 
 
-def look_along(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor]:
+def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor]:
     """Distance to a path, and the path's direction at the nearest point.
 
     Args:
@@ -130,7 +130,7 @@ def distance_to_path(path: Polyline, like: Tensor) -> Tensor:
     """Distance of each pixel to a point or a path, ``[H, W]``, in pixels."""
     if all(point == path[0] for point in path):
         return distance_to_step(path[0], path[0], like)
-    return look_along(path, like)[0]
+    return distance_and_direction(path, like)[0]
 
 
 def distance_to_step(start: complex, end: complex, like: Tensor) -> Tensor:
