@@ -96,7 +96,7 @@ class SegmentationTask:
             image = change_colors(image, torch.rand(len(image), 3).to(image))
         image = image.contiguous(memory_format=torch.channels_last)
         fused, *sides = (
-            _cross_entropy(logits.float(), batch) for logits in self.network.outputs(image)
+            soft_cross_entropy(logits.float(), batch) for logits in self.network.outputs(image)
         )
         side = torch.stack(sides).mean()
         return fused + SIDE_WEIGHT * side, {"entropy": fused, "side_entropy": side}
@@ -131,12 +131,20 @@ class SegmentationTask:
         checkpoints.save(path, exported, notes=notes, use_bytes=True)
 
 
-def _cross_entropy(logits: Tensor, batch: Terms) -> Tensor:
+def soft_cross_entropy(logits: Tensor, batch: Terms) -> Tensor:
+    """Weighted cross-entropy with soft labels, the loss of :class:`SegmentationTask`.
+
+    Args:
+        logits: ``[B, classes, H, W]``; class 1 is the sky.
+        batch: ``target``, ``[B, classes, H, W]``, ``weight`` and ``knows_water``,
+            ``[B, 1, H, W]``.
+    """
     target, weight, known = batch["target"], batch["weight"], batch["knows_water"]
     log_probability = logits.log_softmax(dim=1)
     full = -(target * log_probability).sum(dim=1, keepdim=True)
     sky, log_sky = target[:, 1:2], log_probability[:, 1:2]
-    log_rest = log_probability[:, [0, 2, 3]].logsumexp(dim=1, keepdim=True)
+    others = [number for number in range(logits.shape[1]) if number != 1]
+    log_rest = log_probability[:, others].logsumexp(dim=1, keepdim=True)
     merged = -(sky * log_sky + (1.0 - sky) * log_rest)
     loss = torch.where(known > 0.5, full, merged)
     return (weight * loss).sum() / weight.sum()

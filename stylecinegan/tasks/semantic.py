@@ -4,13 +4,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylecinegan import checkpoints
 from stylecinegan.backbones.efficientnet import load_imagenet_weights
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.semantic_features import ContextNetwork, SemanticContext
+from stylecinegan.tasks.segmentation import soft_cross_entropy
 from stylecinegan.training import distributed
 from stylecinegan.training.augmentation import change_colors
 from stylecinegan.training.ema import ExponentialMovingAverage
@@ -25,7 +26,9 @@ class SemanticTask:
 
     Photos are augmented by random changes of brightness, saturation and contrast, against
     overfitting to a few thousand of them. Targets are the fractions of each class among the
-    photo's pixels under a pixel of the feature map: ``-Σ_c y_c log p_c``.
+    photo's pixels under a pixel of the feature map: ``-Σ_c y_c log p_c``. Soft labels with weights
+    (:class:`~stylecinegan.data.composites.Composites`) are averaged likewise; falling water is
+    water.
     :class:`~stylecinegan.tasks.mask.MaskTask` then combines several such networks and trains the
     pixel classifiers.
 
@@ -36,6 +39,8 @@ class SemanticTask:
             default, which needs far more than a few thousand photos.
         num_frozen: Number of the trunk's first blocks that are frozen: their low-level features
             transfer, and they take half the time of a step.
+        initial: ``mask.safetensors`` whose semantic network is trained further.
+        initial_network: Which one, if it has several.
         learning_rate: Peak learning rate of AdamW for the head.
         trunk_learning_rate: Peak learning rate for the trunk.
         weight_decay: Weight decay of AdamW.
@@ -55,6 +60,8 @@ class SemanticTask:
         *,
         trunk: str | Path | None = None,
         num_frozen: int = 4,
+        initial: str | Path | None = None,
+        initial_network: int = 0,
         learning_rate: float = 2e-3,
         trunk_learning_rate: float = 2e-4,
         weight_decay: float = 3e-2,
@@ -72,6 +79,8 @@ class SemanticTask:
         assert isinstance(network, ContextNetwork)
         if trunk is not None:
             load_imagenet_weights(network.trunk, trunk)
+        if initial is not None:
+            network.load_state_dict(_network_of(initial, initial_network).state_dict())
         self.ensemble = ensemble
         self.context = context.to(memory_format=torch.channels_last).train()
         self.network = network
@@ -100,7 +109,12 @@ class SemanticTask:
         self.averaged.to(device)
 
     def step(self, batch: Terms) -> Terms:
-        """Runs one step on ``{"image": [B, 3, S, S], "label": [B, S, S]}``; returns the terms."""
+        """Runs one step; returns the terms.
+
+        Args:
+            batch: ``{"image": [B, 3, S, S], "label": [B, S, S]}``, or one of
+                :class:`~stylecinegan.data.composites.Composites`.
+        """
         rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
         for group in self.update.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
@@ -115,12 +129,8 @@ class SemanticTask:
         if self.context.training:
             image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
         image = image.contiguous(memory_format=torch.channels_last)
-        log_probability = self.network.classify(self.network(image)).float().log_softmax(dim=1)
-        classes = F.one_hot(batch["label"], log_probability.shape[1]).permute(0, 3, 1, 2).float()
-        shares = F.adaptive_avg_pool2d(
-            classes, (log_probability.shape[2], log_probability.shape[3])
-        )
-        entropy = -(shares * log_probability).sum(dim=1).mean()
+        logits = self.network.classify(self.network(image)).float()
+        entropy = soft_cross_entropy(logits, _soft_labels(batch, logits))
         return entropy, {"entropy": entropy}
 
     def state_dict(self) -> dict:
@@ -147,3 +157,24 @@ class SemanticTask:
         exported.context.load_state_dict(self.averaged.module.state_dict())
         notes = {"task": "semantic", "step": str(self.step_number)}
         checkpoints.save(directory / "mask.safetensors", exported, notes=notes)
+
+
+def _network_of(path: str | Path, number: int) -> nn.Module:
+    context = checkpoints.load(path, MaskEnsemble).context
+    if not isinstance(context, SemanticContext) or not 0 <= number < len(context.networks):
+        raise InputError(f"{path} holds no semantic network {number}")
+    return context.networks[number]
+
+
+def _soft_labels(batch: Terms, logits: Tensor) -> Terms:
+    """Labels at the size and with the classes of the logits."""
+    if "label" in batch:
+        classes = F.one_hot(batch["label"], logits.shape[1]).permute(0, 3, 1, 2).float()
+        weight = torch.ones_like(classes[:, :1])
+        batch = {"target": classes, "weight": weight, "knows_water": weight}
+    target = batch["target"]
+    static, sky, water = target[:, :1], target[:, 1:2], target[:, 2:].sum(dim=1, keepdim=True)
+    parts = {"target": torch.cat([static, sky, water], dim=1)}
+    parts |= {name: batch[name] for name in ("weight", "knows_water")}
+    size = (logits.shape[2], logits.shape[3])
+    return {name: F.adaptive_avg_pool2d(part, size) for name, part in parts.items()}

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 
+from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.mask import MaskEnsemble
@@ -52,3 +53,42 @@ def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):
 def test_networks_are_trained_one_at_a_time():
     with pytest.raises(InputError, match="one at a time"):
         make_task(make_ensemble(context_networks=2))
+
+
+def soft(batch, **changes):
+    target = torch.nn.functional.one_hot(batch["label"], 4).permute(0, 3, 1, 2).float()
+    ones = torch.ones_like(target[:, :1])
+    parts = {"target": target, "weight": ones, "knows_water": ones, **changes}
+    return {"image": batch["image"], **parts}
+
+
+def test_soft_labels_that_are_certain_weigh_as_label_maps_do(batch):
+    task = make_task()
+    task.context.eval()
+    plain = task.loss(batch)[0]
+    torch.testing.assert_close(task.loss(soft(batch))[0], plain)
+    target = soft(batch)["target"]
+    falling = torch.cat([target[:, :2], 0.0 * target[:, 2:3], target[:, 2:3]], dim=1)
+    torch.testing.assert_close(task.loss(soft(batch, target=falling))[0], plain)
+
+
+def test_pixels_without_weight_are_not_learned(batch):
+    task = make_task()
+    task.context.eval()
+    weight = torch.ones(4, 1, 64, 64)
+    weight[..., 32:] = 0.0
+    spoilt = soft(batch)["target"]
+    spoilt[..., 32:] = spoilt[:, [1, 2, 0, 3], :, 32:]
+    expected = task.loss(soft(batch, weight=weight))[0]
+    torch.testing.assert_close(task.loss(soft(batch, weight=weight, target=spoilt))[0], expected)
+
+
+def test_a_network_of_an_ensemble_is_trained_further(tmp_path):
+    torch.manual_seed(1)
+    ensemble = make_ensemble(context_networks=2)
+    checkpoints.save(tmp_path / "mask.safetensors", ensemble, use_half=False)
+    task = make_task(initial=tmp_path / "mask.safetensors", initial_network=1)
+    for name, value in ensemble.context.networks[1].state_dict().items():
+        torch.testing.assert_close(task.network.state_dict()[name], value)
+    with pytest.raises(InputError, match="holds no semantic network 2"):
+        make_task(initial=tmp_path / "mask.safetensors", initial_network=2)
