@@ -20,6 +20,7 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
+from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls.controls import normalize_speed
@@ -217,15 +218,14 @@ class StyleCineGAN(nn.Module):
 
     @torch.no_grad()
     def predict_motion(
-        self, image: Tensor, mask: Tensor, probabilities: Tensor | None = None
+        self, image: Tensor, mask: Tensor, classes: PixelClasses | None = None
     ) -> Tensor:
         """Predicts the motion of a photo within its mask (Sec. 3.3).
 
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             mask: S, ``[1, 1, H, W]`` in [0, 1].
-            probabilities: Class probabilities of :meth:`segment`; predicted by default, if the
-                model has classifiers.
+            classes: Of :meth:`segment`; predicted by default, if the model has classifiers.
 
         Returns:
             M, ``[1, 2, H, W]``, of arbitrary scale.
@@ -236,14 +236,15 @@ class StyleCineGAN(nn.Module):
         _check_image(image)
         if self.motion_generator is None:
             raise InputError("this model has no motion.safetensors to predict motion: give motion=")
-        if probabilities is None and self.mask_ensemble is not None:
-            probabilities = self.segment(image).classes.probabilities
+        if classes is None and self.mask_ensemble is not None:
+            classes = self.segment(image).classes
+        probabilities = None if classes is None else classes.probabilities
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
             motion = predict_motion(self.motion_generator, image, probabilities)
         # The released weights, whose input is the photo alone, learned perspective from real water.
-        if self.motion_generator.in_channels == 3 or probabilities is None:
+        if self.motion_generator.in_channels == 3 or classes is None:
             return refine_motion(motion, mask)
-        falls = find_falls(image, probabilities, mask)
+        falls = find_falls(image, classes, mask)
         return refine_motion(motion, mask, probabilities, falls=falls)
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ from stylecinegan.motion.controls import (
     controlled_motion,
     directed_motion,
 )
-from stylecinegan.motion.falls import add_falls, find_falls, mark_falls
+from stylecinegan.motion.falls import find_falls, mark_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
@@ -147,7 +147,7 @@ class Scene:
         if self._mask is None:
             mask = self._given_mask
             if mask is None:
-                mask = self._with_falls(self.prediction.mask)
+                mask = self.prediction.mask
                 # Who corrects a prediction has seen it: it may be small, or empty for now.
                 is_corrected = any(painted is not None for painted in self._corrections.values())
                 if self._animate_all_if_small or not is_corrected:
@@ -300,20 +300,13 @@ class Scene:
         )
         return replace(cinemagraph, camera=placed)
 
-    def _with_falls(self, mask: Tensor) -> Tensor:
-        """Adds falls that the classes take for rock to a predicted mask."""
-        if self._region == "sky":
-            return mask
-        classes = self.prediction.classes
-        return add_falls(mask, find_falls(self.photo, classes.probabilities), classes.vote)
-
     @property
     def _vote(self) -> Tensor | None:
         """Classes with falling water, a region of its own, where the model knows classes."""
         if self.classes is None:
             return None
-        falls = find_falls(self.photo, self.classes.probabilities, self.mask)
-        return mark_falls(self.classes.vote, falls) if falls else self.classes.vote
+        falls = find_falls(self.photo, self.classes, self.mask)
+        return self.classes.vote if falls is None else mark_falls(self.classes.vote, falls)
 
     def _uncontrolled_motion(self, vote: Tensor | None) -> Tensor:
         if isinstance(self._source, Tensor):
@@ -322,8 +315,7 @@ class Scene:
             return directed_motion(self._source, self.mask, vote)
         if self._model.motion_generator is None:
             return directed_motion("right", self.mask, vote)
-        probabilities = None if self.classes is None else self.classes.probabilities
-        return self._model.predict_motion(self.photo, self.mask, probabilities)
+        return self._model.predict_motion(self.photo, self.mask, self.classes)
 
     def _forget_mask(self) -> None:
         self._mask = self._motion = self._predicted_motion = None

@@ -9,6 +9,7 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.motion.controls.controls import DIRECTIONS, directed_motion, normalize_speed
 from stylecinegan.motion.generator import MotionGenerator
@@ -190,7 +191,8 @@ def test_predicted_water_is_slow_at_its_horizon_unless_the_weights_are_released_
 ):
     model = tiny_model(motion_generator=Drifting(in_channels, 4, 1, 1, side=64))
     water = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
-    speed = model.predict_motion(torch.zeros(1, 3, 64, 64), torch.ones(1, 1, 64, 64), water)[0, 0]
+    classes = PixelClasses(water, water.argmax(dim=1, keepdim=True), water[:, 2:])
+    speed = model.predict_motion(torch.zeros(1, 3, 64, 64), torch.ones(1, 1, 64, 64), classes)[0, 0]
     assert speed[0].max() == pytest.approx(share, abs=0.01)
     assert speed[63].min() == pytest.approx(1.0, abs=0.01)
 

@@ -48,7 +48,7 @@ class Text2Cinemagraph:
         has_classes = model.mask_ensemble is not None
         classes = model.segment(scene.photo).classes if has_classes else None
         motion = controlled_motion(
-            model.predict_motion(scene.photo, scene.mask, classes and classes.probabilities),
+            model.predict_motion(scene.photo, scene.mask, classes),
             scene.mask,
             classes and classes.vote,
             text=self.text or describe(scene.motion * scene.mask),

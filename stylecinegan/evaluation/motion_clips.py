@@ -119,9 +119,8 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
     return rows, details
 
 
-def _falls(clip: Clip, mask: Tensor | None = None) -> Falls:
-    photo = clip.truth["image"][None]
-    return find_falls(photo, clip.seen.classes.probabilities, mask)
+def _falls(clip: Clip, mask: Tensor | None = None) -> Falls | None:
+    return find_falls(clip.truth["image"][None], clip.seen.classes, mask)
 
 
 def _refine_by_truth(clip: Clip) -> Tensor:

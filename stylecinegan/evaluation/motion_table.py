@@ -100,7 +100,7 @@ def _measure_samples(
         }
         # As StyleCineGAN.predict_motion does: only ours knows the classes and lacks perspective.
         refinements = {row: refine_motion(motion, mask) for row, motion in answers.items()}
-        falls = find_falls(photo, classes.probabilities, mask)
+        falls = find_falls(photo, classes, mask)
         refinements["ours"] = refine_motion(
             answers["ours"], mask, classes.probabilities, falls=falls
         )

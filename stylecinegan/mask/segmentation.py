@@ -46,8 +46,9 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
     With s the network's probability of sky and w the ensemble's of water, the combined
     probabilities are s for sky, (1 - s) w for water where w is at least 0.6 and 0 elsewhere, and
-    the rest for static. The network's own water is not used: it learned from fewer photos than the
-    ensemble's context.
+    the rest for static. The network's own water is not used, for it learned from fewer photos than
+    the ensemble's context, but for falling water, which the ensemble takes for rock: it is water
+    where the network gives it more than a half.
 
     Args:
         classes: Of the ensemble, at any size.
@@ -60,7 +61,9 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     known = F.interpolate(classes.probabilities.float(), size, mode="bilinear")
     sky, water = segmented[:, 1:2], known[:, 2:3]
     water = (1.0 - sky) * water * (water > LEAST_WATER)
+    falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
+    if falling is not None:
+        water = torch.maximum(water, falling * (falling > 0.5))
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
-    falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     return PixelClasses(probabilities, vote, confidence, falling)

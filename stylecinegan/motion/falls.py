@@ -1,14 +1,9 @@
 """Falling water: where it is, and down which slope it falls.
 
-Segmentation knows water, not whether it falls. What falls is white, streaked along its slope,
-brighter than what stands beside it, narrow, and no mirror image of what is above it.
-
-The same network takes many falls for rock. What looks like a fall and ends in water is found there
-as well, and so is what a user paints as moving.
+Where it is the segmentation network says, if it has that class; without it no water falls.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,46 +11,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.io import load_opencv
+from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256
-"""Longer side of the picture that falls are looked for in."""
+"""Longer side of the picture in which falls are looked at."""
 
-LEAST_AREA = 0.003
-"""Share of the picture below which a place is too small to tell whether it falls."""
+LEAST_AREA = 0.001
+"""Share of the picture below which a place is too small to fall."""
+
+LEAST_PAINTED = 0.1
+"""Probability of falling water from which on a place falls that somebody painted as moving though
+it is classified as static; elsewhere it is 0.5."""
 
 FAINT = 300.0
 """Squared response of the Sobel filter below which streaks are none: 2 grey levels per pixel."""
 
-STEEPEST_LEAN = 40.0
+SHAPE_WEIGHT = 0.5
+UPRIGHT_WEIGHT = 0.5
+"""Of a fall's own axis and of the upright against the direction of its streaks, which counts 1."""
+
+STEEPEST_LEAN = 50.0
 """Degrees from upright that the slope of a fall may have."""
-
-LEAST_CERTAINTY = 0.65
-"""Of water; what is not known to fall flows: a lake that falls is worse than a fall that drifts."""
-
-LEAST_PAINTED_CERTAINTY = 0.35
-"""Of what a mask says that moves although it is classified as static."""
-
-LEAST_CERTAINTY_ABOVE = 0.5
-REACH_OF_WATER = 0.03
-LEAST_TOUCHING = 0.4
-LARGEST_ABOVE = 0.15
-"""Of what is classified as static: certainty, way down to water as a share of the height, share of
-its foot that is so near, and share of the picture, over which it is mist."""
-
-LEAST_FALLING = 0.015
-"""Share of the picture that must fall in all, unless it was painted: specks are mistakes."""
-
-LEAST_PALE = 0.4
-"""Share of the surroundings that is pale, from which on water beside a fall belongs to it."""
 
 SOFTNESS = 4.0
 """Way from falling water to what does not fall, in pixels of the small picture."""
-
-WIDEST_FALL = 0.9
-"""Share of the picture's width; wider water is a lake or a sea."""
 
 FALL_SPEED = 1.5
 """Speed of falling water, as a multiple of what else moves."""
@@ -65,52 +47,6 @@ FOOT_REACH = 4.0
 
 FALLING = 3
 """Class of falling water, after static, sky and water."""
-
-
-class Signs(NamedTuple):
-    """Features that tell falling water from a pale reflection or rock, for one streaked region.
-
-    Attributes:
-        upright: How upright its streaks stand, in [-1, 1].
-        colour: Mean saturation, in [0, 1].
-        rank: Share of the picture that is darker, in [0, 1].
-        contrast: By how much it is brighter than what is beside it, in grey levels.
-        sky: Share of the picture that is sky, in [0, 1].
-        width: Share of its rows that can fall, in [0, 1].
-        mirror: Correlation with its mirror image above the water's upper edge, in [-1, 1].
-        changes: Deviation of the grey levels down its columns, as a share of that of all of it.
-        gradient: Root of the mean squared response of the Sobel filter.
-        height: Share of the picture's height.
-    """
-
-    upright: float
-    colour: float
-    rank: float
-    contrast: float
-    sky: float
-    width: float
-    mirror: float
-    changes: float
-    gradient: float
-    height: float
-
-    @property
-    def lies(self) -> bool:
-        """Tells a surface that lies: it fills the picture's width, or most of it as a mirror."""
-        return self.width > WIDEST_FALL or (self.width > 0.5 and self.mirror > 0.5)
-
-    def certainty(self, weights: "Signs", bias: float) -> float:
-        """Probability that the place is falling water (logistic regression)."""
-        score = bias + sum(w * sign for w, sign in zip(weights, self, strict=True))
-        return float(1.0 / (1.0 + np.exp(-score)))
-
-
-IN_WATER = Signs(3.77, -7.82, 5.80, 0.0182, -10.35, -4.06, -2.76, 0.0, 0.0, 0.0), -1.41
-"""Weights and bias for water, from 94 streaked places of 61 photos of waterfalls, reflections,
-reeds and mist, told apart by eye."""
-
-PAINTED = Signs(-0.56, -1.82, -3.94, 0.0442, -16.06, 0.0, 0.0, 1.95, -0.0137, 1.79), 2.51
-"""The same for what is painted, from 440 streaked places of 524 photos, whatever their class."""
 
 
 @dataclass(frozen=True)
@@ -125,37 +61,40 @@ class Falls:
     weight: Tensor
     slope: Tensor
 
-    def __bool__(self) -> bool:
-        """Tells whether anything falls."""
-        return bool((self.weight > 0.5).any())
 
-
-def find_falls(photo: Tensor, probabilities: Tensor, mask: Tensor | None = None) -> Falls:
-    """Looks for falling water in a photo.
+def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None) -> Falls | None:
+    """Finds falling water in a photo.
 
     Args:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        probabilities: Of static, sky and water, ``[1, 3, h, w]``, of any size.
-        mask: S, ``[1, 1, H, W]``: what moves although it is no sky and no water may fall as well.
+        classes: Of the photo's pixels, of any size.
+        mask: S, ``[1, 1, H, W]``: what moves although it is classified as static may fall where
+            the network is less certain.
 
     Returns:
-        The falls, at the photo's size; their weight may be 0 everywhere.
+        The falls, at the photo's size, or ``None`` where nothing falls or the classes do not know.
     """
+    if classes.falling is None:
+        return None
     height, width = photo.shape[2:]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = F.interpolate(photo.float(), size, mode="bilinear", antialias=scale < 1.0)
-    image = ((small[0].clamp(-1.0, 1.0) + 1.0) * 127.5).permute(1, 2, 0).cpu().numpy()
-    classes = F.interpolate(probabilities.float(), size, mode="bilinear").argmax(dim=1)[0]
-    label = classes.cpu().numpy()
-    found = _find(image, label, label == 2, *IN_WATER, LEAST_CERTAINTY, LEAST_FALLING)
-    above = _find_above(image, label)
-    found = np.where(above[:1] > found[:1], above, found)
+    probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
+    label = _resize(classes.probabilities, size).argmax(dim=1)[0].cpu().numpy()
+    falling = probability > 0.5
     if mask is not None:
-        moves = F.interpolate(mask.float(), size, mode="bilinear", antialias=scale < 1.0) > 0.5
-        painted = moves[0, 0].cpu().numpy() & (label == 0)
-        also = _find(image, label, painted, *PAINTED, LEAST_PAINTED_CERTAINTY, LEAST_AREA)
-        found = np.where(also[:1] > found[:1], also, found)
+        moves = _resize(mask, size)[0, 0].cpu().numpy() > 0.5
+        falling |= moves & (label == 0) & (probability > LEAST_PAINTED)
+    places = _large_places(falling)
+    if not places:
+        return None
+    falling = np.logical_or.reduce(places)
+    # Falling water and what it flows from or into change softly, but not where the water ends.
+    water = falling | (label == 2)
+    soft, whole = (_blur(area, SOFTNESS) for area in (falling, water))
+    weight = soft / np.maximum(whole, 1e-6) * water
+    image = ((_resize(photo, size)[0].clamp(-1.0, 1.0) + 1.0) * 127.5).mean(dim=0).cpu().numpy()
+    found = np.stack([weight, *_slope(image, places)]).astype(np.float32)
     fine = F.interpolate(torch.from_numpy(found)[None].to(photo), (height, width), mode="bilinear")
     slope = fine[:, 1:] / lengths(fine[:, 1:]).clamp(min=1e-6)
     return Falls(fine[:, :1], slope)
@@ -172,8 +111,6 @@ def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
     Returns:
         ``[1, 2, H, W]``.
     """
-    if not falls:
-        return motion
     inside = regions.moves & (falls.weight[0, 0] <= 0.5)
     speeds = lengths(motion)[0, 0]
     speeds = speeds[inside & (speeds > 0)]
@@ -212,29 +149,6 @@ def _spreading(
     return usual * away, weight
 
 
-def add_falls(mask: Tensor, falls: Falls, vote: Tensor) -> Tensor:
-    """Adds falls to a predicted mask, and what parts them from their pools.
-
-    Args:
-        mask: S, ``[1, 1, H, W]``.
-        falls: Of the photo, at that size.
-        vote: Classes 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, int64.
-
-    Returns:
-        ``[1, 1, H, W]``.
-    """
-    if not falls:
-        return mask
-    # A mask's edge is steeper than the way from falling water to a pool.
-    added = (2.5 * (falls.weight - 0.3)).clamp(0.0, 1.0)
-    # A cautious mask leaves the pool's edge out; no still rim shall part it from its fall.
-    side = 2 * round(REACH_OF_WATER * mask.shape[2]) + 1
-    wide = load_opencv().dilate(added[0, 0].cpu().numpy(), np.ones((side, side), np.uint8))
-    water = F.interpolate(vote.float(), mask.shape[2:], mode="nearest-exact") == 2
-    near = torch.from_numpy(wide)[None, None].to(added)
-    return torch.maximum(mask, torch.where(water, near, added))
-
-
 def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
     """Gives falling water its own class.
 
@@ -249,160 +163,48 @@ def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
     return torch.where((falls.weight > 0.5) & (fine != 1), FALLING, fine)
 
 
-def _find_above(image: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Falls that end in water although they are classified as static, as :func:`_find` gives them.
+def _large_places(falling: np.ndarray) -> list[np.ndarray]:
+    """The connected places of falling water that are no specks, boolean ``[H, W]`` each."""
+    cv2 = load_opencv()
+    _, number, statistics, _ = cv2.connectedComponentsWithStats(falling.astype(np.uint8))
+    areas = statistics[:, cv2.CC_STAT_AREA]
+    return [
+        number == part for part in range(1, len(areas)) if areas[part] >= LEAST_AREA * falling.size
+    ]
 
-    What is streaked and white but stands beside no water is a trunk, a rock or mist.
+
+def _slope(grey: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """Unit vectors (x, y) down the slope, ``[2, H, W]``, of an image ``[H, W]`` in [0, 255].
+
+    Orientations are averaged at twice their angle, by which opposite ones are the same.
     """
     cv2 = load_opencv()
-    away = cv2.dilate((label == 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    static = (label == 0) & ~away
-    found = _find(image, label, static, *PAINTED, LEAST_CERTAINTY_ABOVE, LEAST_AREA)
-    _, places, statistics, _ = cv2.connectedComponentsWithStats((found[0] > 0.5).astype(np.uint8))
-    touching = (label == 2).astype(np.float32)
-    reach = round(REACH_OF_WATER * label.shape[0])
-    for number in range(1, len(statistics)):
-        place = places == number
-        rows = np.flatnonzero(place.any(axis=1))
-        foot = place & (np.arange(label.shape[0])[:, None] >= rows[-1] - reach)
-        # Water below its foot, shifted up to it.
-        below = np.zeros(label.shape)
-        for shift in range(1, reach + 1):
-            below[:-shift] = np.maximum(below[:-shift], touching[shift:])
-        is_mist = place.sum() > LARGEST_ABOVE * label.size
-        if is_mist or below[foot].mean() < LEAST_TOUCHING:
-            # With all of its soft edge.
-            edge = np.ones((12 * round(SOFTNESS) + 1,) * 2, np.uint8)
-            found[0][cv2.dilate(place.astype(np.uint8), edge) > 0] = 0.0
-    return found
+    falling = np.logical_or.reduce(places)
+    size = max(grey.shape) / 40
+    inside = _blur(falling, size)
 
+    def mean(values: np.ndarray) -> np.ndarray:
+        return _blur(values * falling, size) / (inside + 1e-3)
 
-def _find(
-    image: np.ndarray,
-    label: np.ndarray,
-    water: np.ndarray,
-    weights: Signs,
-    bias: float,
-    least_certainty: float,
-    least_falling: float,
-) -> np.ndarray:
-    """Weight and slope (x, y), ``[3, H, W]``, float32, of an image ``[H, W, 3]`` in [0, 255]."""
-    cv2 = load_opencv()
-    result = np.zeros((3, *label.shape), np.float32)
-    result[2] = 1.0
-    if water.mean() < LEAST_AREA:
-        return result
-    grey = image.mean(axis=2).astype(np.float32)
-    saturation = np.ptp(image, axis=2) / np.maximum(image.max(axis=2), 1.0)
-    around = _Surroundings(water)
     x, y = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    across, along, both = around.mean(x * x), around.mean(y * y), around.mean(x * y)
-    streaks = across / (across + along + FAINT)
-    # A reflection is hardly brighter than the banks that it shows, a fall than sunlit rocks.
-    usual = grey[label == 0] if weights is PAINTED[0] else grey[~water]
-    bright = (1.3 if weights is PAINTED[0] else 1.1) * float(np.median(usual)) if usual.size else 0
-    pale = around.mean((grey > max(80.0, bright)) & (saturation < 0.4))
-    weight = _ramp(streaks, 0.45, 0.55) * _ramp(pale, 0.25, 0.5) * water
-    lean = 0.5 * np.arctan2(2.0 * both, across - along)  # of the gradient, from level
-    steadiness = np.hypot(across - along, 2.0 * both) / (across + along + FAINT)
-    upright = steadiness * np.cos(2.0 * lean)
-    mirrored = _mirrored(cv2.GaussianBlur(grey, (0, 0), 2.0), water)
-    _, places, statistics, _ = cv2.connectedComponentsWithStats((weight > 0.5).astype(np.uint8))
-    falling = np.zeros(label.shape, np.uint8)
-    for number in range(1, len(statistics)):
-        if statistics[number, cv2.CC_STAT_AREA] < LEAST_AREA * label.size:
-            continue
-        place = places == number
-        signs = Signs(
-            upright=float(upright[place].mean()),
-            colour=float(saturation[place].mean()),
-            width=float(water.mean(axis=1)[np.nonzero(place)[0]].mean()),
-            rank=float((grey < grey[place].mean()).mean()),
-            contrast=_contrast(grey, place),
-            sky=float((label == 1).mean()),
-            mirror=_correlation(mirrored, grey, place),
-            changes=_changes_down(grey, place),
-            gradient=float(np.sqrt(across + along)[place].mean()),
-            height=statistics[number, cv2.CC_STAT_HEIGHT] / label.shape[0],
-        )
-        # What is static does not lie like a lake, however wide it is.
-        lies = weights is IN_WATER[0] and signs.lies
-        if not lies and signs.certainty(weights, bias) > least_certainty:
-            falling |= _grown(place, water & (pale > LEAST_PALE))
-    if falling.sum() < least_falling * label.size:
-        return result
-    # Falling water and what it flows from or into change softly, but not where the water ends.
-    soft = [cv2.GaussianBlur(m.astype(np.float32), (0, 0), SOFTNESS) for m in (falling, water)]
-    result[0] = soft[0] / np.maximum(soft[1], 1e-6) * water
+    across, along, both = mean(x * x), mean(y * y), mean(x * y)
+    energy = across + along + FAINT
+    doubled = np.stack([across - along, 2.0 * both]) / energy
+    for place in places:
+        # What is wider than it is high does not flow along its own axis.
+        (xx, xy), (_, yy) = np.cov(np.nonzero(place)[::-1])
+        if yy > xx:
+            axis = np.array([yy - xx, -2.0 * xy]) / (xx + yy)
+            doubled += SHAPE_WEIGHT * axis[:, None, None] * place
+    cosine, sine = (mean(part) for part in doubled)
+    lean = 0.5 * np.arctan2(sine, cosine + UPRIGHT_WEIGHT)
     lean = np.clip(lean, *np.deg2rad([-STEEPEST_LEAN, STEEPEST_LEAN]))
-    lean = around.mean(lean * steadiness * falling) / (around.mean(steadiness * falling) + 1e-3)
-    result[1:] = -np.sin(lean), np.cos(lean)
-    return result
+    return np.stack([-np.sin(lean), np.cos(lean)])
 
 
-def _grown(place: np.ndarray, pale: np.ndarray) -> np.ndarray:
-    """A streaked place and the pale water around it that is not below it, uint8."""
-    cv2 = load_opencv()
-    rows, columns = np.nonzero(place)
-    height, width = (1 + values.max() - values.min() for values in (rows, columns))
-    window = np.zeros(place.shape, bool)
-    top, left = max(rows.min() - height, 0), max(columns.min() - width // 3, 0)
-    window[top : rows.max() + 1, left : columns.max() + 1 + width // 3] = True
-    _, parts = cv2.connectedComponents((place | (pale & window)).astype(np.uint8))
-    return (parts == parts[place].max()).astype(np.uint8)
+def _blur(values: np.ndarray, size: float) -> np.ndarray:
+    return load_opencv().GaussianBlur(values.astype(np.float32), (0, 0), size)
 
 
-class _Surroundings:
-    """Means over what is around a place within the water."""
-
-    def __init__(self, water: np.ndarray) -> None:
-        self.water = water
-        self.size = max(water.shape) / 40
-        self.weight = self._blur(water)
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        return self._blur(values * self.water) / (self.weight + 1e-3)
-
-    def _blur(self, values: np.ndarray) -> np.ndarray:
-        return load_opencv().GaussianBlur(values.astype(np.float32), (0, 0), self.size)
-
-
-def _mirrored(grey: np.ndarray, water: np.ndarray) -> np.ndarray:
-    """The mirror image that water would show, flipped at its upper edge; NaN elsewhere."""
-    height = grey.shape[0]
-    edge = np.zeros(grey.shape, np.int64)  # first row of the water above a place
-    for row in range(height):
-        above = edge[row - 1] if row else np.zeros(grey.shape[1], np.int64)
-        edge[row] = np.where(water[row], above, row + 1)
-    source = 2 * edge - 1 - np.arange(height)[:, None]
-    columns = np.arange(grey.shape[1])[None, :]
-    shown = grey[source.clip(0, height - 1), columns]
-    return np.where((source >= 0) & (edge > 0), shown, np.nan)
-
-
-def _correlation(mirrored: np.ndarray, grey: np.ndarray, place: np.ndarray) -> float:
-    known = place & np.isfinite(mirrored)
-    if known.sum() < 50:
-        return 0.0
-    first, second = (values[known] - values[known].mean() for values in (mirrored, grey))
-    length = np.linalg.norm(first) * np.linalg.norm(second)
-    return float(first @ second / length) if length > 0 else 0.0
-
-
-def _contrast(grey: np.ndarray, place: np.ndarray) -> float:
-    cv2 = load_opencv()
-    width = (grey.shape[1] // 8) | 1
-    beside = (cv2.dilate(place.astype(np.uint8), np.ones((1, width), np.uint8)) > 0) & ~place
-    return float(grey[place].mean() - grey[beside].mean()) if beside.any() else 0.0
-
-
-def _changes_down(grey: np.ndarray, place: np.ndarray) -> float:
-    smooth = load_opencv().GaussianBlur(grey, (0, 0), 1.0)
-    columns = [smooth[rows, column] for column, rows in enumerate(place.T) if rows.sum() > 8]
-    usual = max(float(smooth[place].std()), 1.0)
-    return float(np.mean([column.std() for column in columns])) / usual if columns else 1.0
-
-
-def _ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    share = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)
+def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(values.float(), size, mode="bilinear", antialias=True)

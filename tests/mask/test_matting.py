@@ -160,6 +160,16 @@ def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
         assert combined.vote.item() == max(range(3), key=lambda k: expected[k])
 
 
+def test_falling_water_that_the_ensemble_takes_for_rock_is_water():
+    rock = torch.tensor([0.9, 0.0, 0.1]).view(1, 3, 1, 1)
+    classes = PixelClasses(rock, rock.argmax(dim=1, keepdim=True), rock)
+    for falling, expected in ((0.7, [0.2, 0.1, 0.7]), (0.4, [0.9, 0.1, 0.0])):
+        segmented = torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1)
+        combined = combine(classes, segmented)
+        torch.testing.assert_close(combined.probabilities.flatten(), torch.tensor(expected))
+        assert combined.falling.item() == pytest.approx(falling)
+
+
 def test_a_photo_is_segmented_as_a_square_and_a_long_panorama_stays_long():
     torch.manual_seed(0)
     network = U2Net(3).eval()
