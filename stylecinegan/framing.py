@@ -20,7 +20,7 @@ PRESETS = {
 """Sizes by name, (height, width): what phones, feeds and screens show."""
 
 _TIE = 0.995
-"""Of the most that can be seen: among crops that show at least this, the most central is taken."""
+"""Share of the maximal motion by which crops are equal; the most central of them is chosen."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class EfficientNet(nn.Module):
     """
 
     num_channels = tuple(_BLOCKS[number][2] for number in _SHOWN)
-    """Of the maps, at 1/4, 1/8 and 1/16."""
+    """Channels of the maps at 1/4, 1/8 and 1/16 of the resolution."""
 
     def __init__(self) -> None:
         super().__init__()

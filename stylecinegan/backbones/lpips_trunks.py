@@ -62,7 +62,7 @@ def find_trunk(net: Net, path: str | Path | None = None) -> Path:
 
     Args:
         net: ``"alex"`` or ``"vgg"``.
-        path: Where it is; by default in torch's folder of downloads under one of its names.
+        path: The file; by default in torch's folder of downloads under one of its names.
 
     Raises:
         InputError: If there is none, or its contents do not fit the hash in its name.

@@ -41,7 +41,7 @@ class Baseline(Protocol):
 
         Args:
             model: Our model, for methods that use a generator.
-            scene: What to animate.
+            scene: The scene to animate.
 
         Returns:
             ``scene.num_frames`` frames, ``[1, 3, H, W]`` in [-1, 1].

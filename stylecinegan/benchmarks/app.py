@@ -98,7 +98,7 @@ class Load:
         num_edits: Edits that were made.
         num_shown: Those that ended with a loop.
         num_replaced: Those that a newer one replaced.
-        errors: What else happened.
+        errors: Messages of all errors.
         seconds: From edit to loop.
         memory: Bytes of the server, by seconds since the beginning.
     """

@@ -111,21 +111,21 @@ class Visitor(Chromium):
     def drag(self, shares, *, steps=6, by_touch=False):
         """Drags through points of the photo."""
         ends = [self.place_of(share) for share in shares]
-        way = [ends[0]]
+        path = [ends[0]]
         for start, end in pairwise(ends):
             for step in range(1, steps + 1):
                 part = step / steps
-                way.append([a + part * (b - a) for a, b in zip(start, end, strict=True)])
+                path.append([a + part * (b - a) for a, b in zip(start, end, strict=True)])
         if by_touch:
-            self.touch("touchStart", way[0])
-            for place in way[1:]:
+            self.touch("touchStart", path[0])
+            for place in path[1:]:
                 self.touch("touchMove", place)
             self.touch("touchEnd")
         else:
-            self.mouse("mousePressed", *way[0])
-            for place in way[1:]:
+            self.mouse("mousePressed", *path[0])
+            for place in path[1:]:
                 self.mouse("mouseMoved", *place)
-            self.mouse("mouseReleased", *way[-1])
+            self.mouse("mouseReleased", *path[-1])
 
     def touch(self, kind, *places):
         """Dispatches a touch event."""

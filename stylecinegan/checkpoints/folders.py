@@ -11,7 +11,7 @@ def find_model(model: str | Path | None = None) -> Path:
     """Finds the folder of a model's weights.
 
     Args:
-        model: A folder; or the name of a converted model such as ``"lhq_1024"``, which lies in
+        model: A folder; or the name of a converted model such as ``"lhq_1024"``, a folder in
             ``./checkpoints`` or where ``stylecinegan fetch_checkpoints`` writes; or ``None`` for
             the model that comes with the project.
 

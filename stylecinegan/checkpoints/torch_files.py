@@ -13,7 +13,7 @@ from stylecinegan.checkpoints.restricted_pickles import DAMAGED
 from stylecinegan.errors import InputError
 
 MAX_BYTES = 4 * 2**30
-"""Of a file, and of the tensors in it: three times the largest that the field hands around."""
+"""Maximal bytes of a file and of its tensors: three times the largest known checkpoint."""
 
 # The number that files of torch.save had in front before they became zip archives.
 _LEGACY_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")

@@ -3,5 +3,5 @@
 import os
 
 # Threads that spin while they wait lose 20 times their speed when another job takes a core. Torch
-# reads this when it loads, so it stands before the imports of the commands.
+# reads this on import, so it is set before the imports of the commands.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -83,7 +83,7 @@ def write(cfg: DictConfig, folder: Path) -> None:
         if not photo_file.exists():
             io.write_image(photo_file, read())
         if not label_file.exists():
-            # Of the file: whatever lies there under this name, its label fits it.
+            # The photo as written: the label has to fit the existing file.
             photo = io.read_image(photo_file)
             static = np.zeros(photo.shape[2:], np.uint8)
             write_label(label_file, predict_classes(model, photo) if cfg.prefill else static)

@@ -27,7 +27,7 @@ FLAGS = {
         "--no-browser": "browser=false",
     }
 }
-"""Settings of a command that may be written with dashes as well, or what a bare flag stands for."""
+"""Settings of a command that may be written as flags, and the values of bare flags."""
 
 HELP_FLAGS = ("-h", "--help", "help")
 
@@ -46,7 +46,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
 
     Args:
         command: Name of the command and of its configuration.
-        arguments: What stands behind it.
+        arguments: The arguments after it.
 
     Returns:
         Arguments that Hydra takes.
@@ -102,7 +102,7 @@ def quote_values(
     """Quotes the values of keys that hold paths or prose, so that they are taken literally.
 
     Hydra's grammar refuses most characters of such a value, and ``${...}`` would be looked up.
-    A value that stands in quotes already is left to Hydra.
+    Values in quotes are left to Hydra.
 
     Args:
         arguments: The command line without the script's name.

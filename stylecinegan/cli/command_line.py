@@ -80,7 +80,7 @@ def run(main: Callable[[], None], config_name: str) -> None:
 def check_kinds(cfg: DictConfig, config_name: str) -> None:
     """Checks that values have the types of their defaults.
 
-    What may be null, and in which range a number lies, is for the commands to check.
+    Ranges, and which values may be null, are checked by the commands.
 
     Raises:
         InputError: With the key and what was found.

@@ -18,7 +18,7 @@ class Failures:
     """List of failed photos, in a file beside the videos that exists only if there are some.
 
     Args:
-        folder: Of the videos.
+        folder: Folder of the videos.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -30,7 +30,7 @@ class Setting:
         key: Its name on the command line, with dots.
         default: Its value as the file writes it, ``None`` for one that has to be given.
         meaning: The comment beside it.
-        example: What stands behind "e.g." in the comment.
+        example: Example after "e.g." in the comment.
     """
 
     key: str
@@ -55,7 +55,7 @@ def read_sections(file: Path, prefix: str = "") -> list[Section]:
 
     Args:
         file: A file of ``configs/``.
-        prefix: Where its keys are on the command line: ``"table."``.
+        prefix: Prefix of its keys on the command line, such as ``"table."``.
     """
     sections = [Section()]
     parents: list[tuple[int, str]] = []  # indentation and name of the keys above
@@ -111,7 +111,7 @@ def help_page(command: str, arguments: Sequence[str] = ()) -> str:
 
     Args:
         command: Its name and that of its configuration.
-        arguments: What else stands on the command line: a chosen file of a group
+        arguments: Other arguments of the command line: a chosen file of a group
             (``table=4``) adds its settings to the page.
     """
     file = CONFIGS_DIR / f"{command}.yaml"

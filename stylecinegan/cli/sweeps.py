@@ -64,6 +64,6 @@ def job_path(path: str | Path) -> Path:
 
 
 def _overrides(arguments: Sequence[str]) -> list[str]:
-    # What follows a flag, as the folder of --config-dir does, has no equals sign.
+    # Values after a flag, such as the folder of --config-dir, have no equals sign.
     settings = [argument for argument in arguments if not argument.startswith("-")]
     return [argument for argument in settings if "=" in argument or argument.startswith("~")]

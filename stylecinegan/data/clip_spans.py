@@ -52,7 +52,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         num_frames: Frames that a motion is the mean of; a longer video gives several parts.
         num_parts: Parts of a video to use, the first ones.
         span_range: Shortest and longest N, in frames.
-        photo_share: Share of the samples that are photos at rest.
+        photo_share: Share of the samples that are still photos.
         held_out: Text file of the photos that training never sees.
         motion_held_out: Text file of the videos that training never sees.
         seed: Seed of all choices.
@@ -171,7 +171,7 @@ def read_clips(source: Source) -> Iterator[Clip]:
     for name, window in zip(source.names, source.windows(), strict=False):
         frames = [io.to_uint8(frame).numpy() for frame in window]
         try:
-            # What a camera does is motion too: both ends are brought to what is seen between them.
+            # Camera motion counts as well: both ends are registered to the frame between them.
             motion = estimate_motion(map(io.from_uint8, frames), camera="static").motion
         except InputError as error:
             logger.info("left out %s: %s", name, error)

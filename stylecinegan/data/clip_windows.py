@@ -23,7 +23,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
 
     Args:
         dir: See :class:`~stylecinegan.data.sky_timelapse.SkyTimelapse`.
-        side: Of the frames, in pixels; a clip's shorter side is resized to it.
+        side: Side of the frames, in pixels; a clip's shorter side is resized to it.
         num_frames: Frames of a window.
         stride: Frames of the clip from one frame of a window to the next.
         held_out: Text file of the clips that training never sees, one name a line.

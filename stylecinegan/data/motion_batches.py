@@ -114,8 +114,8 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         side = round(min(height, width) / (low * (high / low) ** random.random()))
         top, left = (int(random.integers(length - side + 1)) for length in (height, width))
         box = (..., slice(top, top + side), slice(left, left + side))
-        # Flow is blurred across the edge of what moves; how fast motion comes to rest there is
-        # left to the refinement.
+        # Flow is blurred across the edges of moving regions, where the refinement determines the
+        # decrease of motion.
         moves = (pair["classes"].sum(dim=0) > 0.5).float()[None, None]
         rim = torch.where(moves > 0, edge_ramp(moves), torch.ones_like(moves))[0]
         pair = {**pair, "confidence": pair["confidence"] * rim}

@@ -94,7 +94,7 @@ def write_pair(dir: str | Path, name: str, motion: ClipMotion, source: str) -> N
     Args:
         dir: Folder; created if missing.
         name: Name of the pair.
-        motion: What to write, in half precision.
+        motion: The motion, written in half precision.
         source: Where the clip is, kept as a note in the file.
 
     Raises:

@@ -28,7 +28,7 @@ class Source:
     """A video, a folder of frames, or a pair with given motion.
 
     Attributes:
-        path: Where it is, kept as a note.
+        path: Its path, kept as a note.
         names: Names of the pairs that it gives.
         motions: Goes through it once and yields, for each name, what estimates its motion.
         windows: Goes through it once and yields, for each name, its frames, ``[1, 3, H, W]`` in
@@ -85,7 +85,7 @@ def prepare(source: Source, dir: str | Path) -> Iterator[tuple[str, str | None]]
     """Writes the missing pairs of a source.
 
     Args:
-        source: What to read.
+        source: The source to read.
         dir: Folder of the pairs.
 
     Yields:

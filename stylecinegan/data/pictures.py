@@ -19,7 +19,7 @@ PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"}
     | {".heic", ".heif", ".avif", ".jxl"}
 )
-# What Pillow's decoders and zip files raise on damaged data, besides MemoryError.
+# Errors of Pillow's decoders and zip files on damaged data, besides MemoryError.
 BROKEN = (
     OSError,
     SyntaxError,

@@ -32,7 +32,7 @@ class Canvas:
     def polygon(self, points: list[tuple[float, float]]) -> None:
         """Fills a polygon of points (x, y) in pixels."""
         shift = 8  # bits below a sample
-        # A sample lies at the middle of its share of the pixel.
+        # A sample is at the centre of its part of the pixel.
         scaled = (np.array(points) * SUPERSAMPLING - 0.5) * 2**shift
         load_opencv().fillPoly(self._samples, [np.round(scaled).astype(np.int32)], 1, shift=shift)
 

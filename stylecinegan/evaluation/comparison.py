@@ -74,8 +74,8 @@ def compare_frames(
         frames: ``[T, 3, H, W]`` in [-1, 1].
         real: Likewise; its frame 0 is what the method was given.
         mask: S, ``[1, 1, H, W]``, the same for all methods.
-        metrics: What to measure.
-        parts: What to compare.
+        metrics: Metrics to compute.
+        parts: Regions to compare.
 
     Returns:
         By ``"PART METRIC"`` or ``"PART METRIC (CONVENTION)"``; a part whose region covers under
@@ -105,7 +105,7 @@ def compare_each(
     Args:
         frames: ``[T, 3, H, W]`` in [-1, 1].
         expected: Likewise.
-        metrics: What to measure.
+        metrics: Metrics to compute.
         region: Where, ``[1, 1, H, W]``; by default everywhere.
     """
     collected: dict[str, list[Tensor]] = {}

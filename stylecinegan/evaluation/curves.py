@@ -24,7 +24,7 @@ def plot_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], x_name: str
 
     Args:
         panels: Values at 1, 2, … by the curve's name, by the panel's title.
-        x_name: What is counted.
+        x_name: Label of the x axis.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1].

@@ -24,7 +24,7 @@ from stylecinegan.metrics.pictures import PictureMetric
 from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
 LEAST_SHARE = 0.1
-"""Share of the picture that must move, and that must rest, for a picture to be used."""
+"""Least share of a picture that must move, and be static."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class DriftMeasurement:
         num_frames: Frames, the first included.
         period: N.
         direction: A direction, or ``"predicted"``.
-        speed: Of the fastest pixel, in pixels per frame at 512.
+        speed: Maximum displacement per frame, in pixels at 512.
         size: Longer side at which frames are compared.
-        metrics: What is measured.
+        metrics: Metrics to compute.
         horizon: Share of the height, from the top, that moves; ``None`` predicts masks.
     """
 
@@ -98,9 +98,9 @@ class DriftMeasurement:
     def _measure(self, frames: Tensor, mask: Tensor) -> dict[str, list[float]]:
         """Metrics of frames 1, 2, … against the method's own frame 0."""
         first = frames[:1].expand(len(frames) - 1, -1, -1, -1)
-        rests = (fit_mask(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
+        is_static = (fit_mask(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
         curves: dict[str, list[float]] = {}
-        for part, region in (("static", rests), ("frame", None)):
+        for part, region in (("static", is_static), ("frame", None)):
             numbers = compare_each(frames[1:], first, self.metrics, region)
             curves |= {f"{part} {name}": values.tolist() for name, values in numbers.items()}
         return curves
@@ -131,7 +131,7 @@ def measure_drift(
 ) -> Table:
     """Measures the drift from frame 0 in static regions and overall, frame by frame.
 
-    Pictures of which less than a tenth moves or rests are left out. What is measured is kept in
+    Pictures of which less than a tenth moves or is static are left out. Measurements are cached in
     ``photos/``; a second run goes on.
 
     Args:
@@ -144,7 +144,7 @@ def measure_drift(
         num_frames: Frames, the first included.
         period: N, the length of our loop.
         motion: ``"predicted"``, or a direction.
-        speed: Of the fastest pixel, in pixels per frame on a picture of 512.
+        speed: Maximum displacement per frame, in pixels on a picture of 512.
         horizon: Share of the height, from the top, that moves, for all pictures alike: the paper
             took samples that divide horizontally. By default masks are predicted.
         compared_size: Longer side at which frames are compared.
@@ -187,7 +187,7 @@ def measure_drift(
     entries = [entry for found in results for entry in found if "row" in entry]
     if not entries:
         raise InputError(
-            "no picture has both a part that moves and one that rests (horizon= divides all alike)"
+            "no picture has both a moving and a static part (horizon= divides all alike)"
         )
     curves = {row: _mean([e["curves"] for e in entries if e["row"] == row]) for row in methods}
     _write_curves(output_dir, curves)

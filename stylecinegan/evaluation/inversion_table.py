@@ -102,7 +102,7 @@ class SampleMeasurement:
         model: Ours.
         count: Samples of a run.
         protocols: Fréchet distances.
-        real: What samples are compared with, by protocol.
+        real: Statistics of real photos, by protocol.
     """
 
     model: StyleCineGAN
@@ -143,10 +143,10 @@ def measure_inversion(
     LPIPS, RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. Fréchet distances
     are measured by every protocol whose weights are at hand: of both inversions to the photos, and
     of samples of the generator (ψ = 1) to the photos, mean and deviation over runs with other
-    seeds. What is measured is kept in ``photos/`` and ``samples/``; a second run goes on.
+    seeds. Measurements are cached in ``photos/`` and ``samples/``; a second run resumes.
 
     Args:
-        model: What is measured.
+        model: The model to measure.
         output_dir: Where ``reconstructions.png`` (photo, w+ only, w+ and D^10), ``samples.png``
             (64 samples, seeds 0 to 63, ψ = 1) and ``reference/PROTOCOL.npz``, the statistics of
             the photos, are written.

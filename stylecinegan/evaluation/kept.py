@@ -21,7 +21,7 @@ class Kept:
 
     Args:
         dir: Folder; created with the first measurement.
-        settings: Everything that moves the numbers, in words. What was measured with other
+        settings: Everything that influences the numbers, in words. Measurements with other
             settings is measured again.
     """
 
@@ -64,7 +64,7 @@ def measure_all(
     """Measures what is not cached, one by one, so that results do not depend on the workers.
 
     Args:
-        names: What to measure, in the order of the results.
+        names: Names to measure, in the order of the results.
         measure: Makes the entries of a name; with several processes it is pickled.
         kept: Where they are kept.
         num_processes: Processes that work at once, each with as many threads as this one.

@@ -45,7 +45,7 @@ def measure_mask(
         output_dir: Where ``masks.png`` (photo, wanted in green, predicted in red) is written.
         labelled: Photos with labels that training did not see, measured at their own size.
         ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own.
-        drawn: Photos beside which ``NAME_mask.png`` lies.
+        drawn: Photos with ``NAME_mask.png`` beside them.
         composited: Photos onto which standing things are composited; some of them are written to
             ``composites.png`` with the predicted masks in red.
         clips: Folder of real clips that ``prepare_data.py task=motion`` wrote.

@@ -28,7 +28,7 @@ MOVING = 0.3
 """Share of the typical speed below which a clip's direction is not asked for."""
 
 ARROW_LENGTH = 0.1
-"""Of the arrows that are drawn, as a share of the longer side."""
+"""Length of the arrows, as a share of the longer side."""
 
 AROUND = 15
 """Pixels a side around an arrow's middle whose mean motion it shows."""

@@ -22,7 +22,7 @@ class Photos:
         listed: Text file of the photos to use, one name a line; by default all.
         number: Use only the first so many; by default all.
         size: Longer side to shrink or enlarge to; by default the photo's own.
-        pattern: What the file names must match.
+        pattern: Pattern of the file names.
 
     Raises:
         InputError: If no photo is left or fewer than wanted.

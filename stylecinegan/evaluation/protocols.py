@@ -70,10 +70,10 @@ class ClipMeasurement:
         clips: The real clips.
         methods: By the name of their row.
         settings: How scenes are made.
-        metrics: What is measured.
-        parts: What is compared.
+        metrics: Metrics to compute.
+        parts: Regions to compare.
         compared_size: Longer side at which frames are compared; ``None`` is that of the clips.
-        mean_speed: Of the test set, in sides of the picture per frame.
+        mean_speed: Mean speed of the test set, in sides of the picture per frame.
         sheets_dir: Where a picture of the frames is written, ``NAME.png``: the real clip and every
             method, a row each, first, middle and last frame.
     """
@@ -139,18 +139,18 @@ def measure_clips(
     """Measures methods on real clips: frame 0 is the input, the others the truth.
 
     Frames are compared as arrays, no codec between; each number is a mean over the frames but the
-    first, then over the clips. What is measured is kept in ``clips/`` a clip, with its settings; a
+    first, then over the clips. Measurements are cached in ``clips/`` by clip and settings; a
     second run measures what is missing or was measured otherwise.
 
     Args:
         model: Ours.
         output_dir: Where measurements and ``sheets/`` of frames are written.
-        table: Of the paper, whose numbers stand beside ours.
+        table: The paper's table, whose numbers are shown beside ours.
         clips: The real clips.
         methods: By the name of their row, or a key that ``row_names`` gives a name.
         scenes: How mask, motion and speed are chosen.
         row_names: Names of rows by the keys of their methods.
-        parts: What is compared.
+        parts: Regions to compare.
         compared_size: Longer side at which frames are compared; by default that of the clips.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
         lpips: Network of LPIPS.
@@ -189,7 +189,7 @@ def measure_clips(
     )
     if "static" in parts:
         has_static = (entry for entry in details if any(key.startswith("static ") for key in entry))
-        title += f"; something rests in {len({entry['clip'] for entry in has_static})} clips"
+        title += f"; static regions in {len({entry['clip'] for entry in has_static})} clips"
     return Table(
         title,
         mean_rows(details, methods),

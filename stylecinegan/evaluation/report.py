@@ -18,13 +18,13 @@ class Table:
     """A measured table.
 
     Attributes:
-        title: What was measured, on what.
+        title: Title with the data and the settings.
         rows: The system's name under ``"row"``, then its numbers by column.
         paper: The paper's numbers, by row and column, where it has any.
         details: One entry a picture or clip, with whatever was measured on it.
         deviations: Standard deviation over clips, photos or runs, by row and column.
         differences: Rows that compare the others with the first, shown below the table.
-        seconds: What measuring took, also in earlier runs that this one went on from.
+        seconds: Duration of the measurements, earlier runs that were resumed included.
     """
 
     title: str
@@ -54,7 +54,7 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
     Args:
         table: The table.
         directory: Folder to write to; what an earlier run wrote is replaced.
-        context: What else moved the numbers: settings, commit.
+        context: Further conditions: settings, commit.
 
     Returns:
         The Markdown text.

@@ -88,10 +88,11 @@ def make_scene(
 
     Args:
         model: Predicts mask and motion, where they are to be predicted.
-        name: Of the clip.
+        name: Name of the clip.
         frames: ``[T, 3, H, W]`` in [-1, 1].
         settings: The choices.
-        mean_speed: Of the test set, in sides of the picture per frame, for ``speed="mean"``.
+        mean_speed: Mean speed of the test set, in sides of the picture per frame, for
+            ``speed="mean"``.
 
     Raises:
         InputError: If the mask is empty or the clip does not move.

@@ -10,16 +10,16 @@ class Codec:
     Attributes:
         container: FFmpeg's name of the file format.
         name: FFmpeg's name of the encoder.
-        options: Of the encoder.
-        pixel_format: What is encoded.
-        alpha_pixel_format: What is encoded where frames have alpha, ``None`` if they cannot.
+        options: Options of the encoder.
+        pixel_format: Pixel format of the encoder.
+        alpha_pixel_format: Pixel format for frames with alpha, ``None`` without support.
         alpha_options: Further options of the encoder for frames with alpha.
         has_colour_tags: Whether colours are converted to BT.709 and tagged as such.
         needs_even_sides: Whether colour is stored at half the resolution, so that an odd side
             cannot be.
         smallest_side: In pixels.
         longest_side: Likewise.
-        container_options: Of the file format.
+        container_options: Options of the container.
         loop_option: Option of the file format that says how often an animation plays, 0 for ever.
         delay_option: Option of the file format that says how long the last frame is shown.
     """

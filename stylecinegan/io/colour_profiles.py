@@ -31,7 +31,7 @@ def to_srgb(image: Image.Image, name: str, profile: bytes | None) -> Image.Image
 
     Args:
         image: Of mode RGB, L, CMYK or LAB.
-        name: Of the file, for the warning.
+        name: Name of the file, for the warning.
         profile: Embedded ICC profile, if there is one.
 
     Returns:
@@ -58,7 +58,7 @@ def deep_to_srgb(pixels: np.ndarray, name: str, profile: bytes | None) -> np.nda
 
     Args:
         pixels: ``[H, W, 3]`` or, with opacity, ``[H, W, 4]``, uint16.
-        name: Of the file, for the warning.
+        name: Name of the file, for the warning.
         profile: Embedded ICC profile, if there is one.
 
     Returns:

@@ -18,7 +18,7 @@ from stylecinegan.io.formats import MAX_PIXELS, describe_file, open_picture
 from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, existing_file
 
-# What Pillow's decoders raise on damaged files.
+# Errors of Pillow's decoders on damaged files.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -43,7 +43,7 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
     Args:
         path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or anything else that Pillow opens; the first
             frame counts, and of a picture with an HDR gain map the picture alone.
-        wanted: What the picture is for, with its article, for the message.
+        wanted: Purpose of the picture with its article, for the message.
 
     Returns:
         ``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA, uint8, or uint16 where the file has 16 bits.
@@ -61,7 +61,7 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
 
     Args:
         path: The file.
-        wanted: What the picture is for, with its article, for the message.
+        wanted: Purpose of the picture with its article, for the message.
 
     Yields:
         The picture, of a size that may be decoded.
@@ -97,7 +97,7 @@ def decode(path: PathLike, image: Image.Image, *, is_colour: bool = True) -> np.
     """Decodes a picture of :func:`opened`.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         image: The picture.
         is_colour: Whether its values are colours, which its profile is applied to.
 

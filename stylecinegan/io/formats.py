@@ -19,7 +19,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "J
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _NUM_BYTES = 64
-"""Of a file's start, which hold the brands of all cameras."""
+"""Bytes at a file's start, which hold the brands of all cameras."""
 
 
 def open_picture(source: Path | BinaryIO) -> Image.Image:

@@ -38,7 +38,7 @@ class VideoEncoder:
     Args:
         path: File to write.
         rate: Frames per second.
-        codec: What to encode with.
+        codec: The codec.
         loops: How often an animation plays, 0 for ever; video containers cannot say.
         repeat: How often the frames stand in the file. They are encoded once, and the compressed
             data is kept in memory until the end: each repetition is the same bit by bit.

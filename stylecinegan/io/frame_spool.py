@@ -9,7 +9,7 @@ class FrameSpool:
     """Uncompressed frames on disk, to be read repeatedly.
 
     Args:
-        folder: Where the file lies, without a name; it is gone when the spool is.
+        folder: Folder of the unnamed file, which is deleted with the spool.
         frames: ``[H, W, C]``, uint8.
     """
 

@@ -53,7 +53,7 @@ class Shape:
             :data:`LINES`, or ``"point"``.
         points: (x, y), ``[P, 2]``, in pixels of the drawing; (0, 0) is the picture's upper left
             corner.
-        raster: What a ``"mask"`` covers between its two points, boolean ``[h, w]``.
+        raster: Pixels of a ``"mask"`` between its two points, boolean ``[h, w]``.
     """
 
     label: Any
@@ -215,7 +215,7 @@ def parse_document(text: bytes, name: str) -> dict[str, Any]:
 
     Args:
         text: Content of the file.
-        name: What it is, for messages.
+        name: Its name in messages.
 
     Raises:
         InputError: If it is no JSON of LabelMe.

@@ -34,7 +34,7 @@ class MaskReading:
 
     Attributes:
         mask: ``[H, W]``, float32 in [0, 1], 1 moves.
-        note: What moves and what stays, for the user; empty if it is white on black.
+        note: Interpretation for the user; empty if it is white on black.
     """
 
     mask: np.ndarray
@@ -46,12 +46,12 @@ def read_mask_pixels(
 ) -> MaskReading:
     """Interprets a mask picture.
 
-    White moves, black stays, grey lies between. Read as what they plainly are: two values (the
+    White moves, black is static, grey is in between. Read as what they plainly are: two values (the
     larger moves), class numbers (0 stays), palettes of classes (black stays, or index 0), a brush
     of one colour on black or on transparency, and a varying alpha under one colour.
 
     Args:
-        path: Of the picture, for messages.
+        path: Path of the picture, for messages.
         pixels: ``[H, W, 3]`` or ``[H, W, 4]``, uint8 or uint16.
         indices: Into the palette, if the picture has one, ``[H, W]``, uint8.
 
@@ -77,7 +77,7 @@ def read_mask_pixels(
     if is_coloured.mean() <= 1e-3 * (1.0 if visible is None else visible.mean()):
         if opacity is None:
             return _read_values(path, _luminance(colour), "grey value")
-        # What is transparent shows nothing of what is under it.
+        # Transparent pixels hide their colours.
         return _read_values(path, _luminance(colour) * (opacity > 0), "grey value", opacity)
     eight = (colour // (largest // 255)).astype(np.uint8)
     reading = _read_colours(path, eight, is_coloured, visible, indices)

@@ -10,12 +10,12 @@ from stylecinegan.errors import InputError
 
 PathLike = str | os.PathLike[str]
 
-# The empty suffix stands for a folder of frames.
+# The empty suffix means a folder of frames.
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".gif", ".webp", ".avif", ".apng", "")
 
 
 MAX_FILE_BYTES = 2**30
-"""Of a file that is read as a whole: an uncompressed picture of the largest size is smaller."""
+"""Maximal bytes of a file that is read at once: more than an uncompressed picture needs."""
 
 
 def existing_file(path: PathLike, wanted: str, *, max_bytes: int | None = MAX_FILE_BYTES) -> Path:
@@ -23,7 +23,7 @@ def existing_file(path: PathLike, wanted: str, *, max_bytes: int | None = MAX_FI
 
     Args:
         path: Absolute or relative; ``~`` is the home folder and a trailing slash does not matter.
-        wanted: What the file is to hold, with its article, for the message.
+        wanted: Content of the file with its article, for the message.
         max_bytes: Its largest size, ``None`` for a file that is read piece by piece.
 
     Returns:
@@ -84,10 +84,10 @@ def check_writable(path: PathLike, suffixes: Collection[str] = VIDEO_SUFFIXES) -
 
     Args:
         path: File to write, or folder (no suffix or a trailing slash). Missing parents are fine.
-        suffixes: What may be written; the empty suffix stands for a folder of PNG frames.
+        suffixes: Supported suffixes; the empty one means a folder of PNG frames.
 
     Raises:
-        InputError: If the suffix is unknown, something is in the way that must not be replaced,
+        InputError: If the suffix is unknown, something exists there that must not be replaced,
             or the folder cannot be written to.
     """
     target, suffix = output_path(path)

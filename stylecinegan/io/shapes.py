@@ -20,7 +20,7 @@ def cover_polygon(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         Boolean, ``[H, W]``.
     """
     height, width = size
-    # How often the outline is crossed on the way from the left border into a pixel's centre.
+    # Number of crossings of the outline between the left border and a pixel's centre.
     crossings = np.zeros((height, width + 1), np.int32)
     for (x, y), (next_x, next_y) in zip(points, np.roll(points, -1, axis=0), strict=True):
         top, bottom = sorted((y, next_y))

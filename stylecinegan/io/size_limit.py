@@ -30,8 +30,8 @@ def encode_below(
     """Encodes ever smaller frames until the file is small enough.
 
     Args:
-        max_bytes: What the file may have.
-        file: Where it is written.
+        max_bytes: Maximal size of the file.
+        file: The file to write.
         frames: The frames at their full size.
         encode: Writes frames into the file, replacing what was written before.
         encode_half: Likewise with half as many frames a second; used where a smaller picture alone

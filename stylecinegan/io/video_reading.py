@@ -28,7 +28,7 @@ _CONTAINERS = (
 OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 """With which FFmpeg opens nothing but the file itself."""
 
-# What PyAV raises for damaged data.
+# Errors of PyAV on damaged data.
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, RuntimeError)
 
 _UNKNOWN_COLORSPACE = 2  # in the list of the standard (ITU-T H.273)
@@ -121,7 +121,7 @@ def _rgb_of(frame: av.VideoFrame) -> np.ndarray:
         rgb = frame.reformat(format="rgb24")
     else:
         if colorspace == _UNKNOWN_COLORSPACE:
-            # What players assume of untagged video.
+            # Players' assumption for untagged video.
             colorspace = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         rgb = frame.reformat(
             format="rgb24",

@@ -41,7 +41,7 @@ _LOOPING_SUFFIXES = (".gif", *(name for name, codec in CODECS.items() if codec.l
 _EVEN_SUFFIXES = tuple(name for name, codec in CODECS.items() if codec.needs_even_sides)
 
 ALPHA_SUFFIXES = ("", *(name for name, codec in CODECS.items() if codec.alpha_pixel_format))
-"""Kinds of video that hold alpha; the empty suffix stands for a folder of frames."""
+"""Kinds of video with alpha; the empty suffix means a folder of frames."""
 
 
 def write_video(

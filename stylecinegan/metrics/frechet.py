@@ -45,9 +45,9 @@ class FeatureStatistics:
 
         Args:
             images: ``[B, 3, ..., H, W]`` in [-1, 1].
-            region: Where to look, ``[B, 1, ..., H, W]``, 1 inside and 0 outside: the rest becomes
+            region: Compared region, ``[B, 1, ..., H, W]``, 1 inside, 0 outside, which becomes
                 black. By default everywhere.
-            over: What the features are averaged over, see :data:`MeanOver`; ``"region"`` weighs
+            over: Area of the mean, see :data:`MeanOver`; ``"region"`` weighs
                 each place of the last map by its share of the region.
 
         Raises:

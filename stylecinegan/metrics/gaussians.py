@@ -47,7 +47,7 @@ class Gaussian:
         Args:
             path: Target.
             protocol: Name of what the features are, see :class:`FrechetProtocol`.
-            source: What the pictures are, e.g. the digest of their pixels.
+            source: Identity of the pictures, e.g. the digest of their pixels.
         """
         lower = self.covariance[np.tril_indices(len(self.mean))].astype(np.float32)
         Path(path).parent.mkdir(parents=True, exist_ok=True)

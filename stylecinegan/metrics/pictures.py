@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the five scales of MS-SSIM (Wang et al. 2003, Sec. 3.2)."""
+"""Weights of the five scales of MS-SSIM (Wang et al. 2003, Sec. 3.2)."""
 
 
 class PictureMetric(Protocol):
@@ -54,7 +54,7 @@ def compare(
     """Compares pairs of pictures, within a region by both conventions.
 
     Args:
-        metrics: What to measure.
+        metrics: Metrics to compute.
         actual: ``[B, 3, H, W]`` in [-1, 1].
         expected: Likewise.
         region: Where to compare, ``[B, 1, H, W]``, 1 inside and 0 outside; by default everywhere.
@@ -95,7 +95,7 @@ class RMSE:
             expected: Likewise.
             region: Where to compare, ``[B, 1, H, W]``, 1 inside and 0 outside; by default
                 everywhere.
-            over: What the mean is over, see :data:`MeanOver`.
+            over: Area of the mean, see :data:`MeanOver`.
 
         Returns:
             ``[B]``.

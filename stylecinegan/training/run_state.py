@@ -34,7 +34,7 @@ _DAMAGE = (
 
 
 def state_path(run_dir: Path, step: int) -> Path:
-    """Returns where the state after ``step`` steps lies."""
+    """Path of the state after ``step`` steps."""
     return run_dir / f"state-{step:08d}.pt"
 
 

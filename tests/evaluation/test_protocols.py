@@ -93,7 +93,7 @@ def test_a_still_clip_is_left_out_with_its_reason(folder, tmp_path):
 def test_rows_are_means_over_the_clips_and_frames_are_written(folder, tmp_path):
     table = measure(folder, tmp_path / "out", {"ours": Ours(), "AL": RecurrentWarping()})
     assert [row["row"] for row in table.rows] == ["ours", "AL"]
-    assert table.title.endswith("something rests in 2 clips")
+    assert table.title.endswith("static regions in 2 clips")
     numbers = [entry["static RMSE (mask area)"] for entry in table.details if entry["row"] == "AL"]
     assert table.rows[1]["static RMSE (mask area)"] == pytest.approx(sum(numbers) / 2)
     assert table.rows[0]["static RMSE (mask area)"] == pytest.approx(0.0)  # Eq. 4

@@ -106,8 +106,8 @@ def controlled_motion(
         class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``; ``None`` where it
             is unknown, and then nothing may be said of sky or water.
         arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
-        anchors: What stays put: see :func:`~stylecinegan.motion.controls.anchors.hold_anchors`.
-        anchor_radius: Way from an anchor to full motion, as a share of the longer side.
+        anchors: See :func:`~stylecinegan.motion.controls.anchors.hold_anchors`.
+        anchor_radius: Distance from an anchor to full motion, as a share of the longer side.
         text: See :func:`~stylecinegan.motion.controls.text.parse_text`; empty asks for nothing.
         speed: Pixels per frame of the fastest pixel at 512; ``None`` keeps the motion's own.
         speed_sky: Factor of the sky's speed.
@@ -155,7 +155,7 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
     Args:
         motion: ``[1, 2, H, W]``.
         instructions: In order, the last one wins.
-        regions: Of this map.
+        regions: Regions of this map.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -175,11 +175,11 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
             field = fill_still(field, region)
             inside = region & regions.moves
             if instruction.direction is None:
-                way = as_complex(approaching(regions, number)) * instruction.approach
-                turned = field.abs() * way
+                direction = as_complex(approaching(regions, number)) * instruction.approach
+                turned = field.abs() * direction
             else:
-                way = complex(*instruction.direction) / math.hypot(*instruction.direction)
-                turned = steer(field, way, inside, torch.ones_like(field.real))
+                direction = complex(*instruction.direction) / math.hypot(*instruction.direction)
+                turned = steer(field, direction, inside, torch.ones_like(field.real))
             field = torch.where(region, turned, field)
     return as_vectors(field).to(motion)
 

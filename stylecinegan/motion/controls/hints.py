@@ -129,7 +129,7 @@ def parse_hints(text: str, name: str = "hints") -> Hints:
 
     Args:
         text: JSON: an object with any of the attributes of :class:`Hints`.
-        name: What error messages call it.
+        name: Its name in error messages.
 
     Raises:
         InputError: If it holds something else.

@@ -41,7 +41,7 @@ def parse_paths(
             paths are in [0, 1] they are shares of width and height, otherwise pixels of the photo.
         size: (height, width) of the map.
         photo_size: (height, width) of the photo; by default that of the map.
-        wanted: What the error message says that is expected.
+        wanted: The expected form, for the error message.
         fewest: Points that a path must have.
 
     Raises:

@@ -72,7 +72,7 @@ def speeds_by_place(
     """Product of the speed factors at each pixel, ``[1, 1, H, W]``.
 
     Args:
-        regions: Of the map.
+        regions: Regions of the map.
         by_kind: Kind of region, ``None`` for all, and factor.
         by_place: Place x + iy in pixels of the map, and factor of the region there.
 

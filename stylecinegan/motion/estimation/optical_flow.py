@@ -54,11 +54,11 @@ def estimate_motion(frames: Iterable[Tensor], *, camera: Camera = "checked") -> 
     Dense inverse search (DIS) gives the flow between neighbouring frames. Each pixel's mean over
     time leaves out what its median says is an outlier and what the flow back contradicts.
     Confidence is high where flows agree over time, lead forth and back, and the picture has
-    texture to tell them by; a textured place at rest is confidently at rest.
+    texture to tell them by; textured static pixels have a high confidence.
 
     Args:
         frames: Images ``[1, 3, H, W]`` in [-1, 1], of one size; one second or two.
-        camera: ``"checked"`` looks for something at rest, takes small shakes out and refuses other
+        camera: ``"checked"`` needs static content, removes small shakes and refuses other
             clips; ``"static"`` takes the user's word.
 
     Returns:
