@@ -9,7 +9,7 @@ from stylecinegan.motion.generator import initialize
 class MultiScaleDiscriminator(nn.Module):
     """The patch discriminators of pix2pixHD (Wang et al. 2018, Sec. 3.2).
 
-    Alike but for their weights, they judge a motion together with its photo at full, half and
+    With separate weights, they classify a motion with its photo at full, half and
     quarter resolution.
 
     Args:
