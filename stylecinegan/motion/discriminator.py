@@ -7,16 +7,15 @@ from stylecinegan.motion.generator import initialize
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """The patch discriminators of pix2pixHD (Wang et al. 2018, Sec. 3.2).
+    """Multi-scale patch discriminators of pix2pixHD (Wang et al. 2018, Sec. 3.2).
 
-    With separate weights, they classify a motion with its photo at full, half and
-    quarter resolution.
+    Separate discriminators classify motion and photo at full, half and quarter resolution.
 
     Args:
-        in_channels: Those of the motion generator's input and output together.
+        in_channels: Channels of the motion generator's input and output together.
         width: Channels of the first layer.
-        num_layers: Strided layers of each.
-        num_scales: How many they are.
+        num_layers: Strided layers of each discriminator.
+        num_scales: Number of discriminators.
     """
 
     def __init__(
