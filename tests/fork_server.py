@@ -16,7 +16,7 @@ IMPORTED_BY_SCRIPTS = ("hydra", "cv2", "torchvision", "torch.utils.tensorboard")
 
 @dataclass(frozen=True)
 class Job:
-    """A script and the process that it expects; its outputs go to files."""
+    """A script and the process that it expects; its outputs go to files, or to one."""
 
     script: str
     arguments: list[str]
@@ -44,7 +44,7 @@ def serve(connection: Connection) -> None:
 def become(job: Job) -> int:
     """Runs a script as the main program of this process; its exit status."""
     for path, number in ((job.stdout, 1), (job.stderr, 2)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)
         os.close(file)
     os.chdir(job.cwd)

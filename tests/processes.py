@@ -42,16 +42,25 @@ def run(*command, cwd=None, timeout=200, **environment):
     )
 
 
-def run_script(name, *arguments, cwd=None, timeout=200, **environment):
+def run_script(name, *arguments, cwd=None, timeout=200, is_joined=False, **environment):
     """Runs a file of scripts/, in a fork of a process that has imported everything.
 
     Variables that count while something is imported need :func:`run`.
+
+    Args:
+        name: Of the file.
+        arguments: Of the script.
+        cwd: Folder that it runs in.
+        timeout: Seconds after which the test fails.
+        is_joined: Whether both outputs are in `stdout`, as a terminal shows them.
+        environment: Variables beside those of the tests.
     """
     script = str(ROOT / "scripts" / name)
     arguments = [str(argument) for argument in arguments]
     server = _fork_server()
     with tempfile.TemporaryDirectory() as outputs:
         stdout, stderr = f"{outputs}/stdout", f"{outputs}/stderr"
+        Path(stderr).touch()
         server.send(
             Job(
                 script,
@@ -59,7 +68,7 @@ def run_script(name, *arguments, cwd=None, timeout=200, **environment):
                 str(cwd or Path.cwd()),
                 environment_of_tests(**environment),
                 stdout,
-                stderr,
+                stdout if is_joined else stderr,
             )
         )
         pid = server.recv()

@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io, visualization
 from stylecinegan.app.session_file import unpack
@@ -333,10 +334,11 @@ def progress(
     disable = None if is_many else False
     frames = cinemagraph.steady_frames
     bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=disable)
-    for number, frame in enumerate(bar):
-        if quality is not None:
-            quality.add(frame)
-        yield cinemagraph.look(frame, number)
+    with logging_redirect_tqdm():  # messages get lines of their own
+        for number, frame in enumerate(bar):
+            if quality is not None:
+                quality.add(frame)
+            yield cinemagraph.look(frame, number)
 
 
 def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:

@@ -38,13 +38,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-def generate(folder, *overrides, **environment):
+def generate(folder, *overrides, **options):
     defaults = {"photo": "photo.png", "mask": "mask.png", "num_frames": "4", "device": "cpu"}
     given = dict(override.split("=", 1) for override in overrides)
     arguments = [f"{key}={value}" for key, value in {**defaults, **given}.items()]
     if not any(argument.startswith("model") for argument in arguments):
         arguments.append("model.directory=model")
-    return run_script("generate.py", *arguments, cwd=folder, **environment)
+    return run_script("generate.py", *arguments, cwd=folder, **options)
 
 
 def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
@@ -96,6 +96,16 @@ def test_a_file_of_hints_does_what_the_same_settings_do(folder):
         motions.append(np.load(folder / f"{name}_motion.npy"))
     assert np.abs(motions[0]).max() > 0
     np.testing.assert_array_equal(*motions)
+
+
+def test_what_is_said_while_the_bar_moves_has_a_line_of_its_own(folder):
+    io.write_image(folder / "odd.png", draw_landscape(66, 97, seed=1).image)
+    done = generate(folder, "photo=odd.png", "motion=left", "video=odd.mp4", is_joined=True)
+    assert done.returncode == 0, done.stdout
+    message = (
+        ".mp4 needs even sides: the video is 96x66, cropped from 97x66 at the right and bottom"
+    )
+    assert message in done.stdout.splitlines()
 
 
 def test_with_mask_all_everything_moves(folder):
