@@ -18,7 +18,7 @@ class Cinemagraph:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-        camera: What moves before the picture, ``None`` for a camera that stands.
+        camera: The camera's move, ``None`` for a static camera.
     """
 
     num_frames: int
@@ -31,7 +31,7 @@ class Cinemagraph:
 
     @property
     def inversion(self) -> Inversion:
-        """The photo in the generator's terms; computed when it is first read or rendered from."""
+        """Inversion of the photo, computed on demand."""
         return self._invert()
 
     @property
@@ -41,9 +41,9 @@ class Cinemagraph:
 
     @property
     def steady_frames(self) -> Iterator[Tensor]:
-        """The frames as a camera that stands sees them."""
+        """Frames of a static camera."""
         return self._render()
 
     def look(self, image: Tensor, frame: int) -> Tensor:
-        """A map of the photo's size, ``[1, C, H, W]`` in [-1, 1], as the camera sees it."""
+        """Applies the camera's move to a map of the photo's size, ``[1, C, H, W]`` in [-1, 1]."""
         return image if self.camera is None else self.camera.look(image, frame, self.num_frames)

@@ -1,4 +1,4 @@
-"""A slow move of the camera, by how near everything is."""
+"""Camera moves from a depth map."""
 
 from stylecinegan.camera.camera import AMOUNT, MOVES, Camera, Move, check_camera
 from stylecinegan.camera.placing import place_camera

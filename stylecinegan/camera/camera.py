@@ -1,4 +1,4 @@
-"""A slow move of the camera that closes with the loop."""
+"""Camera moves that are periodic in the loop."""
 
 import math
 from dataclasses import dataclass
@@ -18,44 +18,44 @@ Move = Literal["push", "slide"]
 MOVES = ("none", *get_args(Move))
 
 AMOUNT = 0.05
-"""Way of the nearest things, as a share of the picture's longer side."""
+"""Displacement of the nearest points, as a share of the picture's longer side."""
 
 LARGEST_AMOUNT = 0.2
 
 FAR_SHARE = 0.3
-"""Of a push, what even the sky takes: the whole picture comes closer."""
+"""Share of a push's displacement at infinite depth, so that the sky comes closer too."""
 
 STEEPEST = 0.4
-"""Largest change of the displacement from pixel to pixel; from 1 on the picture would fold."""
+"""Largest gradient of the displacement; from 1 on the picture would fold over."""
 
 NUM_ITERATIONS = 6
-"""Of the inversion of the map; each leaves at most 0.4 of the error."""
+"""Fixed-point iterations of the map's inversion; each reduces the error to at most 0.4 of it."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera before a picture, which leaves its place and is back at the end of the loop.
+    """A camera that moves and returns over the loop.
 
-    A place s of the picture with nearness n is seen at p in frame t of N:
+    A point s of the picture with nearness n is at p in frame t of N:
 
     - push: ``p = f + (s - f) / (1 - b (0.3 + 0.7 n))``, ``b = a (1 - cos 2πt/N)``: towards the
       focus f, and back;
-    - slide: ``p = c + z (s + b (n - m) - c)`` in x, ``b = a L/2 sin 2πt/N``, L the longer side: to
-      one side and to the other, turned to the middle distance m. z is the least zoom about the
-      centre c that shows no border; y is zoomed alike.
+    - slide: ``p = c + z (s + b (n - m) - c)`` in x, ``b = a L/2 sin 2πt/N``, L the longer
+      side: from side to side, turned to the middle distance m. z is the least zoom about the
+      centre c without visible borders, in x and y.
 
-    On a plane nearness is linear, and then a push maps lines to lines.
+    Nearness of a plane is linear, for which a push maps lines to lines.
 
     Attributes:
         move: ``"push"`` or ``"slide"``.
-        nearness: n, ``[1, 1, h, w]`` in [0, 1], of any size; slopes that would fold the picture
-            are made flatter.
-        amount: a, as a share of the longer side: how far the nearest things go at most, at the
-            picture's edge (push) or against the farthest ones (slide).
-        focus: f, (x, y) in shares of width and height, inside the picture.
+        nearness: n, ``[1, 1, h, w]`` in [0, 1], of any size; gradients that would fold the picture
+            are limited.
+        amount: a, largest displacement of the nearest points as a share of the longer side, at
+            the picture's edge (push) or relative to the farthest points (slide).
+        focus: f, (x, y) in normalised coordinates, inside the picture.
 
     Raises:
-        InputError: If there is no such move, or the amount is out of its range.
+        InputError: If the move is unknown, or the amount out of range.
     """
 
     move: Move
@@ -67,7 +67,7 @@ class Camera:
         check_camera(self.move, self.amount)
 
     def look(self, image: Tensor, frame: int, num_frames: int) -> Tensor:
-        """A picture as the camera sees it in a frame, by one bicubic resampling.
+        """Renders a picture for a frame, by one bicubic resampling.
 
         Args:
             image: ``[1, C, H, W]`` in [-1, 1].
@@ -75,7 +75,7 @@ class Camera:
             num_frames: N.
 
         Returns:
-            ``[1, C, H, W]`` in [-1, 1]: the picture itself where a push begins.
+            ``[1, C, H, W]`` in [-1, 1]; the picture itself at the start of a push.
         """
         turn = 2.0 * math.pi * (frame % num_frames) / num_frames
         progress = 0.5 - 0.5 * math.cos(turn) if self.move == "push" else math.sin(turn)
@@ -84,16 +84,16 @@ class Camera:
         return resample(image, self.source(progress, (image.shape[2], image.shape[3])))
 
     def source(self, progress: float, size: tuple[int, int]) -> Tensor:
-        """The place s that each pixel p shows.
+        """Source s of each pixel p.
 
         Args:
-            progress: Along the camera's path, from 0 to 1 (push) or from -1 to 1 (slide).
+            progress: Position on the camera's path, in [0, 1] (push) or [-1, 1] (slide).
             size: (height, width) of the picture.
 
         Returns:
             ``[1, 2, H, W]``, (x, y) in pixels.
         """
-        # n(s) is inverted for on the small map, where it is smooth and the iteration cheap.
+        # Fixed-point iteration for n(s) on the small map, where it is smooth and cheap.
         near = self._steady
         for _ in range(NUM_ITERATIONS):
             near = read_bilinear(self._steady, self._source(near, progress))
@@ -101,7 +101,7 @@ class Camera:
         return self._source(near, progress)
 
     def _source(self, near: Tensor, progress: float) -> Tensor:
-        """Where each p reads, by the nearness that it shows."""
+        """Source of each p by the nearness there."""
         height, width = near.shape[2:]
         x, y = pixel_grid(height, width, near).split(1, dim=1)
         if self.move == "push":
@@ -115,7 +115,7 @@ class Camera:
 
     @cached_property
     def _steady(self) -> Tensor:
-        """Nearness without steps."""
+        """Nearness with limited gradients."""
         height, width = self.nearness.shape[2:]
         if self.move == "slide":
             return limit_slope(self.nearness, STEEPEST / (0.5 * self.amount * max(height, width)))
@@ -137,10 +137,10 @@ class Camera:
 
 
 def check_camera(move: str, amount: float = AMOUNT) -> None:
-    """Checks a move of the camera, of which ``"none"`` is one.
+    """Checks a move of the camera, which may be ``"none"``.
 
     Raises:
-        InputError: If it is none, or the amount is out of its range.
+        InputError: If the move is unknown, or the amount out of range.
     """
     if move not in MOVES:
         raise InputError(f"camera must be one of {', '.join(MOVES)}, got {move}")

@@ -1,4 +1,4 @@
-"""Contents of a coarse grid over a photo: sky, water, land, and what stands."""
+"""Coarse grid over a photo: sky, water, land and upright things."""
 
 from functools import cached_property
 
@@ -11,27 +11,27 @@ from stylecinegan.camera.straight_lines import are_upright
 from stylecinegan.motion.regions import Regions
 
 STATIC_SHARE = 0.3
-"""Of a cell, from which on a line in it is one of something static: a mast is thinner than that."""
+"""Share of static pixels of a cell from which a line in it is static; masts are thin."""
 
 
 class Cells:
-    """Cells of a grid over a photo, and what lies in them.
+    """Cells of a grid over a photo and their contents.
 
     Args:
-        regions: What moves in the photo, at any resolution.
-        ground: Its ground.
-        lines: Its straight lines, ``[L, 2, 2]``, by their ends in shares.
+        regions: Moving regions of the photo, at any resolution.
+        ground: Ground plane of the photo.
+        lines: Straight lines, ``[L, 2, 2]``, by their ends in normalised coordinates.
         lines_size: (height, width) of the picture in which they were found.
         grid: Rows and columns of cells.
 
     Attributes:
-        sky: Share of each cell, ``[rows, columns]``.
-        water: Likewise, without falls.
-        standing: The rest.
+        sky: Share of sky in each cell, ``[rows, columns]``.
+        water: Share of water, without falls.
+        standing: Remaining share.
         rigid: Largest share of ``standing`` of the cell and those around it.
-        upright_lines: Static lines of things that stand.
+        upright_lines: Static lines of upright things.
         other_lines: Other static lines.
-        rows: Centres of the rows, in shares of the height.
+        rows: Centres of the rows, as shares of the height.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Cells:
         flat = [i for i, kind in kinds if kind != "waterfall" and not regions.is_sky(i)]
         self.water = self._share(regions, flat)
         self.standing = 1.0 - self.sky - self.water
-        # A silhouette is no less rigid than what it surrounds.
+        # Cells at a silhouette are as rigid as those inside.
         around = torch.from_numpy(self.standing)[None, None]
         self.rigid = F.max_pool2d(around, 3, 1, 1)[0, 0].numpy()
         column, row = self._cell_of(lines.mean(axis=1))
@@ -61,7 +61,7 @@ class Cells:
 
     @cached_property
     def upright(self) -> np.ndarray:
-        """Cells that an upright line passes."""
+        """Cells with an upright line."""
         passed = np.zeros(self.grid, bool)
         for line in self.upright_lines:
             column, row = self._cell_of(np.linspace(*line, num=2 * max(self.grid)))
@@ -70,7 +70,7 @@ class Cells:
 
     @cached_property
     def foot(self) -> np.ndarray:
-        """1 in static cells above water, and at the picture's lower edge as much as is static."""
+        """1 in static cells above water; at the picture's lower edge the static share."""
         is_static = self.standing > 0.5
         foot = np.zeros(self.grid)
         foot[:-1] = is_static[:-1] & ~is_static[1:] & (self.water[1:] > 0.5)
@@ -79,7 +79,7 @@ class Cells:
 
     @cached_property
     def land(self) -> np.ndarray:
-        """Cells of the ground before all that stands, down to the picture's lower edge."""
+        """Ground cells in front of all upright things, down to the picture's lower edge."""
         from_below = np.cumprod(self.standing[::-1] > 0.5, axis=0)[::-1].astype(bool)
         beside = F.max_pool2d(torch.from_numpy(self.upright)[None].float(), (1, 3), 1, (0, 1))
         stands = np.cumsum(beside[0].numpy()[::-1], axis=0)[::-1] > 0

@@ -1,4 +1,4 @@
-"""The ground plane of a photo, from where its sky and its water end."""
+"""Ground plane of a photo from the ends of sky and water."""
 
 from dataclasses import dataclass
 
@@ -9,27 +9,27 @@ from stylecinegan.motion.regions import Regions
 NEAREST = 1 / 3
 """Least distance, in heights of the picture, from the horizon to nearness 1.
 
-A strip of land below a sky is not as near as a meadow that fills half the picture.
+So a strip of land below a sky is farther than a meadow that fills half the picture.
 """
 
 SHORE = 0.04
-"""Heights of the picture from the horizon down to the far shore of a lake, about."""
+"""Typical distance from the horizon down to a lake's far shore, in heights of the picture."""
 
 WIDE_WATER = 0.4
-"""Share of the width from which on water is taken to reach far: a puddle tells no horizon."""
+"""Least share of the width of water that reaches to the horizon, unlike a puddle."""
 
 UNSEEN_HORIZON = 0.45
-"""Row of the horizon, as a share of the height, where neither sky nor water tells it."""
+"""Row of the horizon without sky and water, as a share of the height."""
 
 
 @dataclass(frozen=True)
 class Ground:
     """A horizontal plane under a level camera.
 
-    Inverse depth is linear on the picture of a plane, so nearness grows evenly below the horizon.
+    Inverse depth of a plane is linear in the picture, so nearness is linear below the horizon.
 
     Attributes:
-        horizon: Row, as a share of the height.
+        horizon: Row of the horizon, as a share of the height.
     """
 
     horizon: float
@@ -45,10 +45,10 @@ class Ground:
 
 
 def find_ground(regions: Regions) -> Ground:
-    """Estimates the horizon: a sky ends above it or there, water begins below it or there.
+    """Estimates the horizon, which is not above the sky's end and not below the water's start.
 
     Args:
-        regions: Of the photo, at any resolution.
+        regions: Regions of the photo, at any resolution.
     """
     height, width = regions.number.shape
     number, moves = regions.number.cpu().numpy(), regions.moves.cpu().numpy()
@@ -61,7 +61,7 @@ def find_ground(regions: Regions) -> Ground:
             water |= part
     sky_end = water_start = None
     if sky.any():
-        # The lowest places where sky is seen, but for a gap under a branch or a bridge.
+        # Lowest sky, except for gaps under branches or bridges.
         ends = height - np.argmax(sky[::-1], axis=0)[sky.any(axis=0)]
         sky_end = float(np.percentile(ends, 90)) / height
     if water.any():

@@ -12,7 +12,7 @@ class LeastSquares:
     """
 
     def __init__(self, num_unknowns: int) -> None:
-        # So little that it decides only what nothing else does.
+        # Regularisation of unknowns without equations.
         self.matrix = 1e-7 * np.eye(num_unknowns)
         self.vector = np.zeros(num_unknowns)
 

@@ -1,4 +1,4 @@
-"""Nearness of every place of a photo, from its mask, its horizon and its straight lines."""
+"""Nearness (inverse depth) of a photo from mask, horizon and straight lines."""
 
 import numpy as np
 import torch
@@ -15,19 +15,19 @@ SIDE = 256
 """Longer side of the map that is returned."""
 
 LINES_SIDE = 512
-"""Longer side of the picture in which straight lines are looked for."""
+"""Longer side of the picture for the line detection."""
 
 GRID_SIDE = 48
-"""Cells along the longer side of the grid that is solved on."""
+"""Cells along the longer side of the grid of the least squares."""
 
 STRETCH = 0.003
-"""Weight of evenness in sky, against 1 in static places: what gives way lies there."""
+"""Weight of smoothness in the sky, relative to static places: depth steps are stretched there."""
 
 FAR = STRETCH / 36
-"""Weight of the sky being far: it reaches 6 cells beside what stands before it."""
+"""Weight of n = 0 in the sky, which is reached 6 cells from things in front of it."""
 
 LEVEL = 0.15
-"""Weight of evenness from side to side, against 1 from top to bottom, in static places."""
+"""Weight of horizontal smoothness relative to vertical, in static places."""
 
 FLOATING = 0.2
 """Weight of water being level."""
@@ -37,25 +37,24 @@ STRAIGHT = 100.0
 
 
 def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor:
-    """Estimates how near everything is, without a network.
+    """Estimates nearness without a network.
 
     Nearness n is inverse depth, 0 at infinity and 1 nearest. It solves least squares on a coarse
     grid, ``Σ w (∂n - g)² + Σ λ (n - n0)²``:
 
-    - The sky is far, n0 = 0. Water, and the foot of what stands in it or reaches the picture's
-      lower edge, has the nearness of the ground there, n0 =
+    - The sky is far, n0 = 0. Water, and the foot of things that stand in it or reach the picture's
+      lower edge, has the nearness of the ground, n0 =
       :meth:`~stylecinegan.camera.ground.Ground.nearness`.
-    - Static places are rigid, w = 1, and stand: g = 0, so that they take the nearness of their
-      foot. Land down to the lower edge below all upright lines lies instead: g is the ground's
-      slope.
-    - Along straight static lines n is constant where they are upright, and linear elsewhere, which
-      keeps them straight.
-    - The sky hardly resists, w = 0.003, and so takes the stretch beside what stands before it.
+    - Static places are rigid, w = 1, and upright, g = 0: they get the nearness of their foot. Land
+      down to the lower edge, below all upright lines, is horizontal: g is the ground's slope.
+    - Along straight static lines n is constant if they are upright, otherwise linear, which keeps
+      them straight.
+    - The sky is soft, w = 0.003, so that steps are stretched there.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
-        regions: What moves in it, at any resolution.
-        ground: Its ground.
+        regions: Moving regions, at any resolution.
+        ground: Ground plane.
 
     Returns:
         ``[1, 1, h, w]`` in [0, 1], on the CPU, of a longer side of at most 256 pixels.
@@ -72,7 +71,7 @@ def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor
 
 
 def limited_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """(height, width) of a copy whose longer side is at most this."""
+    """(height, width) of a picture shrunk to a maximal longer side."""
     scale = min(1.0, side / max(size))
     height, width = (max(2, round(length * scale)) for length in size)
     return height, width
@@ -103,7 +102,7 @@ def _solve(cells: Cells) -> np.ndarray:
 
 
 def _pairs(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values of neighbours along an axis, first and second, flat."""
+    """Flattened values of neighbours along an axis, first and second."""
     last = values.shape[axis]
     return (
         values.take(range(last - 1), axis).ravel(),
@@ -114,7 +113,7 @@ def _pairs(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 def _straighten(
     system: LeastSquares, lines: np.ndarray, grid: tuple[int, int], difference: np.ndarray
 ) -> None:
-    """Adds equations that a difference along each line vanishes."""
+    """Adds equations for a vanishing finite difference along each line."""
     height, width = grid
     for line in lines:
         ends = line * (width, height) - 0.5

@@ -1,4 +1,4 @@
-"""From a photo and its mask to a camera before it."""
+"""Placement of the camera for a photo."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.motion.regions import find_regions
 
 FOCUS_ROWS = (0.25, 0.75)
-"""Rows, as shares of the height, between which a push may be aimed."""
+"""Range of rows of a push's focus, as shares of the height."""
 
 
 def place_camera(
@@ -31,11 +31,11 @@ def place_camera(
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``, if known.
         amount: See :class:`~stylecinegan.camera.camera.Camera`.
-        depth: Nearness of the photo's places, ``[1, 1, h, w]`` of any size, the nearest largest;
-            by default it is estimated (:func:`~stylecinegan.camera.nearness.estimate_nearness`).
+        depth: Inverse depth, ``[1, 1, h, w]`` of any size, the nearest largest; by default
+            estimated (:func:`~stylecinegan.camera.nearness.estimate_nearness`).
 
     Raises:
-        InputError: If the move or the amount is none, or the depth is the same everywhere.
+        InputError: If move or amount are invalid, or the depth is constant.
     """
     size = limited_size((photo.shape[2], photo.shape[3]), SIDE)
     shrunken = F.interpolate(mask, size, mode="bilinear", antialias=True)
@@ -46,7 +46,7 @@ def place_camera(
         nearness = estimate_nearness(photo, regions, ground)
     else:
         nearness = F.interpolate(depth, size, mode="bilinear", antialias=True)
-        # What is near ends where its last pixel does: its edge is not to be stretched.
+        # Dilated, so that edges of near things are not stretched.
         nearness = F.max_pool2d(_normalised(nearness), 5, 1, 2)
     row = min(max(ground.horizon, FOCUS_ROWS[0]), FOCUS_ROWS[1])
     return Camera(move, nearness.to(photo), amount, (0.5, row))

@@ -1,4 +1,4 @@
-"""Pictures read at other places than their pixels."""
+"""Resampling of pictures."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,14 @@ from stylecinegan.io import load_opencv
 
 
 def resample(image: Tensor, place: Tensor) -> Tensor:
-    """Reads a picture by bicubic interpolation (Keys 1981, a = -3/4), as sharp as it is stable.
+    """Resamples a picture by bicubic interpolation (Keys 1981, a = -3/4).
 
     Args:
         image: ``[1, C, h, w]`` in [-1, 1], of at most 4 channels.
-        place: Where each pixel is read, ``[1, 2, H, W]``, (x, y) in pixels; at the border outside.
+        place: Source of each pixel, ``[1, 2, H, W]``, (x, y) in pixels, clamped to the border.
 
     Returns:
-        ``[1, C, H, W]``, clamped to [-1, 1], as weights are negative beside an edge.
+        ``[1, C, H, W]``, clamped to [-1, 1], as some weights are negative.
     """
     if image.device.type != "cpu" or image.dtype != torch.float32:
         grid = _grid(image, place)
@@ -31,11 +31,11 @@ def resample(image: Tensor, place: Tensor) -> Tensor:
 
 
 def read_bilinear(field: Tensor, place: Tensor) -> Tensor:
-    """Reads ``[1, C, h, w]`` by bilinear interpolation at places as of :func:`resample`."""
+    """Resamples ``[1, C, h, w]`` by bilinear interpolation (arguments as of :func:`resample`)."""
     return F.grid_sample(field, _grid(field, place), "bilinear", "border", align_corners=False)
 
 
 def _grid(image: Tensor, place: Tensor) -> Tensor:
-    """Places as PyTorch wants them: from -1 to 1 between the outer edges of the border pixels."""
+    """Sources in PyTorch's coordinates, [-1, 1] between the outer edges of the border pixels."""
     extent = place.new_tensor([image.shape[3], image.shape[2]]).view(1, 2, 1, 1)
     return ((2.0 * place + 1.0) / extent - 1.0).permute(0, 2, 3, 1).to(image)

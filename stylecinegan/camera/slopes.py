@@ -1,4 +1,4 @@
-"""Steps of depth, made into slopes."""
+"""Limits the gradients of a depth map."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def limit_slope(nearness: Tensor, steepest: float) -> Tensor:
-    """Raises what lies beside near things until no slope is too steep.
+    """Raises nearness beside near things until no gradient exceeds a limit.
 
-    ``n'(p) = max over q of n(q) - L |p - q|``, the least map above n with slopes of at most L: what
-    is near stays as it is, and what is behind it gives way, where a step would tear the picture.
+    ``n'(p) = max over q of n(q) - L |p - q|``, the least map above n with slopes of at most L: near
+    things are kept, and their background is stretched instead of torn.
 
     Args:
         nearness: n, ``[1, 1, h, w]``.

@@ -1,4 +1,4 @@
-"""Straight lines of a picture, by their ends."""
+"""Straight lines of a picture."""
 
 import numpy as np
 from torch import Tensor
@@ -6,10 +6,10 @@ from torch import Tensor
 from stylecinegan.io import load_opencv, to_uint8
 
 LEAST_LENGTH = 0.04
-"""Of the longer side: shorter ones show no bend."""
+"""Least length as a share of the longer side; bends of shorter lines are invisible."""
 
 STEEPEST_LEAN = 25.0
-"""Degrees from upright up to which a line is one of something that stands."""
+"""Largest angle of an upright line from the vertical, in degrees."""
 
 
 def find_lines(photo: Tensor) -> np.ndarray:
@@ -19,7 +19,7 @@ def find_lines(photo: Tensor) -> np.ndarray:
         photo: ``[1, 3, H, W]`` in [-1, 1].
 
     Returns:
-        ``[L, 2, 2]``: both ends of each, (x, y) in shares of the width and height.
+        ``[L, 2, 2]``: both ends of each, (x, y) in normalised coordinates.
     """
     cv2 = load_opencv()
     height, width = photo.shape[2:]
@@ -33,10 +33,10 @@ def find_lines(photo: Tensor) -> np.ndarray:
 
 
 def are_upright(lines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Tells the lines of things that stand, ``[L]``.
+    """Whether lines are upright, ``[L]``.
 
     Args:
-        lines: Ends in shares, ``[L, 2, 2]``.
+        lines: Ends in normalised coordinates, ``[L, 2, 2]``.
         size: (height, width) of the picture.
     """
     run = np.abs(lines[:, 1] - lines[:, 0]) * (size[1], size[0])

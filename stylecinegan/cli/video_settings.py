@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
-    """Refuses what a kind of video cannot do before anything takes time.
+    """Checks the settings of the video before any computation.
 
     Args:
         cfg: The settings of ``generate``.
@@ -61,7 +61,7 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
 
 
 def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
-    """Resizes a photo as the settings say; by a preset, so that it covers the preset's size."""
+    """Resizes a photo by the settings; it covers the size of a preset."""
     size = cfg.size
     if isinstance(size, str):
         size = covering_size((photo.shape[2], photo.shape[3]), PRESETS[size])
@@ -69,13 +69,13 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
 
 
 def aim_camera(cinemagraph: Cinemagraph, cfg: DictConfig) -> Cinemagraph:
-    """Aims a push at the middle of what the video shows of the picture."""
+    """Centres the focus of a push on the crop of the video."""
     camera, crop = cinemagraph.camera, _crop(cinemagraph, cfg)
     if camera is None or crop is None:
         return cinemagraph
     height, width = cinemagraph.photo.shape[2:]
     x = (crop.left + crop.width / 2) / width
-    # As near to the horizon as the crop's inner half is.
+    # The row nearest to the horizon within the crop's inner half.
     quarter = crop.height / 4
     row = min(max(camera.focus[1] * height, crop.top + quarter), crop.top + 3 * quarter)
     return replace(cinemagraph, camera=replace(camera, focus=(x, row / height)))
@@ -88,11 +88,11 @@ def write_video(
     cfg: DictConfig,
     opacity: Tensor | None = None,
 ) -> None:
-    """Writes the part of the frames that the settings ask for, and its poster.
+    """Writes the video and its poster, cropped or with alpha by the settings.
 
     Args:
         video: File or folder of frames.
-        cinemagraph: What the frames are of.
+        cinemagraph: The cinemagraph of the frames.
         frames: ``[1, 3, H, W]`` in [-1, 1].
         cfg: The settings of ``generate``.
         opacity: ``[1, 1, H, W]`` in [0, 1] of a photo with transparent places, which stay
@@ -115,7 +115,7 @@ def write_video(
 
 
 def _seen(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
-    """``[1, 1, H, W]`` in [0, 1] of the photo as the camera sees it, frame after frame."""
+    """Yields a map of the photo, ``[1, 1, H, W]`` in [0, 1], under the camera's move."""
     for frame in itertools.count():
         yield cinemagraph.look(part, frame).clamp(min=0.0)
 
@@ -136,13 +136,13 @@ def _show_opacity(
 
 
 def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Frames as layers over the photo: what moves, with the mask for alpha.
+    """Frames as layers over the photo: moving content with the mask as alpha.
 
-    A layer's colours are such that the layer over the photo is the frame: I + (frame - I) / S, with
-    the photo and the mask as the camera sees them.
+    A layer's colours are I + (frame - I) / S, so that the layer over the photo is the frame; photo
+    and mask are under the camera's move.
 
     Args:
-        cinemagraph: What the frames are of.
+        cinemagraph: The cinemagraph of the frames.
         frames: ``[1, 3, H, W]`` in [-1, 1].
 
     Yields:
@@ -151,7 +151,7 @@ def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterato
     masks = _seen(cinemagraph, cinemagraph.mask)
     for number, (frame, mask) in enumerate(zip(frames, masks, strict=False)):
         photo = cinemagraph.look(cinemagraph.photo, number)
-        # Stored values have 8 bits: a share of less than one of 255 shows nothing.
+        # Alpha has 8 bits: less than 1/255 is invisible.
         layer = photo + (frame - photo) / mask.clamp(min=1 / 255)
         yield torch.cat([layer.clamp(-1.0, 1.0), mask * 2.0 - 1.0], dim=1)
 

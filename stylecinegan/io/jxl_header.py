@@ -1,4 +1,4 @@
-"""Size of a JPEG XL picture by its header, as its decoder decodes before it tells."""
+"""Size of a JPEG XL picture from its header, without decoding it."""
 
 import struct
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def read_jxl_size(stream: BinaryIO) -> tuple[int, int]:
 
 
 class _Bits:
-    """Takes bits from the lowest on."""
+    """Bit reader, lowest bits first."""
 
     def __init__(self, rest: int) -> None:
         self._rest = rest
@@ -54,7 +54,7 @@ def _read_side(bits: _Bits, is_small: int) -> int:
 
 
 def _find_codestream(stream: BinaryIO) -> bytes:
-    """The beginning of the codestream, bare or in the boxes of a container."""
+    """Start of the codestream, bare or in a container's boxes."""
     data = stream.read(len(CONTAINER))
     if data.startswith(CODESTREAM):
         return data + stream.read(4)
@@ -67,7 +67,7 @@ def _find_codestream(stream: BinaryIO) -> bytes:
 
 
 def _boxes(stream: BinaryIO) -> Iterator[bytes]:
-    """Stops at the content of each box and yields its kind."""
+    """Yields the kind of each box, with the file at its content."""
     while len(header := stream.read(8)) == 8:
         size, kind = struct.unpack(">I4s", header)
         content = stream.tell()
