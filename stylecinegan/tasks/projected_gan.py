@@ -25,6 +25,7 @@ from stylecinegan.losses.adversarial import (
 )
 from stylecinegan.metrics.frechet import FeatureStatistics
 from stylecinegan.tasks.generator_setup import load_weights
+from stylecinegan.tasks.layout_gan import load_layout
 from stylecinegan.training.augmentation import augment, draw_numbers
 from stylecinegan.training.ema import ExponentialMovingAverage
 from stylecinegan.training.run_log import save_grid
@@ -59,6 +60,9 @@ class ProjectedGANTask:
         initial: Folder of ``generator.safetensors`` and ``encoder.safetensors``. If the file's
             generator has other arguments, only the frozen layers are loaded.
             ``discriminator.safetensors``, if present, is loaded too.
+        layout: ``layout.safetensors`` of :class:`~stylecinegan.tasks.layout_gan.LayoutGANTask`, a
+            generator of the same arguments, to begin with its layers up to 8. Not read if
+            ``initial`` holds a generator of these arguments, which a run goes on with.
         trunk: ImageNet weights of EfficientNet-Lite0.
         feature_weights: ImageNet weights of SqueezeNet, ``.npz``.
         coarse_share: Fraction of the training without the discriminator at full resolution.
@@ -79,6 +83,7 @@ class ProjectedGANTask:
         encoder: FeatureStyleEncoder,
         *,
         initial: str | Path,
+        layout: str | Path | None = None,
         trunk: str | Path,
         feature_weights: str | Path,
         coarse_share: float = 0.5,
@@ -97,6 +102,8 @@ class ProjectedGANTask:
         self.generator = generator
         self.encoder = encoder.eval().requires_grad_(False)
         self.is_new = not _load(Path(initial), generator, encoder)
+        if self.is_new and layout is not None:
+            load_layout(layout, generator)
         for module in generator.modules():
             if isinstance(module, ModulatedConv):
                 module.fuse_blur = True

@@ -17,6 +17,7 @@ from tests.tasks import (
     test_appearance,
     test_encoder,
     test_generator,
+    test_layout_gan,
     test_mask,
     test_motion,
     test_projected_gan,
@@ -101,6 +102,10 @@ def make_projected_generator(folder: Path, squeezenet: Path, **settings: Any) ->
 def make_projected_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
     test_projected_gan.write_initial(folder)
     return test_projected_gan.make_task(folder, squeezenet, **settings)
+
+
+def make_layout_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
+    return test_layout_gan.make_task(squeezenet, **settings)
 
 
 def _alone(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,6 +196,13 @@ CONTRACTS = {
         trained=("generator", "discriminator"),
         frozen=("features",),
         exported=_averaged_each,
+    ),
+    "layout_gan": Contract(
+        make_layout_gan,
+        lambda: landscapes(32),
+        trained=("network.generator.mapping", "network.to_rgbs", "discriminators"),
+        frozen=("trunks", "network.generator.feature_projection"),
+        exported=lambda task: {"layout.safetensors": task.averaged.module.generator},
     ),
     "mask": Contract(
         _alone(test_mask.small_task),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.tasks import generator, projected_gan
+from stylecinegan.tasks import generator, layout_gan, projected_gan
 from stylecinegan.tasks.reconstruction import fit_mapping
 from stylecinegan.training import run_state
 from tests.nested import assert_identical
@@ -19,8 +19,9 @@ CASES = [pytest.param(contract, id=name) for name, contract in CONTRACTS.items()
 @pytest.fixture(autouse=True)
 def toy_size(monkeypatch):
     # Random features serve as well as those of ImageNet where nothing is to look good.
-    monkeypatch.setattr(projected_gan, "load_imagenet_weights", lambda *_: None)
-    monkeypatch.setattr(projected_gan, "NUM_SAMPLES", 4)
+    for module in (layout_gan, projected_gan):
+        monkeypatch.setattr(module, "load_imagenet_weights", lambda *_: None)
+        monkeypatch.setattr(module, "NUM_SAMPLES", 4)
     monkeypatch.setattr(generator, "fit_mapping", functools.partial(fit_mapping, num_steps=20))
 
 
