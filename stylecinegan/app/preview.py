@@ -1,8 +1,11 @@
 """The loop that plays while one draws: small, short, and soon there."""
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.app.edits import Edits
@@ -67,9 +70,25 @@ def make_preview(
             "is_restyled": edits.has_style,
         }
     )
-    for frame in cinemagraph.frames:
+    for data in encode_frames(cinemagraph.frames, settings.quality):
         job.check()
-        job.report(("frame", encode_jpeg(io.to_uint8(frame).numpy(), settings.quality)))
+        job.report(("frame", data))
+
+
+def encode_frames(frames: Iterable[Tensor], quality: int) -> Iterator[bytes]:
+    """Encodes frames as JPEG, each in a thread while the next one is rendered."""
+
+    def encode(frame: Tensor) -> bytes:
+        return encode_jpeg(io.to_uint8(frame).numpy(), quality)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="preview-encoder") as encoder:
+        encoding: Future[bytes] | None = None
+        for frame in frames:
+            last, encoding = encoding, encoder.submit(encode, frame)
+            if last is not None:
+                yield last.result()
+        if encoding is not None:
+            yield encoding.result()
 
 
 def motion_controls(edits: Edits) -> dict:

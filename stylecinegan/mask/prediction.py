@@ -1,5 +1,6 @@
 """The mask of a photo, automatically (Sec. 3.2)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,11 +118,14 @@ def classify_pixels(
     if (height, width) != tuple(photo.shape[2:]):
         # The sides are rounded by stretching: by at most 6 %, and no border is invented.
         shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
-    features = compute_deep_features(generator, encoder, shrunken)
     if segmenter is None:
-        return ensemble(features, (height, width))
-    classes = ensemble(features, (height // 2, width // 2))
-    return combine(classes, segment(segmenter, photo))
+        return ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
+    # Side by side: neither keeps all cores busy in its many small layers.
+    with ThreadPoolExecutor(1, thread_name_prefix="segmentation") as beside:
+        segmented = beside.submit(segment, segmenter, photo)
+        features = compute_deep_features(generator, encoder, shrunken)
+        classes = ensemble(features, (height // 2, width // 2))
+    return combine(classes, segmented.result())
 
 
 def _round(side: float) -> int:
