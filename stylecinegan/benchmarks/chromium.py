@@ -116,7 +116,7 @@ class Chromium:
         self.call("Page.navigate", url=url)
         self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
-    def be_a_phone(self):
+    def emulate_phone(self):
         """Makes the page one of 390x844 pixels with a touch screen."""
         self.call(
             "Emulation.setDeviceMetricsOverride",

@@ -75,7 +75,7 @@ class Batches:
             workers = {
                 "multiprocessing_context": "fork",
                 "prefetch_factor": 4,
-                "worker_init_fn": _leave_signals_to_the_trainer,
+                "worker_init_fn": _ignore_signals,
             }
         return DataLoader(
             self._dataset,
@@ -94,7 +94,7 @@ class Batches:
         return tensor.float().div_(127.5).sub_(1) if tensor.dtype == torch.uint8 else tensor
 
 
-def _leave_signals_to_the_trainer(_: int) -> None:
+def _ignore_signals(_: int) -> None:
     """Makes workers ignore signals to the whole job: the last step still needs its batch."""
     torch.set_num_threads(1)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):

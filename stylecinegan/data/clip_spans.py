@@ -114,7 +114,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         """
         random = np.random.default_rng((self.seed, 2, counter))
         if random.random() < self.photo_share:
-            return self._rest(counter)
+            return self._still_sample(counter)
         videos = list(self.videos.values())
         clips = videos[random.integers(len(videos))]  # every video counts alike
         sample = self._cut(clips[random.integers(len(clips))], random)
@@ -128,7 +128,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         """
         self.photos.check_broken()
 
-    def _rest(self, counter: int) -> dict[str, Tensor]:
+    def _still_sample(self, counter: int) -> dict[str, Tensor]:
         photo = self.photos[counter]["image"].float() / 127.5 - 1.0
         still = photo.new_zeros(2, self.crop, self.crop)
         return {

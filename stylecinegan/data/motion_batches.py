@@ -81,7 +81,7 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         if is_real and self.real is not None:
             sample = self._draw_clip(self.real, random)
         else:
-            sample = self._make_up(counter, random)
+            sample = self._synthesize(counter, random)
         if random.random() < self.blind_share:
             sample["classes"] = torch.zeros_like(sample["classes"])
         return {**sample, "is_real": torch.tensor(float(is_real))}
@@ -94,7 +94,7 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         """
         self.photos.check_broken()
 
-    def _make_up(self, counter: int, random: np.random.Generator) -> dict[str, Tensor]:
+    def _synthesize(self, counter: int, random: np.random.Generator) -> dict[str, Tensor]:
         pair = self.photos[counter]
         image, label = pair["image"], pair["label"]
         motion = pseudo_motion(image.permute(1, 2, 0).numpy(), label.numpy())

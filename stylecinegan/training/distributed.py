@@ -89,7 +89,7 @@ def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[
         backend = "cpu:gloo,cuda:nccl"
     store = meet(place, timeout_s=timeout_s)
     with PeerWatch(store, place.rank, place.world_size):
-        with _together():
+        with _lost_process_in_one_line():
             dist.init_process_group(
                 backend,
                 store=store,
@@ -104,7 +104,7 @@ def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def _lost_process_in_one_line() -> Iterator[None]:
     """Turns the backends' errors about a lost process into one line."""
     try:
         yield
@@ -122,7 +122,7 @@ def _together() -> Iterator[None]:
 def average_(values: Tensor) -> Tensor:
     """Replaces a tensor, in place, by its mean over the processes."""
     if world_size() > 1:
-        with _together():
+        with _lost_process_in_one_line():
             dist.all_reduce(values)
         values.div_(world_size())
     return values
@@ -133,7 +133,7 @@ def any_rank(flag: bool) -> bool:
     if world_size() == 1:
         return flag
     flags = torch.tensor(int(flag))
-    with _together():
+    with _lost_process_in_one_line():
         dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags.item())
 
@@ -143,7 +143,7 @@ def gather(value: Any) -> list[Any]:
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
-    with _together():
+    with _lost_process_in_one_line():
         dist.all_gather_object(values, value)
     return values
 

@@ -111,7 +111,7 @@ def test_two_people_answer_and_the_tables_are_made_of_what_they_saved(folder, tm
         assert [row["number"] for row in rows] == list("1234567")
         (answers / "anna.json").write_text(saved)
 
-        browser.be_a_phone()
+        browser.emulate_phone()
         bob = Participant(browser, folder, "bob", by_touch=True)
         bob.start()
         for _ in range(7):
