@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 EXAMPLE := data/example.jpg
 VIDEO ?=
 
-.PHONY: cinemagraph app tables test lint clean
+.PHONY: cinemagraph app tables test coverage lint clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,14 @@ table-motion: $(VENV)/.installed
 WORKERS ?= 2
 test: $(VENV)/.installed lint
 	$(RUN) -m pytest -n $(WORKERS)
+
+# make coverage                                     lines that the tests reach, their processes included
+# make coverage TESTS=tests/mask
+coverage: $(VENV)/.installed
+	$(RUN) -m coverage erase
+	$(RUN) -m coverage run -m pytest -n $(WORKERS) $(TESTS)
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff check .
