@@ -39,9 +39,9 @@ class Codec:
     delay_option: str | None = None
 
 
-# 38 to 44 dB on photos. Two thirds of the processor time of "veryfast" at the same quality, in files
-# 3 to 13 % larger; without mbtree, which weighs what later frames refer to, they would be twice
-# as large.
+# 38 to 44 dB on photos. Two thirds of the processor time of "veryfast" at the same quality, in
+# files 3 to 13 % larger; without mbtree, which spends more on what later frames refer to, they
+# would be two to three times as large.
 H264 = Codec(
     "mp4",
     "libx264",
