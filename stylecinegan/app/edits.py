@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
 from stylecinegan.app.settings import Limits
+from stylecinegan.camera import MOVES
 from stylecinegan.errors import InputError
 from stylecinegan.mask.strokes import Stroke, StrokeKind
 
@@ -68,12 +69,14 @@ class VideoSettings:
         num_frames: Length of the loop.
         fps: Frames per second.
         size: Longer side, ``None`` for the photo's.
+        camera: ``"none"``, ``"push"`` or ``"slide"``.
     """
 
     format: str = "mp4"
     num_frames: int = 120
     fps: int = 30
     size: int | None = None
+    camera: str = "none"
 
 
 def parse_edits(entries: Any) -> Edits:
@@ -126,6 +129,8 @@ def parse_video_settings(entries: Any, limits: Limits) -> VideoSettings:
     settings = VideoSettings()
     if "format" in entries:
         settings = replace(settings, format=_choice(entries["format"], "format", FORMATS))
+    if "camera" in entries:
+        settings = replace(settings, camera=_choice(entries["camera"], "camera", MOVES))
     ranges = {"num_frames": (2, limits.render_frames), "fps": (1, 120)}
     ranges["size"] = (64, limits.render_side)
     for name, (least, most) in ranges.items():

@@ -152,7 +152,7 @@ def overrides(
         values["style"] = str(files["style"])
         values["style_strength"] = repr(edits.style_strength)
         values["style_schedule"] = edits.style_schedule
-    for key in ("num_frames", "fps", "size"):
+    for key in ("num_frames", "fps", "size", "camera"):
         if getattr(video, key) != getattr(plain, key):
             values[key] = str(getattr(video, key))
     return values

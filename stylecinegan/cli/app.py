@@ -124,7 +124,13 @@ def animate(
         pause()
         getattr(scene, part)
     pause()
-    return scene.animate(cfg.num_frames, warping=instantiate(cfg.warping), style=style)
+    return scene.animate(
+        cfg.num_frames,
+        warping=instantiate(cfg.warping),
+        style=style,
+        camera=cfg.camera,
+        camera_amount=cfg.camera_amount,
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -71,6 +71,7 @@ def test_what_is_no_edit_is_refused_in_words(entries, message):
         ({"num_frames": 10**9}, "num_frames must be"),
         ({"num_frames": 2.5}, "a whole number"),
         ({"fps": 0}, "fps must be"),
+        ({"camera": "fly"}, "camera must be one of none, push, slide, got 'fly'"),
         ({"size": 100000}, "size must be a number from 64 to 4096"),
         ({"video": "a.mp4"}, "got 'video'"),
     ],

@@ -243,6 +243,7 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
     page.press("#export")
     set_value(page, "#video-frames", "3", "input")
+    set_value(page, "#video-camera", "push", "input")
     page.key("Escape")
     page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
     page.press("#copy")
@@ -252,8 +253,10 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     page.wait(f"{copied} || document.querySelector('#command-line').value === '{line}'")
     page.evaluate("document.querySelector('#command').close()")
     session = page.saved(".stylecinegan")
+    set_value(page, "#video-camera", "none", "input")
     edit(page, lambda: page.upload(session))
     assert len(page.edits()["strokes"]) == 1
+    assert page.evaluate("document.querySelector('#video-camera').value") == "push"
     assert page.evaluate("document.querySelector('#video-frames').value") == "3"
 
 
@@ -446,7 +449,7 @@ def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
         stays = {"kind": "stays", "points": [[0.2, 0.1], [0.4, 0.15]], "radius": 0.05}
         edits = {"strokes": [stays], "arrows": [[[0.8, 0.1], [0.5, 0.2], [0.3, 0.1]]]}
         edits |= {"anchors": [[0.6, 0.2]], "text": "clouds drift left, slow", "speed": 2.0}
-        video = {"format": "gif", "num_frames": 3, "size": 112}
+        video = {"format": "gif", "num_frames": 3, "size": 112, "camera": "slide"}
         path = f"/api/sessions/{session['id']}"
         news = client.render(session["id"], edits, video)
         assert news[-1] == {"type": "done"}, news
