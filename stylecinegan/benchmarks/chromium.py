@@ -104,7 +104,7 @@ class Chromium:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, expression, seconds=20):
+    def wait(self, expression, seconds=60):
         """Waits until an expression in the page is true."""
         end = time.monotonic() + seconds
         while not self.evaluate(expression):
@@ -145,7 +145,7 @@ class Chromium:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def downloaded(self, name, seconds=20):
+    def downloaded(self, name, seconds=60):
         """Contents of a file that the page saved."""
         end = time.monotonic() + seconds
         while not (self.downloads / name).is_file():

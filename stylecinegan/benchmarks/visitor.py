@@ -55,7 +55,7 @@ class Visitor(Chromium):
         )
         self.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
 
-    def wait_for_loop(self, after=0, seconds=120):
+    def wait_for_loop(self, after=0, seconds=240):
         """Waits until more loops than ``after`` have been shown."""
         self.wait(f"(window.stylecinegan?.app.previews ?? 0) > {after}", seconds)
         return self.num_loops()
@@ -135,6 +135,7 @@ class Visitor(Chromium):
     def choose(self, tool, *, by_touch=False):
         """Selects a tool."""
         self.press(f"[data-tool={tool}]", by_touch=by_touch)
+        self.wait(f"stylecinegan.tools.tool === {tool!r}")  # a tap takes a moment to be a click
 
     def key(self, key, *, code=None, modifiers=0, text=None):
         """Presses and releases a key."""

@@ -8,10 +8,12 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from stylecinegan import io
-from stylecinegan.benchmarks.visitor import Visitor, find_program
+from stylecinegan.benchmarks.visitor import SETTLED, Visitor, find_program
 from tests.app.serving import Server, encode, landscape, picture_of
 
 pytestmark = [
@@ -192,6 +194,27 @@ def test_a_style_is_taken_from_a_picture_and_given_back(page, tmp_path):
     assert not edits["has_style"]
 
 
+def test_an_upload_tells_how_far_it_is_and_gives_way_to_a_newer_photo(page, tmp_path):
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
+    large.write_bytes(encode(noise))
+    small.write_bytes(encode(landscape(100, 200, seed=4)))
+    network = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    told = "/Opening the photo… [1-9]\\d? %/.test(document.querySelector('#status').textContent)"
+    before = page.evaluate("stylecinegan.app.session.id")
+    page.call("Network.emulateNetworkConditions", **network, uploadThroughput=20_000)
+    page.upload(large)  # half a minute
+    page.wait(told)
+    page.key("Escape")
+    assert page.status() == ""
+    page.upload(large)
+    page.wait(told)
+    edit(page, lambda: page.upload(small))
+    page.call("Network.emulateNetworkConditions", **network, uploadThroughput=-1)
+    assert page.evaluate("stylecinegan.app.session.name") == "small"
+    assert page.evaluate("stylecinegan.app.session.id") != before
+
+
 def test_a_broken_upload_is_explained_and_the_photo_stays(page, tmp_path):
     file = tmp_path / "lake.jpg"
     file.write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
@@ -313,9 +336,9 @@ def test_everything_can_be_drawn_with_the_keyboard_alone(page):
     assert edits["anchors"] == [tip]
 
 
-@pytest.mark.parametrize("width", [360, 1280, 2560])
+@pytest.mark.parametrize("width", [360, 1280, 2560, 3840])
 def test_nothing_is_cut_off_at_any_width(page, width):
-    page.resize(width, 740 if width == 360 else 1100, is_phone=width == 360)
+    page.resize(width, {360: 740, 3840: 2160}.get(width, 1100), is_phone=width == 360)
     page.wait(f"innerWidth === {width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     hidden = page.evaluate(
@@ -350,81 +373,129 @@ def test_on_a_phone_one_finger_draws_and_two_zoom(page):
 
 # Correctness of space
 
-ORIENTATIONS = {1: 0, 6: 1, 3: 2, 8: 3}
+TURNS = {  # from how a photo is held to how it is stored
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+WINDOWS = [  # width, height, whether it is a phone, pixels of the screen in one of the window
+    *((360, 740, True, ratio) for ratio in (2, 3)),
+    *((820, 600, True, ratio) for ratio in (1, 1.5)),
+    *((1280, 800, False, ratio) for ratio in (1, 1.25)),
+    (2100, 1050, False, 1),  # where the page is drawn larger
+]
+RADIUS = 4.0  # of a stroke, in pixels of the photo
+SHARES = st.floats(0.12, 0.88)
 
 
-@pytest.mark.parametrize(
-    ("size", "orientation", "is_phone", "zoom"),
-    [
-        ((120, 160), 1, False, 1.0),
-        ((120, 160), 6, False, 3.7),
-        ((300, 60), 8, False, 2.2),
-        ((60, 300), 3, True, 1.0),
-        ((160, 120), 6, True, 2.6),
-        ((97, 131), 1, True, 5.3),
-    ],
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_a_stroke_lands_on_the_photo_pixels_it_was_drawn_over(
-    page, tmp_path, size, orientation, is_phone, zoom
+@given(
+    size=st.tuples(st.integers(50, 150), st.integers(50, 150)),
+    orientation=st.sampled_from(sorted(TURNS)),
+    window=st.sampled_from(WINDOWS),
+    zoom=st.floats(0.8, 8.0),
+    around=st.tuples(SHARES, SHARES),
+    target=st.tuples(SHARES, SHARES),
+    place=st.tuples(st.floats(0.4, 0.6), st.floats(0.4, 0.6)),
+    angle=st.floats(0.0, 2 * math.pi),
+)
+def test_what_is_drawn_lands_on_the_photo_pixels_it_was_drawn_over(
+    page, tmp_path, size, orientation, window, zoom, around, target, place, angle
 ):
-    height, width = size
-    pixels = np.full((height, width, 3), 230, np.uint8)  # all of it moves
-    rows, columns = np.arange(height)[:, None], np.arange(width)
-    pixels[..., 0] = 200 + rows % 20
-    pixels[..., 1] = 200 + columns % 20
-    exif = Image.Exif()
-    exif[274] = orientation
-    stored = np.rot90(pixels, ORIENTATIONS[orientation]).copy()
-    file = tmp_path / "photo.png"
-    file.write_bytes(encode(stored, exif=exif.tobytes()))
-    if is_phone:
-        page.visit(360, 740, is_phone=True, ratio=2)
-    edit(page, lambda: page.upload(file))
-    assert page.evaluate(
-        "[stylecinegan.app.view.photo.height, stylecinegan.app.view.photo.width]"
-    ) == [
-        height,
-        width,
-    ]
-    target = np.array([0.37, 0.59])
-    box = page.evaluate("(({ width, height }) => [width, height])(stylecinegan.app.view.stage)")
+    """A stroke and an arrow, to a pixel of the screen, over a mark that the photo shows there."""
+    (height, width), (*shape, is_phone, ratio) = size, window
+    centre = np.array(target) * (width, height)
+    away = np.hypot(
+        np.arange(width) + 0.5 - centre[0], np.arange(height)[:, None] + 0.5 - centre[1]
+    )
+    upright = np.full((height, width, 3), 230, np.uint8)  # all of it moves
+    upright[away < 0.7 * RADIUS] = (200, 0, 0)  # but for the mark
+    page.evaluate("stylecinegan.app.loop.play(false)")
+    page.resize(*shape, is_phone=is_phone, ratio=ratio)
+    upload_turned(page, tmp_path / "photo.png", upright, orientation)
     page.evaluate(
         f"""(view => {{
-            view.zoom({zoom}, {0.4 * box[0]}, {0.6 * box[1]});
-            const [x, y] = view.toStage({target[0]} * {width}, {target[1]} * {height});
-            view.pan({0.45 * box[0]} - x, {0.55 * box[1]} - y);
+            const {{ width, height }} = view.stage;
+            view.zoom({zoom}, {around[0]} * width, {around[1]} * height);
+            const [x, y] = view.toStage({centre[0]}, {centre[1]});
+            view.pan({place[0]} * width - x, {place[1]} * height - y);
+            stylecinegan.app.showsPhoto = true;
             stylecinegan.app.redraw();
         }})(stylecinegan.app.view)"""
     )
     scale = page.evaluate("stylecinegan.app.view.scale")
-    radius = 4.0  # of the photo's pixels
+    red, _, blue = colour_at(page, target)
+    assert red - blue > 60  # the mark is where the page says
     page.evaluate(
-        f"""Object.assign(stylecinegan.tools.brush,
-            {{ size: {radius * scale}, softness: 0, follows_edges: false }})"""
+        f"""Object.assign(stylecinegan.tools.brush, {{
+            size: {RADIUS * scale} / stylecinegan.app.zoom, softness: 0, follows_edges: false
+        }})"""
     )
     page.choose("stays", by_touch=is_phone)
-    edit(page, lambda: page.drag([tuple(target)], by_touch=is_phone))
-    x = np.arange(width) + 0.5 - target[0] * width
-    y = np.arange(height)[:, None] + 0.5 - target[1] * height
-    distance = np.hypot(x, y)
-    mask = mask_of(page)
-    # A window's pixel is what the hand can do.
-    slack = 0.75 + 1.0 / scale
-    scaled = mask.shape[0] / height
-    assert scaled == pytest.approx(mask.shape[1] / width, rel=0.02)
-    large = (
-        np.kron(mask, np.ones((1, 1)))
-        if scaled == 1
-        else np.array(
-            Image.fromarray(mask.astype(np.uint8)).resize(
-                (width, height), Image.Resampling.BILINEAR
-            )
-        )
+    page.drag([target], by_touch=is_phone)
+    page.choose("arrow", by_touch=is_phone)
+    step = 50 / scale * np.array([math.cos(angle), math.sin(angle)])
+    tip = (centre + step) / (width, height)
+    page.drag([target, tuple(tip)], by_touch=is_phone)
+    page.wait("document.querySelector('#status').hidden && !stylecinegan.app.pending.length", 60)
+
+    edits, pixel = page.edits(), 1.0 / scale  # of the screen, in pixels of the photo
+    wanted = np.array([target, np.clip(tip, 0.0, 1.0)]) * (width, height)
+    drawn = np.array([edits["arrows"][0][0], edits["arrows"][0][-1]]) * (width, height)
+    assert np.hypot(*(drawn - wanted).T).max() < pixel
+    assert (
+        np.hypot(*(np.array(edits["strokes"][0]["points"][0]) * (width, height) - centre)) < pixel
     )
-    slack += 0.0 if scaled == 1 else 1.0 / scaled
-    assert (large[distance < radius - slack] < 128).all()
-    assert (large[distance > radius + slack] > 128).all()
-    assert math.isclose((large < 128).sum(), math.pi * radius**2, rel_tol=0.5)
+    still = mask_of(page) < 128
+    assert still.shape == size
+    assert still[away < RADIUS - 0.75 - pixel].all()
+    assert not still[away > RADIUS + 0.75 + pixel].any()
+
+
+def upload_turned(page, file, upright, orientation):
+    """Opens a photo that is stored turned or mirrored, as its EXIF entry says."""
+    stored = Image.fromarray(upright)
+    for turn in TURNS[orientation]:
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored.save(file, exif=exif)
+    before = page.evaluate("stylecinegan.app.session.id")
+    page.upload(file)
+    page.wait(f"stylecinegan.app.session.id !== {before!r}")
+    height, width = upright.shape[:2]
+    assert page.evaluate("stylecinegan.app.view.photo") == {"width": width, "height": height}
+    page.wait(
+        """(({ view }) => view.stage.width === document.querySelector("#stage")
+            .getBoundingClientRect().width)(stylecinegan.app)"""
+    )
+    page.evaluate("stylecinegan.app.view.fit()")
+
+
+def colour_at(page, share):
+    """The colour that the stage shows at a place of the photo."""
+    page.evaluate(SETTLED)
+    return page.evaluate(
+        f"""(({{ view }}) => {{
+            const x = {share[0]} * view.photo.width, y = {share[1]} * view.photo.height;
+            const place = view.toStage(x, y).map((at) => Math.floor(at * devicePixelRatio));
+            const copy = new OffscreenCanvas(1, 1).getContext("2d");
+            copy.drawImage(document.querySelector("#stage"), -place[0], -place[1]);
+            return [...copy.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        }})(stylecinegan.app)"""
+    )
 
 
 # The same as the command line's

@@ -23,8 +23,14 @@ export function setUpExport(app) {
     $("video-length").textContent = `The loop lasts ${seconds} seconds.${advice}`;
   };
 
+  // The dialog may be closed meanwhile: the button that opens it tells as well.
+  const tell = (share) => {
+    $("export").querySelector("span").textContent = isRunning ? `${Math.floor(100 * share)} %` : "Make video";
+  };
+
   const show = (running) => {
     isRunning = running;
+    tell(0);
     $("video-start").hidden = running;
     $("video-cancel").hidden = !running;
     $("video-progress").hidden = false;
@@ -36,6 +42,7 @@ export function setUpExport(app) {
     else if (news.type === "progress") {
       $("video-bar").value = news.done / news.of;
       $("video-news").textContent = `Frame ${news.done} of ${news.of}`;
+      tell(news.done / news.of);
     } else if (news.type === "video") {
       const size = news.bytes < 1e6 ? `${Math.ceil(news.bytes / 1e3)} kB` : `${(news.bytes / 1e6).toFixed(1)} MB`;
       $("video-bar").value = 1;

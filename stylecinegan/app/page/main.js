@@ -24,6 +24,8 @@ const app = {
   layer: new OffscreenCanvas(1, 1),
   pending: [], // strokes that the mask does not show yet
   file: null, // what was opened, to open it again when the server has forgotten it
+  styleFile: null, // likewise
+  zoom: 1, // of the page on very large screens
   showsMask: false,
   showsPhoto: false,
   change,
@@ -53,7 +55,7 @@ function scene() {
     draft: tools.draft,
     pointer: tools.pointer,
     isKeyed: tools.isKeyed,
-    brushRadius: tools.brush.size,
+    brushRadius: tools.brush.size * app.zoom,
     arrows: tools.arrows(),
     anchors: tools.anchors(),
     isChosen: (kind, index) => tools.chosen?.kind === kind && tools.chosen.index === index,
@@ -68,6 +70,7 @@ function tick(now) {
   const [width, height] = [Math.round(box.width * devicePixelRatio), Math.round(box.height * devicePixelRatio)];
   if (stage.width !== width || stage.height !== height) {
     [stage.width, stage.height] = [width, height];
+    app.zoom = Number(getComputedStyle(document.documentElement).getPropertyValue("--zoom"));
     app.view.resize(box.width, box.height);
     isDirty = true;
   }
@@ -91,8 +94,9 @@ function showPlace() {
   if (!path?.[0]) return;
   const [x, y] = view.toStage(...path.at(-1));
   button.hidden = x < 0 || y < 0 || x > view.stage.width || y > view.stage.height;
-  const left = Math.min(view.stage.width - 76, Math.max(8, x + 14));
-  const top = Math.min(view.stage.height - 44, Math.max(8, y + 10));
+  const { zoom } = app;
+  const left = Math.min(view.stage.width / zoom - 76, Math.max(8, x / zoom + 14));
+  const top = Math.min(view.stage.height / zoom - 50, Math.max(8, y / zoom + 10));
   button.style.transform = `translate(${left}px, ${top}px)`;
 }
 
@@ -116,9 +120,10 @@ function travel(step) {
   edited();
 }
 
+const PATIENCE = 3000; // milliseconds until a server that was not there is tried again
 let previewing = null;
 
-async function requestPreview() {
+async function requestPreview(isAgain = false) {
   previewing?.abort();
   const aborting = (previewing = new AbortController());
   const { edits } = app.history;
@@ -126,7 +131,7 @@ async function requestPreview() {
   const shown = app.pending.length;
   const frames = [];
   let [total, isRestyled] = [0, false];
-  say(app.loop.frames.length ? "Working…" : "Finding what moves…", true);
+  if (!isAgain) say(app.loop.frames.length ? "Working…" : "Finding what moves…", true);
   const hear = (kind, value) => {
     if (aborting.signal.aborted) return;
     if (kind === "mask") {
@@ -143,6 +148,8 @@ async function requestPreview() {
       [total, isRestyled] = [value.num_frames, value.is_restyled];
     } else if (value.type === "waiting" && value.position > 1) {
       say(`Waiting, number ${value.position} in line…`, true);
+    } else if (value.type === "cancelled") {
+      say(""); // another page has the same session: its edit is the newest
     } else if (value.type === "error") {
       throw new server.Refusal(400, value.message);
     }
@@ -164,6 +171,11 @@ async function requestPreview() {
   } catch (error) {
     if (error.name === "AbortError" || aborting.signal.aborted) return;
     if (error.status === 410 && app.file) return reopen();
+    if (error.isPassing) {
+      say(`${error.message} Trying again…`, true, true);
+      setTimeout(() => aborting.signal.aborted || requestPreview(true), PATIENCE);
+      return;
+    }
     if (error.status === 400) app.pending = [];
     say(error.message, false, true);
     redraw();
@@ -172,27 +184,44 @@ async function requestPreview() {
 
 // Sessions
 
+let opening = null;
+
 async function open(file) {
   say("Opening the photo…", true);
   previewing?.abort();
+  opening?.abort();
+  const { signal } = (opening = new AbortController());
+  const hear = (share) => {
+    if (!signal.aborted && share < 1) say(`Opening the photo… ${Math.round(100 * share)} %`, true);
+    else if (!signal.aborted) say("Opening the photo…", true);
+  };
   try {
-    const session = await (file ? server.openFile(file) : server.openExample());
+    const session = await (file ? server.openFile(file, { signal, hear }) : server.openExample());
+    if (signal.aborted) return;
     app.file = file ?? "example";
+    app.styleFile = null;
     await enter(session);
   } catch (error) {
-    say(error.message, false, true);
+    if (!signal.aborted) say(error.message, false, true);
+  } finally {
+    if (opening?.signal === signal) opening = null;
   }
 }
 
 // The server has forgotten the session (it was idle for long): the page still has everything.
 async function reopen() {
-  const { edits } = app.history;
-  const file = app.file;
-  const session = await (file === "example" ? server.openExample() : server.openFile(file));
-  const { past, future } = app.history;
-  await enter({ ...session, edits: { ...edits, has_style: false } });
-  Object.assign(app.history, { past, future });
-  showEdits();
+  const { edits, past, future } = app.history;
+  const { file, styleFile } = app;
+  try {
+    const session = await (file === "example" ? server.openExample() : server.openFile(file));
+    if (styleFile) await server.setStyle(session.id, styleFile);
+    const has_style = edits.has_style && (styleFile !== null || session.has_style);
+    await enter({ ...session, edits: { ...edits, has_style } });
+    Object.assign(app.history, { past, future });
+    showEdits();
+  } catch (error) {
+    say(error.message, false, true);
+  }
 }
 
 async function enter(session) {
@@ -240,7 +269,7 @@ function say(text, isBusy = false, isError = false) {
     status.hidden = false;
     status.classList.toggle("error", isError);
     status.classList.toggle("busy", isBusy);
-    if (isError) isHiding = setTimeout(hide, 12000);
+    if (isError && !isBusy) isHiding = setTimeout(hide, 12000);
     else if (!isBusy) isHiding = setTimeout(hide, 4000);
   } else {
     hide();
@@ -410,6 +439,7 @@ $("style-file").addEventListener("change", async () => {
   say("Reading the style…", true);
   try {
     await server.setStyle(app.session.id, file);
+    app.styleFile = file;
     const picture = $("style-picture");
     URL.revokeObjectURL(picture.src);
     picture.src = URL.createObjectURL(file);
@@ -489,6 +519,10 @@ const DONE_BY_KEY = {
   Delete: () => tools.deleteChosen(),
   Backspace: () => tools.deleteChosen(),
   Escape: () => {
+    if (opening) {
+      opening.abort();
+      say("");
+    }
     tools.drop();
     tools.chosen = null;
   },

@@ -21,9 +21,9 @@ export function paintStage(context, scene) {
   if (scene.draft?.kind) paintStroke(context, view, scene.draft);
   if (scene.showsHints > 0) {
     context.globalAlpha = scene.showsHints;
-    scene.anchors.forEach((point, i) => paintAnchor(context, view, point, scene.isChosen("anchor", i)));
-    scene.arrows.forEach((arrow, i) => paintArrow(context, view, arrow, scene.isChosen("arrow", i)));
-    if (scene.draft?.arrow) paintArrow(context, view, scene.draft.arrow, false);
+    scene.anchors.forEach((point, i) => paintAnchor(context, scene, point, scene.isChosen("anchor", i)));
+    scene.arrows.forEach((arrow, i) => paintArrow(context, scene, arrow, scene.isChosen("arrow", i)));
+    if (scene.draft?.arrow) paintArrow(context, scene, scene.draft.arrow, false);
     context.globalAlpha = 1;
   }
   if (scene.pointer) paintPointer(context, scene);
@@ -51,7 +51,7 @@ function paintLoop(context, scene, box) {
 }
 
 function paintMask(context, scene, box) {
-  const { mask, view, ratio } = scene;
+  const { mask, view, ratio, zoom } = scene;
   context.globalAlpha = 0.55;
   context.drawImage(mask.resting, ...box);
   context.globalAlpha = 1;
@@ -61,7 +61,7 @@ function paintMask(context, scene, box) {
   context.lineCap = "round";
   for (const [colour, width] of [["rgb(0 0 0 / 45%)", 3.2], ["#f4fffd", 1.3]]) {
     context.strokeStyle = colour;
-    context.lineWidth = width / across;
+    context.lineWidth = (zoom * width) / across;
     context.stroke(mask.line);
   }
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -93,7 +93,7 @@ function trace(context, view, points) {
   });
 }
 
-function paintArrow(context, view, points, isChosen) {
+function paintArrow(context, { view, zoom }, points, isChosen) {
   const ends = points.map((point) => view.toStage(...point));
   const [x, y] = ends.at(-1);
   const before = ends.findLast(([a, b]) => Math.hypot(a - x, b - y) > 6) ?? ends[0];
@@ -101,34 +101,36 @@ function paintArrow(context, view, points, isChosen) {
   context.lineCap = context.lineJoin = "round";
   for (const [colour, width] of [["rgb(0 0 0 / 55%)", 6], [isChosen ? "#ffe08a" : "#ffffff", 2.8]]) {
     context.strokeStyle = colour;
-    context.lineWidth = width;
+    context.lineWidth = zoom * width;
     context.beginPath();
     smooth(context, ends);
     for (const side of [-1, 1]) {
       const turn = angle + side * 2.6;
       context.moveTo(x, y);
-      context.lineTo(x + 13 * Math.cos(turn), y + 13 * Math.sin(turn));
+      context.lineTo(x + 13 * zoom * Math.cos(turn), y + 13 * zoom * Math.sin(turn));
     }
     context.stroke();
   }
-  if (isChosen) for (const end of ends) paintHandle(context, ...end);
-  else paintHandle(context, ...ends[0], 3);
+  if (isChosen) for (const end of ends) paintHandle(context, ...end, 5.5 * zoom);
+  else paintHandle(context, ...ends[0], 3 * zoom);
 }
 
-// A curve through the middles of the steps, which begins and ends at the ends.
-function smooth(context, ends) {
-  context.moveTo(...ends[0]);
-  for (let i = 1; i + 1 < ends.length; i++) {
-    const [x, y] = ends[i];
-    const next = ends[i + 1];
-    const isLast = i + 2 === ends.length;
-    const to = isLast ? next : [(x + next[0]) / 2, (y + next[1]) / 2];
-    context.quadraticCurveTo(x, y, ...to);
+// A smooth curve through all points: at each it runs as the way from the one before to the one
+// after (Catmull and Rom 1974).
+function smooth(context, points) {
+  context.moveTo(...points[0]);
+  for (let i = 0; i + 1 < points.length; i++) {
+    const [from, to] = [points[i], points[i + 1]];
+    const [before, after] = [points[i - 1] ?? from, points[i + 2] ?? to];
+    context.bezierCurveTo(
+      from[0] + (to[0] - before[0]) / 6, from[1] + (to[1] - before[1]) / 6,
+      to[0] - (after[0] - from[0]) / 6, to[1] - (after[1] - from[1]) / 6,
+      ...to,
+    );
   }
-  if (ends.length === 2) context.lineTo(...ends[1]);
 }
 
-function paintHandle(context, x, y, radius = 5.5) {
+function paintHandle(context, x, y, radius) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fillStyle = "#fff";
@@ -138,11 +140,12 @@ function paintHandle(context, x, y, radius = 5.5) {
   context.stroke();
 }
 
-function paintAnchor(context, view, point, isChosen) {
+function paintAnchor(context, { view, zoom }, point, isChosen) {
   const [x, y] = view.toStage(...point);
   const shape = new Path2D("M0 0V-8M-6 -22H6L4.5 -14L8 -8H-8L-4.5 -14Z");
   context.save();
   context.translate(x, y);
+  context.scale(zoom, zoom);
   context.lineJoin = context.lineCap = "round";
   context.strokeStyle = "rgb(0 0 0 / 60%)";
   context.lineWidth = 5;
@@ -154,7 +157,7 @@ function paintAnchor(context, view, point, isChosen) {
   context.restore();
 }
 
-function paintPointer(context, { pointer, view, tool, brushRadius, isKeyed }) {
+function paintPointer(context, { pointer, view, zoom, tool, brushRadius, isKeyed }) {
   const [x, y] = view.toStage(...pointer);
   context.lineWidth = 1;
   if (tool in COLOURS) {
@@ -171,8 +174,8 @@ function paintPointer(context, { pointer, view, tool, brushRadius, isKeyed }) {
     context.lineWidth = width;
     context.beginPath();
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 4 * dx, y + 4 * dy);
-      context.lineTo(x + 12 * dx, y + 12 * dy);
+      context.moveTo(x + 4 * zoom * dx, y + 4 * zoom * dy);
+      context.lineTo(x + 12 * zoom * dx, y + 12 * zoom * dy);
     }
     context.stroke();
   }

@@ -17,7 +17,7 @@ export const HINTS = {
 };
 
 export class Tools {
-  // app: { view, history, change(changes), redraw() }
+  // app: { view, zoom, history, change(changes), redraw() }
   constructor(app) {
     this.app = app;
     this.tool = "view";
@@ -155,7 +155,7 @@ export class Tools {
 
   #stroke(points) {
     const { view } = this.app;
-    const radius = this.brush.size / view.scale;
+    const radius = (this.brush.size * this.app.zoom) / view.scale;
     return { kind: this.tool, points, radius, softness: this.brush.softness, follows_edges: this.brush.follows_edges };
   }
 
@@ -217,7 +217,7 @@ export class Tools {
   }
 
   #reach(event) {
-    return (event.pointerType === "touch" ? 24 : 12) / this.app.view.scale;
+    return ((event.pointerType === "touch" ? 24 : 12) * this.app.zoom) / this.app.view.scale;
   }
 
   #finishHeld({ kind, number, points, hasMoved }) {
