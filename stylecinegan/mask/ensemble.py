@@ -30,8 +30,8 @@ class PixelClasses:
         probabilities: Class probabilities, averaged over the members, ``[B, classes, H, W]``.
         vote: Class with the most votes, ``[B, 1, H, W]``, int64; ties go to the more probable.
         confidence: Fraction of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
-        falling: Probability of falling water by the segmentation network, ``[B, 1, H, W]``; where
-            it is over a half it is part of that of water. ``None`` where it is not known.
+        falling: Probability of falling water by the segmentation network alone, ``[B, 1, H, W]``;
+            ``None`` where it is not known.
     """
 
     probabilities: Tensor

@@ -1,10 +1,12 @@
 """A segmentation network beside the ensemble: skies at the photo's own edges."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.backbones.u2net import U2Net
+from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
 
 SIDE = 384
@@ -15,6 +17,9 @@ LONGEST_ASPECT = 1.6
 
 LEAST_WATER = 0.6
 """Probability of water, where there is no sky, below which a pixel is static."""
+
+LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
+"""Probability of falling water at the edge of a fall, and somewhere in it."""
 
 
 @torch.no_grad()
@@ -47,8 +52,8 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     With s the network's probability of sky and w the ensemble's of water, the combined
     probabilities are s for sky, (1 - s) w for water where w is at least 0.6 and 0 elsewhere, and
     the rest for static. The network's own water is not used, for it learned from fewer photos than
-    the ensemble's context, but for falling water, which the ensemble takes for rock: it is water
-    where the network gives it more than a half.
+    the ensemble's context, but for falling water, which the ensemble takes for rock: there water
+    is 1 - s (:func:`find_falling`).
 
     Args:
         classes: Of the ensemble, at any size.
@@ -63,7 +68,28 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     water = (1.0 - sky) * water * (water > LEAST_WATER)
     falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     if falling is not None:
-        water = torch.maximum(water, falling * (falling > 0.5))
+        water = torch.where(find_falling(falling), 1.0 - sky, water)
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
     return PixelClasses(probabilities, vote, confidence, falling)
+
+
+def find_falling(probability: Tensor) -> Tensor:
+    """Finds falling water by a threshold with hysteresis.
+
+    Of all pixels few fall, and the network gives falls less than they deserve.
+
+    Args:
+        probability: Of falling water, ``[B, 1, h, w]``.
+
+    Returns:
+        Whether a pixel is in a connected place over :data:`LEAST_FALLING` that holds more than
+        :data:`LEAST_PEAK`, boolean ``[B, 1, h, w]``.
+    """
+    cv2 = load_opencv()
+    result = []
+    for values in probability[:, 0].float().cpu().numpy():
+        _, number = cv2.connectedComponents((values > LEAST_FALLING).astype(np.uint8))
+        peaks = np.unique(number[values > LEAST_PEAK])
+        result.append(np.isin(number, peaks[peaks > 0]))
+    return torch.from_numpy(np.stack(result))[:, None].to(probability.device)

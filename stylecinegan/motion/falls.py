@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.segmentation import find_falling
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
@@ -22,9 +23,9 @@ SIDE = 256
 LEAST_AREA = 0.001
 """Share of the picture below which a place is too small to fall."""
 
-LEAST_PAINTED = 0.1
-"""Probability of falling water from which on a place falls that somebody painted as moving though
-it is classified as static; elsewhere it is 0.5."""
+LEAST_PAINTED = 0.05
+"""Mean probability of falling water from which on a place falls that somebody painted as moving
+though it is classified as static."""
 
 FAINT = 300.0
 """Squared response of the Sobel filter below which streaks are none: 2 grey levels per pixel."""
@@ -68,8 +69,8 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     Args:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         classes: Of the photo's pixels, of any size.
-        mask: S, ``[1, 1, H, W]``: what moves although it is classified as static may fall where
-            the network is less certain.
+        mask: S, ``[1, 1, H, W]``: a place that moves although it is classified as static falls
+            where the network is less certain.
 
     Returns:
         The falls, at the photo's size, or ``None`` where nothing falls or the classes do not know.
@@ -79,12 +80,13 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     height, width = photo.shape[2:]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
+    falling = _resize(find_falling(classes.falling), size)[0, 0].cpu().numpy() > 0.5
     label = _resize(classes.probabilities, size).argmax(dim=1)[0].cpu().numpy()
-    falling = probability > 0.5
     if mask is not None:
         moves = _resize(mask, size)[0, 0].cpu().numpy() > 0.5
-        falling |= moves & (label == 0) & (probability > LEAST_PAINTED)
+        probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
+        for place in _large_places(moves & (falling | (label == 0))):
+            falling |= place & bool(probability[place].mean() > LEAST_PAINTED)
     places = _large_places(falling)
     if not places:
         return None
@@ -164,7 +166,7 @@ def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
 
 
 def _large_places(falling: np.ndarray) -> list[np.ndarray]:
-    """The connected places of falling water that are no specks, boolean ``[H, W]`` each."""
+    """The connected places that are no specks, boolean ``[H, W]`` each."""
     cv2 = load_opencv()
     _, number, statistics, _ = cv2.connectedComponentsWithStats(falling.astype(np.uint8))
     areas = statistics[:, cv2.CC_STAT_AREA]

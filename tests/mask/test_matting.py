@@ -6,7 +6,7 @@ from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.matting import matte, moving_threshold
-from stylecinegan.mask.segmentation import combine, segment
+from stylecinegan.mask.segmentation import combine, find_falling, segment
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -163,11 +163,21 @@ def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
 def test_falling_water_that_the_ensemble_takes_for_rock_is_water():
     rock = torch.tensor([0.9, 0.0, 0.1]).view(1, 3, 1, 1)
     classes = PixelClasses(rock, rock.argmax(dim=1, keepdim=True), rock)
-    for falling, expected in ((0.7, [0.2, 0.1, 0.7]), (0.4, [0.9, 0.1, 0.0])):
+    for falling, expected in ((0.6, [0.0, 0.1, 0.9]), (0.3, [0.9, 0.1, 0.0])):
         segmented = torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1)
         combined = combine(classes, segmented)
         torch.testing.assert_close(combined.probabilities.flatten(), torch.tensor(expected))
         assert combined.falling.item() == pytest.approx(falling)
+
+
+def test_a_fall_reaches_from_its_certain_middle_to_its_doubtful_edge():
+    probability = torch.full((2, 1, 8, 8), 0.1)
+    probability[:, :, 2:6, 2:6] = 0.3
+    probability[1, :, 4, 4] = 0.6
+    falling = find_falling(probability)
+    assert not falling[0].any()
+    assert bool(falling[1, 0, 2:6, 2:6].all())
+    assert int(falling[1].sum()) == 16
 
 
 def test_a_photo_is_segmented_as_a_square_and_a_long_panorama_stays_long():

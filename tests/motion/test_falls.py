@@ -102,7 +102,7 @@ def test_without_the_class_nothing_falls(waterfall):
 
 def test_what_may_be_falling_falls_where_somebody_paints_it_as_moving(waterfall):
     photo, label, place = waterfall
-    doubtful = classes_of(label, certainty=0.3)
+    doubtful = classes_of(label, certainty=0.15)
     rock = torch.nn.functional.one_hot(2 * (label == 2), 3).permute(2, 0, 1)[None].float()
     taken_for_rock = PixelClasses(rock, rock.argmax(1, keepdim=True), rock, doubtful.falling)
     assert find_falls(photo, taken_for_rock) is None
