@@ -1,0 +1,26 @@
+import pytest
+import torch
+
+from stylecinegan import io
+from stylecinegan.app.preview import encode_frames
+from stylecinegan.app.sessions import encode_jpeg
+
+
+def shades(number):
+    return [torch.full((1, 3, 16, 24), shade) for shade in torch.linspace(-1, 1, number).tolist()]
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_every_frame_is_encoded_in_its_order(number):
+    frames = shades(number)
+    expected = [encode_jpeg(io.to_uint8(frame).numpy(), 88) for frame in frames]
+    assert list(encode_frames(frames, 88)) == expected
+
+
+def test_what_a_frame_raises_reaches_whoever_reads():
+    def broken():
+        yield from shades(2)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(encode_frames(broken(), 88))
