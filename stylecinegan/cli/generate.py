@@ -132,15 +132,21 @@ def write_many(
     failures = Failures(next(iter(videos.values())).parent)
     failures.forget({str(source) for source in videos})
     errors = []
-    for source, video in videos.items():
-        if cfg.skip_existing and video.exists():  # somebody else was faster
-            continue
-        try:
-            write_cinemagraph(cfg, model, read_source(cfg, model, source), target, video)
-        except InputError as error:
-            logger.warning("no %s: %s", video, error)
-            failures.add(str(source), video, error)
-            errors.append(error)
+    # A terminal shows one bar, the log of a batch system a line for each video.
+    bar = tqdm(videos.items(), unit="video", disable=None)
+    with logging_redirect_tqdm():
+        for source, video in bar:
+            if cfg.skip_existing and video.exists():  # somebody else was faster
+                continue
+            try:
+                write_cinemagraph(cfg, model, read_source(cfg, model, source), target, video)
+            except InputError as error:
+                logger.warning("no %s: %s", video, error)
+                failures.add(str(source), video, error)
+                errors.append(error)
+                continue
+            if bar.disable:
+                logger.info("the video is in %s", video)
     if not errors or (cfg.photo is None and len(errors) < len(videos)):
         return
     if len(videos) == 1:
@@ -189,7 +195,8 @@ def animate_picture(
         photo = size_photo(photo, cfg)
     else:
         photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
-    with step("predict mask and motion, prepare the loop"):
+    is_many = is_folder(cfg.photo) or cfg.seeds is not None
+    with step("predict mask and motion, prepare the loop", is_said=not is_many):
         scene = make_scene(cfg, model, photo, drawn_size, opacity)
         style = None
         if target is not None:
@@ -203,15 +210,15 @@ def animate_picture(
             depth=None if cfg.depth is None else io.read_depth(cfg.depth),
         )
         cinemagraph = aim_camera(cinemagraph, cfg)
-    is_many = is_folder(cfg.photo) or cfg.seeds is not None
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
-    with step("render and encode the frames"):
+    with step("render and encode the frames", is_said=not is_many):
         frames = progress(cinemagraph, quality, is_many=is_many)
         write_video(video, cinemagraph, frames, cfg, opacity)
     if quality is not None:
         write_intermediate(video, cinemagraph, quality)
         write_codes(video, model, cinemagraph, target)
-    logger.info("the video is in %s", video)
+    if not is_many:
+        logger.info("the video is in %s", video)
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -330,10 +337,8 @@ def progress(
     cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_many: bool
 ) -> Iterator[Tensor]:
     """Passes the frames on under a progress bar, measured before the camera if wanted."""
-    # Of many videos, the log of a batch system holds no bars.
-    disable = None if is_many else False
     frames = cinemagraph.steady_frames
-    bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=disable)
+    bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=is_many)
     with logging_redirect_tqdm():  # messages get lines of their own
         for number, frame in enumerate(bar):
             if quality is not None:
@@ -365,11 +370,12 @@ def write_codes(
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
-    """Says what is being done and how long it took."""
+def step(name: str, *, is_said: bool = True) -> Iterator[None]:
+    """Says what has been done and how long it took; of one of many videos, nothing."""
     start = time.perf_counter()
     yield
-    logger.info("%s: %.1f s", name, time.perf_counter() - start)
+    if is_said:
+        logger.info("%s: %.1f s", name, time.perf_counter() - start)
 
 
 def run() -> None:

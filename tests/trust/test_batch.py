@@ -48,6 +48,9 @@ def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(f
     assert names(folder / "videos") == [*expected, "failures.jsonl"]
     (failure,) = (folder / "videos/failures.jsonl").read_text().splitlines()
     assert json.loads(failure)["source"] == f"{folder}/photos/12.png"
+    # A line for each video and none of its steps.
+    assert sum("the video is in" in line for line in job.output.splitlines()) == 49
+    assert "render and encode" not in job.output
     about_it = [line for line in job.output.splitlines() if "12.png" in line]
     assert len(about_it) == 1, job.output
     assert job.errors == [f"error: 1 of 50 gave no video, listed in {folder}/videos/failures.jsonl"]
