@@ -150,14 +150,24 @@ def test_shapes_that_are_no_photo_and_probability_are_refused():
 
 
 def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
-    known = torch.tensor([0.1, 0.1, 0.8]).view(1, 3, 1, 1)
-    doubtful = torch.tensor([0.45, 0.0, 0.55]).view(1, 3, 1, 1)
-    segmented = torch.tensor([0.5, 0.25, 0.25]).view(1, 3, 1, 1)
-    for probabilities, expected in ((known, [0.15, 0.25, 0.6]), (doubtful, [0.75, 0.25, 0.0])):
-        vote = probabilities.argmax(dim=1, keepdim=True)
-        combined = combine(PixelClasses(probabilities, vote, probabilities), segmented)
-        torch.testing.assert_close(combined.probabilities.flatten(), torch.tensor(expected))
-        assert combined.vote.item() == max(range(3), key=lambda k: expected[k])
+    segmented = torch.tensor([0.4, 0.2, 0.4]).view(1, 3, 1, 1)  # half of what is not sky is water
+    for water, expected in ((0.8, 0.8 * 0.8953), (0.55, 0.8 * 0.0694)):  # logits 1.386, 0.2007
+        known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
+        classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+        combined = combine(classes, segmented)
+        wanted = torch.tensor([0.8 - expected, 0.2, expected])
+        torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-4, rtol=0.0)
+        assert combined.vote.item() == int(wanted.argmax())
+
+
+def test_the_segmentation_networks_opinion_on_water_counts():
+    known = torch.tensor([0.25, 0.0, 0.75]).view(1, 3, 1, 1)
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    votes = [
+        combine(classes, torch.tensor([1.0 - n, 0.0, n]).view(1, 3, 1, 1)).vote.item()
+        for n in (0.1, 0.9)
+    ]
+    assert votes == [0, 2]
 
 
 def test_falling_water_that_the_ensemble_takes_for_rock_is_water():
@@ -166,7 +176,9 @@ def test_falling_water_that_the_ensemble_takes_for_rock_is_water():
     for falling, expected in ((0.6, [0.0, 0.1, 0.9]), (0.3, [0.9, 0.1, 0.0])):
         segmented = torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1)
         combined = combine(classes, segmented)
-        torch.testing.assert_close(combined.probabilities.flatten(), torch.tensor(expected))
+        torch.testing.assert_close(
+            combined.probabilities.flatten(), torch.tensor(expected), atol=1e-3, rtol=0.0
+        )
         assert combined.falling.item() == pytest.approx(falling)
 
 
