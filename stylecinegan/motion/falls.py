@@ -24,8 +24,8 @@ LEAST_AREA = 0.001
 """Share of the picture below which a place is too small to fall."""
 
 LEAST_PAINTED = 0.05
-"""Mean probability of falling water from which on a place falls that somebody painted as moving
-though it is classified as static."""
+"""Mean probability of falling water from which on a place falls that moves though it is classified
+as static: somebody painted it, or it belongs to a fall."""
 
 FAINT = 300.0
 """Squared response of the Sobel filter below which streaks are none: 2 grey levels per pixel."""
@@ -81,12 +81,15 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     falling = _resize(find_falling(classes.falling), size)[0, 0].cpu().numpy() > 0.5
-    label = _resize(classes.probabilities, size).argmax(dim=1)[0].cpu().numpy()
+    probabilities = _resize(classes.probabilities, size)[0].cpu().numpy()
+    label = probabilities.argmax(axis=0)
     if mask is not None:
         moves = _resize(mask, size)[0, 0].cpu().numpy() > 0.5
         probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
         for place in _large_places(moves & (falling | (label == 0))):
-            falling |= place & bool(probability[place].mean() > LEAST_PAINTED)
+            # What moves there may be sky between leaves.
+            least = max(LEAST_PAINTED, probabilities[1][place].mean())
+            falling |= place & bool(probability[place].mean() > least)
     places = _large_places(falling)
     if not places:
         return None

@@ -111,6 +111,14 @@ def test_what_may_be_falling_falls_where_somebody_paints_it_as_moving(waterfall)
     assert weight[~place].max() < 0.6
 
 
+def test_what_is_rather_sky_does_not_fall_where_it_moves(waterfall):
+    photo, _, place = waterfall
+    probabilities = torch.tensor([0.6, 0.4, 0.0]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
+    falling = 0.2 * place[None, None].float()
+    classes = PixelClasses(probabilities, probabilities.argmax(1, keepdim=True), falling, falling)
+    assert find_falls(photo, classes, place[None, None].float()) is None
+
+
 def test_falling_water_is_a_class_of_its_own(waterfall):
     photo, label, place = waterfall
     vote = label[None, None].clamp(max=2)
