@@ -58,7 +58,9 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
     and the rest for static: the ensemble recognises water better, and an error of either is rarely
     one of both. The factor keeps the matting from breaking up certain water by its colours.
-    In falling water, which the ensemble takes for rock, water is 1 - s (:func:`find_falling`).
+    In falling water, of which the ensemble takes parts for rock, water is 1 - s
+    (:func:`find_falling`) if the ensemble's mean there is at least 0.5: snow and roads look alike
+    to the network.
 
     Args:
         classes: Of the ensemble, at any size.
@@ -75,19 +77,21 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     water = (1.0 - sky) * (SHARPNESS * logit).sigmoid()
     falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     if falling is not None:
-        water = torch.where(find_falling(falling), 1.0 - sky, water)
+        water = torch.where(find_falling(falling, known[:, 2:3]), 1.0 - sky, water)
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
     return PixelClasses(probabilities, vote, confidence, falling)
 
 
-def find_falling(probability: Tensor) -> Tensor:
+def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
     """Finds falling water by a threshold with hysteresis.
 
     Of all pixels few fall, and the network gives falls less than they deserve.
 
     Args:
         probability: Of falling water, ``[B, 1, h, w]``.
+        water: Probability of water by other means, ``[B, 1, h, w]``; places where its mean is
+            under 0.5 are left out.
 
     Returns:
         Whether a pixel is in a connected place over :data:`LEAST_FALLING` that holds more than
@@ -95,8 +99,11 @@ def find_falling(probability: Tensor) -> Tensor:
     """
     cv2 = load_opencv()
     result = []
-    for values in probability[:, 0].float().cpu().numpy():
-        _, number = cv2.connectedComponents((values > LEAST_FALLING).astype(np.uint8))
+    waters = np.ones(len(probability)) if water is None else water[:, 0].float().cpu().numpy()
+    for values, known in zip(probability[:, 0].float().cpu().numpy(), waters, strict=True):
+        count, number = cv2.connectedComponents((values > LEAST_FALLING).astype(np.uint8))
+        weights = np.broadcast_to(known, number.shape).ravel()
+        mean = np.bincount(number.ravel(), weights, count) / np.bincount(number.ravel())
         peaks = np.unique(number[values > LEAST_PEAK])
-        result.append(np.isin(number, peaks[peaks > 0]))
+        result.append(np.isin(number, [part for part in peaks if part and mean[part] >= 0.5]))
     return torch.from_numpy(np.stack(result))[:, None].to(probability.device)

@@ -170,16 +170,19 @@ def test_the_segmentation_networks_opinion_on_water_counts():
     assert votes == [0, 2]
 
 
-def test_falling_water_that_the_ensemble_takes_for_rock_is_water():
-    rock = torch.tensor([0.9, 0.0, 0.1]).view(1, 3, 1, 1)
-    classes = PixelClasses(rock, rock.argmax(dim=1, keepdim=True), rock)
-    for falling, expected in ((0.6, [0.0, 0.1, 0.9]), (0.3, [0.9, 0.1, 0.0])):
-        segmented = torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1)
-        combined = combine(classes, segmented)
-        torch.testing.assert_close(
-            combined.probabilities.flatten(), torch.tensor(expected), atol=1e-3, rtol=0.0
-        )
-        assert combined.falling.item() == pytest.approx(falling)
+@pytest.mark.parametrize(
+    ("water", "falling", "expected"),
+    [(0.5, 0.6, 0.9), (0.5, 0.3, 0.01), (0.1, 0.6, 0.0)],
+    ids=["a fall that is half known", "no fall", "a road that looks like a fall"],
+)
+def test_what_falls_is_water_unless_the_ensemble_speaks_against_it(water, falling, expected):
+    known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    combined = combine(classes, torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1))
+    wanted = torch.tensor([0.9 - expected, 0.1, expected])
+    torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-3, rtol=0.0)
+    assert combined.falling is not None
+    assert combined.falling.item() == pytest.approx(falling)
 
 
 def test_a_fall_reaches_from_its_certain_middle_to_its_doubtful_edge():
