@@ -103,7 +103,8 @@ def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
     for values, known in zip(probability[:, 0].float().cpu().numpy(), waters, strict=True):
         count, number = cv2.connectedComponents((values > LEAST_FALLING).astype(np.uint8))
         weights = np.broadcast_to(known, number.shape).ravel()
-        mean = np.bincount(number.ravel(), weights, count) / np.bincount(number.ravel())
+        area = np.bincount(number.ravel(), minlength=count)
+        mean = np.bincount(number.ravel(), weights, count) / np.maximum(area, 1)
         peaks = np.unique(number[values > LEAST_PEAK])
         result.append(np.isin(number, [part for part in peaks if part and mean[part] >= 0.5]))
     return torch.from_numpy(np.stack(result))[:, None].to(probability.device)
