@@ -153,11 +153,18 @@ class Server:
         return json.loads(data)
 
     def preview(self, session_id, edits):
-        """Kinds and contents of what a preview brings."""
+        """Kinds and contents of what a preview brings, except its place in the queue.
+
+        That depends on the work of other sessions and on the speed of the machine.
+        """
         path = f"/api/sessions/{session_id}/preview"
         status, _, data = self.ask("POST", path, {"edits": edits})
         assert status == 200, data
-        return unpack(data)
+        return [
+            (kind, content)
+            for kind, content in unpack(data)
+            if not (kind == "news" and content["type"] == "waiting")
+        ]
 
     def render(self, session_id, edits, video):
         """What is said of a video while it is made."""
