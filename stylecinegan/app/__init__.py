@@ -1,1 +1,1 @@
-"""The browser app: a loop that plays while one draws on its photo."""
+"""The browser app: an editor that previews the loop while the user draws on the photo."""

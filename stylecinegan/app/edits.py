@@ -1,4 +1,4 @@
-"""Everything a user has drawn and set on a photo: the one document that page and server share."""
+"""Strokes and settings of a user: the JSON document that page and server exchange."""
 
 import re
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from stylecinegan.mask.strokes import Stroke, StrokeKind
 Point = tuple[float, float]
 
 MAX_PATHS = 5000
-"""Strokes, arrows or anchors."""
+"""Largest number of strokes, of arrows and of anchors."""
 
 MAX_POINTS = 100_000
-"""Of all strokes, arrows and anchors."""
+"""Largest number of points in all strokes, arrows and anchors together."""
 
 REGIONS = ("auto", "sky", "water")
 SCHEDULES = ("there_and_back", "hold", "constant")
@@ -32,15 +32,15 @@ class Edits:
     Attributes:
         strokes: Corrections of the mask, in the order of drawing.
         arrows: Points of each, from start to tip.
-        anchors: Places that stay put.
-        region: What a predicted mask holds: ``"auto"``, ``"sky"`` or ``"water"``.
-        text: Plain words about the motion.
-        speed: Of the fastest pixel, pixels per frame on a picture of 512 pixels.
+        anchors: Static points.
+        region: Classes of the predicted mask: ``"auto"`` (both), ``"sky"`` or ``"water"``.
+        text: Description of the motion.
+        speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
         speed_sky: Factor of the sky's speed.
         speed_water: Factor of the water's speed.
         has_style: Whether the session's style picture is used.
-        style_strength: How far its style goes.
-        style_schedule: How it gets there over the loop.
+        style_strength: Strength of the style, β at its maximum (Eq. 7).
+        style_schedule: Course of β over the loop.
     """
 
     strokes: tuple[Stroke, ...] = ()
@@ -56,13 +56,13 @@ class Edits:
     style_schedule: str = "there_and_back"
 
     def to_json(self) -> dict[str, Any]:
-        """The form that :func:`parse_edits` reads."""
+        """Converts to JSON values, the inverse of :func:`parse_edits`."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """The video that a user wants.
+    """Settings of the exported video.
 
     Attributes:
         format: ``"mp4"``, ``"webm"``, ``"webp"`` or ``"gif"``.
@@ -80,7 +80,7 @@ class VideoSettings:
 
 
 def parse_edits(entries: Any) -> Edits:
-    """Reads edits from JSON values; what is missing is as nobody had touched it.
+    """Parses edits from JSON values; missing keys have their defaults.
 
     Raises:
         InputError: If anything is out of its range or unknown.
@@ -120,7 +120,7 @@ def parse_edits(entries: Any) -> Edits:
 
 
 def parse_video_settings(entries: Any, limits: Limits) -> VideoSettings:
-    """Reads settings of a video from JSON values.
+    """Parses video settings from JSON values; missing keys have their defaults.
 
     Raises:
         InputError: If anything is out of its range or unknown.

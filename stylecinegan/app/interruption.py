@@ -1,4 +1,4 @@
-"""Networks that can be stopped in their midst."""
+"""Interruption of a forward pass between layers."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from torch import nn
 
 
 def make_interruptible(networks: nn.Module, check: Callable[[], None]) -> None:
-    """Has every layer of networks call a check before it computes.
+    """Registers a hook that calls a check before every layer.
 
-    What the check raises leaves the networks as they were: layers keep no state between calls.
+    An exception of the check leaves the networks unchanged, as layers keep no state between calls.
 
     Args:
-        networks: All their modules, for good.
-        check: Raises if the result is no longer wanted.
+        networks: Networks; the hooks are permanent.
+        check: Raises an exception to interrupt the forward pass.
     """
     for module in networks.modules():
         module.register_forward_pre_hook(lambda module, arguments: check())

@@ -1,4 +1,4 @@
-"""The loop that plays while one draws: small, short, and soon there."""
+"""Preview: a small, short loop of the current edits."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,18 +23,18 @@ def make_preview(
 ) -> None:
     """Computes mask and loop of a session's photo and reports them.
 
-    Reported are, in this order, ``("mask", PNG)``, ``{"type": "loop", …}`` and as often as it says
-    ``("frame", JPEG)``.
+    Messages, in this order: ``("mask", PNG)``, ``{"type": "loop", "num_frames": N, …}`` and N
+    times ``("frame", JPEG)``.
 
     Args:
-        job: Whom to report to.
-        model: The networks.
-        session: Whose photo.
-        edits: What is drawn and set.
-        settings: Size and length.
+        job: Receives the messages.
+        model: The model.
+        session: The photo's session.
+        edits: Strokes and settings.
+        settings: Size and length of the loop.
 
     Raises:
-        InputError: If nothing moves, or a control makes no sense.
+        InputError: If the mask is empty, or a motion control is invalid.
     """
     scene = session.scene_of(model, edits.region)
     job.check()
@@ -50,9 +50,9 @@ def make_preview(
     if not bool((mask > 0.5).any()):
         raise InputError("nothing moves yet: paint over what shall move with the brush “Moves”")
     strokes = (edits.region, edits.strokes)
-    if session.painted != strokes:
+    if session.painted_strokes != strokes:
         scene.paint(add=add, remove=remove)
-        session.painted = strokes
+        session.painted_strokes = strokes
     job.check()
     scene.motion(**motion_controls(edits))
     style = None
@@ -104,9 +104,13 @@ def motion_controls(edits: Edits) -> dict:
 
 
 def style_change(model: StyleCineGAN, session: Session, edits: Edits) -> StyleChange:
-    """The change of appearance towards the session's style picture."""
+    """Change of appearance towards the session's style picture.
+
+    Raises:
+        InputError: If the session has no style picture.
+    """
     if session.style is None:
-        raise InputError("no style picture is there: choose one")
+        raise InputError("there is no style picture: choose one")
     scene = session.scene
     assert scene is not None
     if session.style_codes is None:
@@ -117,5 +121,5 @@ def style_change(model: StyleCineGAN, session: Session, edits: Edits) -> StyleCh
 
 
 def to_grey(mask: np.ndarray) -> np.ndarray:
-    """Takes [0, 1] to uint8."""
+    """Converts values in [0, 1] to uint8."""
     return np.rint(255.0 * np.clip(mask, 0.0, 1.0)).astype(np.uint8)

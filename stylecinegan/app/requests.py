@@ -1,4 +1,4 @@
-"""Checks of a request before anything else: its origin and its size."""
+"""Checks of requests: host, origin, token and size of the body."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from stylecinegan.errors import InputError
 MAX_JSON_BYTES = 8 << 20
 COOKIE = "stylecinegan_token"
 HEADER = "x-stylecinegan"
-"""Set by the page: another site's page cannot, without asking this server first."""
+"""Header that the page sets; other sites cannot without a CORS preflight, which is refused."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -38,18 +38,18 @@ _HEADERS = {
 
 
 class TooLarge(InputError):
-    """A request brings more than is allowed."""
+    """The body of a request exceeds the limit."""
 
 
 class Guard:
-    """Lets through only requests of the app's own page.
+    """Middleware that accepts only requests of the app's own page.
 
     Args:
-        app: What it guards.
-        allowed_hosts: Names under which the app is reached, in lower case, with a port or without;
-            one without stands for every port.
-        token: What a visitor must know, ``None`` if nothing.
-        root_path: Prefix of paths that is taken away where it is there.
+        app: The guarded application.
+        allowed_hosts: Host names of the app, with a port or without; one without a port allows
+            any.
+        token: Access token that visitors need, ``None`` for open access.
+        root_path: Prefix that is stripped from paths.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Guard:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request, or hands it on."""
+        """Passes a request on to the application, or refuses it."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -96,14 +96,14 @@ class Guard:
             scope["method"] not in ("GET", "HEAD") or "/api/" in scope["path"]
         ):
             return PlainTextResponse("requests from other sites are not answered\n", 403)
-        return self._refuse_stranger(scope, headers)
+        return self._refuse_without_token(scope, headers)
 
-    def _refuse_stranger(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+    def _refuse_without_token(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         if self._token is None:
             return None
         request = Request(scope)
         if scope["method"] == "GET" and self._is_token(request.query_params.get("token")):
-            # Out of the address, where it would be seen and shared.
+            # A token in the address would end up in histories and shared links.
             response = RedirectResponse("./", 303)
             is_secure = headers.get("x-forwarded-proto", scope["scheme"]) == "https"
             response.set_cookie(
@@ -125,53 +125,53 @@ class Guard:
         return host in self._hosts or name in self._hosts
 
 
-async def pieces(request: Request, most: int, stall_s: float) -> AsyncIterator[bytes]:
-    """The body of a request, as it arrives.
+async def body_chunks(request: Request, most: int, stall_s: float) -> AsyncIterator[bytes]:
+    """Yields the body of a request as it arrives.
 
     Raises:
         TooLarge: If it exceeds ``most`` bytes.
-        InputError: If nothing arrives for ``stall_s`` seconds, or the client goes.
+        InputError: If nothing arrives for ``stall_s`` seconds, or the client disconnects.
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > most:
-        raise TooLarge(f"at most {most / 2**20:g} MiB are taken, this has {int(announced) >> 20}")
+        raise TooLarge(f"files may have at most {most / 2**20:g} MiB, got {int(announced) >> 20}")
     total = 0
     stream = request.stream().__aiter__()
     while True:
         try:
-            piece = await asyncio.wait_for(anext(stream), stall_s)
+            chunk = await asyncio.wait_for(anext(stream), stall_s)
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise InputError("the upload stopped half-way: try again") from None
         except ClientDisconnect:
-            raise InputError("the upload was broken off: try again") from None
-        total += len(piece)
+            raise InputError("the upload was interrupted: try again") from None
+        total += len(chunk)
         if total > most:
-            raise TooLarge(f"at most {most / 2**20:g} MiB are taken, this has more")
-        yield piece
+            raise TooLarge(f"files may have at most {most / 2**20:g} MiB, got more")
+        yield chunk
 
 
 async def save_body(request: Request, path: Path, most: int, stall_s: float) -> None:
-    """Writes the body of a request to a file; errors as in :func:`pieces`."""
+    """Writes the body of a request to a file; errors as in :func:`body_chunks`."""
     try:
         with path.open("wb") as file:
-            async for piece in pieces(request, most, stall_s):
-                file.write(piece)
+            async for chunk in body_chunks(request, most, stall_s):
+                file.write(chunk)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
 async def read_json(request: Request, stall_s: float) -> dict[str, Any]:
-    """The JSON object in the body of a request.
+    """Reads the JSON object in the body of a request; an empty body is an empty object.
 
     Raises:
-        InputError: If there is none.
+        InputError: If the body is no JSON object, or not received in time.
     """
     body = bytearray()
-    async for piece in pieces(request, MAX_JSON_BYTES, stall_s):
-        body += piece
+    async for chunk in body_chunks(request, MAX_JSON_BYTES, stall_s):
+        body += chunk
     try:
         entries = json.loads(bytes(body) or b"{}")
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The app's server: pages and answers, with all computation handed to one thread."""
+"""The app's ASGI application; a single worker thread does all computation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,17 +17,17 @@ from stylecinegan.app.video import Animate
 
 
 class App:
-    """The app: sessions, the worker, and what is answered to whom.
+    """The browser app: sessions, worker, routes and access control.
 
     Args:
-        load_model: Makes the networks; called in the worker's thread.
-        animate: Makes the cinemagraph of a video at full size.
-        example: The photo that is there at first.
+        load_model: Loads the model; called in the worker's thread.
+        animate: Makes the cinemagraph of a full-size video.
+        example: The example photo.
         preview: Settings of the preview.
-        limits: What one machine takes on.
-        allowed_hosts: Names under which the app is reached.
-        token: What a visitor must know, ``None`` if nothing.
-        root_path: Where a proxy shows the app, such as ``/loops``, if it hands the whole path on.
+        limits: Limits of this server.
+        allowed_hosts: Host names of the app.
+        token: Access token that visitors need, ``None`` for open access.
+        root_path: Path of the app behind a proxy that forwards whole paths, such as ``/loops``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Everything that the answers share: sessions, the model, and the thread that computes."""
+"""Shared state of the routes: sessions, model and worker."""
 
 import asyncio
 import shutil
@@ -9,8 +9,8 @@ from typing import Any
 from starlette.requests import Request
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.app.answers import ENDS
 from stylecinegan.app.interruption import make_interruptible
+from stylecinegan.app.responses import ENDS
 from stylecinegan.app.sessions import Session, SessionGone, Sessions
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.app.worker import Job, Worker
@@ -18,12 +18,12 @@ from stylecinegan.errors import InputError
 
 
 class Service:
-    """Sessions and the work on them.
+    """Sessions, the model, and the worker that computes for them.
 
     Args:
-        load_model: Makes the networks; called in the worker's thread.
+        load_model: Loads the model; called in the worker's thread.
         preview: Settings of the preview.
-        limits: What one machine takes on.
+        limits: Limits of this server.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Loads the model, works, and lets idle sessions expire; deletes everything at the end."""
+        """Runs the worker and expires idle sessions; deletes all sessions at the end."""
         self.worker.start()
         self.worker.submit(Job("", lambda job: self.model() and None, _ignore))
         expiring = asyncio.create_task(self._expire())
@@ -50,14 +50,14 @@ class Service:
             self.sessions.close()
 
     def model(self) -> StyleCineGAN:
-        """The model; in the worker's thread only."""
+        """Returns the model, loading it at first; for the worker's thread only."""
         if self._model is None:
             self._model = self._load_model()
             make_interruptible(self._model, self.worker.check)
         return self._model
 
     def find(self, request: Request) -> Session:
-        """The session that a request is about.
+        """Finds the session of a request's path.
 
         Raises:
             SessionGone: If there is none.
@@ -72,28 +72,28 @@ class Service:
         is_urgent: bool = True,
         replaces: str | None = None,
     ) -> tuple[Job, "asyncio.Queue[Any]"]:
-        """Submits a job; what it says comes out of the queue."""
+        """Submits a job and returns it with the queue of its messages."""
         loop = asyncio.get_running_loop()
-        news: asyncio.Queue[Any] = asyncio.Queue()
+        messages: asyncio.Queue[Any] = asyncio.Queue()
 
         def report(message: Any) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(news.put_nowait, message)
+                loop.call_soon_threadsafe(messages.put_nowait, message)
 
         job = Job(session.id, run, report, is_urgent=is_urgent, replaces=replaces)
         self.worker.submit(job)
-        return job, news
+        return job, messages
 
     async def compute(self, session: Session, run: Callable[[Job], None]) -> None:
-        """Has something computed and waits for it.
+        """Submits a job and waits for its end.
 
         Raises:
-            InputError: If the work does, or the session ends.
+            InputError: If the job raises it, or the session ends.
         """
-        job, news = self.submit(session, run)
+        job, messages = self.submit(session, run)
         try:
             while True:
-                message = await news.get()
+                message = await messages.get()
                 if message["type"] == "error":
                     raise InputError(message["message"])
                 if message["type"] == "cancelled":

@@ -1,4 +1,4 @@
-"""A session in one file: the photo, what is drawn on it, and the settings of its video."""
+"""Session files: a photo with its edits and video settings, as a zip archive."""
 
 import io
 import json
@@ -21,11 +21,11 @@ VERSION = 1
 SUFFIX = ".stylecinegan"
 SETTINGS = "session.json"
 HINTS = "hints.json"
-"""Arrows, pins, words and speeds once more, as ``hints=`` of ``generate`` reads them."""
+"""The motion controls again, as a file for ``hints=`` of ``generate``."""
 
 MASKS = ("mask_add.png", "mask_remove.png")
 MAX_BYTES = 1 << 30
-"""Of one file in it, unpacked."""
+"""Largest size of an unpacked member."""
 
 _KINDS = ("photo", "style", "mask_add", "mask_remove")
 
@@ -35,11 +35,11 @@ class SessionContents:
     """Contents of a session file.
 
     Attributes:
-        name: Of the photo, without an ending.
-        edits: What is drawn and set.
+        name: Name of the photo without suffix.
+        edits: Strokes and settings.
         video: Settings of the video.
-        files: ``photo.…``, and where there are such ``style.…``, ``mask_add.png``,
-            ``mask_remove.png``, by these names.
+        files: Contents by file name: ``photo.SUFFIX`` and, if any, ``style.SUFFIX``,
+            ``mask_add.png``, ``mask_remove.png``.
     """
 
     name: str
@@ -49,7 +49,7 @@ class SessionContents:
 
 
 def write_session(contents: SessionContents) -> bytes:
-    """Bytes of a session's file, a zip archive."""
+    """Returns the bytes of a session file."""
     settings = {
         "version": VERSION,
         "name": contents.name,
@@ -59,7 +59,7 @@ def write_session(contents: SessionContents) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(SETTINGS, json.dumps(settings, indent=2) + "\n")
-        # Words that nobody understands yet are kept in the session all the same.
+        # A text that cannot be parsed is still saved with the session.
         with suppress(InputError):
             archive.writestr(HINTS, format_hints(hints_of(contents.edits)))
         for name, data in contents.files.items():
@@ -68,7 +68,7 @@ def write_session(contents: SessionContents) -> bytes:
 
 
 def hints_of(edits: Edits) -> Hints:
-    """Motion controls among the edits, for another photo or another program."""
+    """Extracts the motion controls from edits."""
     factors = {"sky": edits.speed_sky, "water": edits.speed_water}
     return Hints(
         arrows=edits.arrows,
@@ -80,20 +80,20 @@ def hints_of(edits: Edits) -> Hints:
 
 
 def is_session_file(path: Path) -> bool:
-    """Whether this is a zip archive, as no photo is."""
+    """Whether a file is a zip archive, which no photo is."""
     with path.open("rb") as stream:
         return stream.read(4) == b"PK\x03\x04"
 
 
 def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionContents:
-    """Reads a session's file.
+    """Reads a session file.
 
     Args:
         path: The file.
-        max_bytes: Of each file in it, unpacked.
+        max_bytes: Largest size of an unpacked member.
 
     Raises:
-        InputError: If it is none, damaged, or holds anything that does not belong there.
+        InputError: If it is no session file, damaged, or has unexpected members.
     """
     name = Path(path).name
     try:
@@ -101,10 +101,10 @@ def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionCont
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
             if len(set(names)) != len(names) or not all(map(_is_known, names)):
-                raise InputError(f"{name} is no session: it holds other files than one does")
+                raise InputError(f"{name} is no session file: it contains unexpected files")
             files = {entry.filename: _read(archive, entry, max_bytes) for entry in entries}
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InputError(f"cannot read {name}: wanted a session's file, found none") from error
+        raise InputError(f"cannot read {name}: wanted a session file, found none") from error
     except (ValueError, zipfile.LargeZipFile) as error:
         if isinstance(error, InputError):
             raise
@@ -112,9 +112,9 @@ def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionCont
     settings = _parse(files.pop(SETTINGS, b""), name)
     files.pop(HINTS, None)
     if not any(file.startswith("photo.") for file in files):
-        raise InputError(f"{name} is no session: it holds no photo")
+        raise InputError(f"{name} is no session file: it contains no photo")
     return SessionContents(
-        name=harmless_name(f"{settings.get('name', 'photo')}.file"),
+        name=safe_name(f"{settings.get('name', 'photo')}.file"),
         edits=parse_edits(settings.get("edits", {})),
         video=parse_video_settings(settings.get("video", {}), Limits()),
         files=files,
@@ -124,13 +124,15 @@ def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionCont
 def overrides(
     edits: Edits, video: VideoSettings, files: Mapping[str, str | Path]
 ) -> dict[str, str]:
-    """Settings of ``stylecinegan generate`` that make the same video, by their keys.
+    """Command-line settings of ``stylecinegan generate`` that make the same video.
 
     Args:
-        edits: What is drawn and set.
+        edits: Strokes and settings.
         video: Settings of the video.
-        files: Paths of ``photo``, and where there are such ``style``, ``mask_add`` and
-            ``mask_remove``.
+        files: Paths of ``photo`` and, if any, ``style``, ``mask_add`` and ``mask_remove``.
+
+    Returns:
+        Values by key; settings with their default value are left out.
     """
     unchanged, plain = Edits(), VideoSettings()
     values = {"photo": str(files["photo"])}
@@ -159,19 +161,19 @@ def overrides(
 
 
 def command(values: Mapping[str, str], video: str) -> str:
-    """The line for a shell."""
+    """Formats settings as a shell command."""
     settings = [f"{key}={value}" for key, value in {**values, "video": video}.items()]
     return shlex.join(["stylecinegan", "generate", *settings])
 
 
 def unpack(path: str | Path, folder: Path) -> dict[str, str]:
-    """Unpacks a session into a folder.
+    """Unpacks a session file into a folder.
 
     Returns:
-        Settings of ``stylecinegan generate``, by their keys; the video has the photo's name.
+        Settings of ``stylecinegan generate`` by key; the video has the photo's name.
 
     Raises:
-        InputError: If it is no session.
+        InputError: If it is no session file.
     """
     contents = read_session(path)
     files = {}
@@ -183,8 +185,8 @@ def unpack(path: str | Path, folder: Path) -> dict[str, str]:
     return {**overrides(contents.edits, contents.video, files), "video": video}
 
 
-def harmless_name(name: str) -> str:
-    """A file's name without folders, ending and anything but letters, digits, ``-`` and ``_``."""
+def safe_name(name: str) -> str:
+    """Reduces a file name to its stem, with only letters, digits, ``-`` and ``_``."""
     stem = re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]
     return re.sub(r"[^\w\-]+", "_", stem).strip("_")[:60] or "photo"
 
@@ -195,7 +197,7 @@ def _is_known(name: str) -> bool:
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
-    # The header's size is a claim: reading stops at the limit whatever it says.
+    # The size in the header cannot be trusted: reading stops at the limit.
     with archive.open(entry) as stream:
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
@@ -207,7 +209,9 @@ def _parse(text: bytes, name: str) -> dict[str, Any]:
     try:
         settings = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no session: its settings are missing or damaged") from error
+        raise InputError(
+            f"{name} is no session file: its settings are missing or damaged"
+        ) from error
     if not isinstance(settings, dict) or settings.get("version") != VERSION:
-        raise InputError(f"{name} is no session of version {VERSION}")
+        raise InputError(f"{name} is no session file of version {VERSION}")
     return settings

@@ -1,4 +1,4 @@
-"""Sessions: one photo each, with what is known of it and drawn on it."""
+"""Sessions: a photo each, with its edits and cached results."""
 
 import logging
 import secrets
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stylecinegan import Scene, StyleCineGAN, io
 from stylecinegan.app.edits import Edits, VideoSettings
-from stylecinegan.app.session_file import harmless_name
+from stylecinegan.app.session_file import safe_name
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import decode_picture, opened
@@ -27,7 +27,7 @@ from stylecinegan.mask.strokes import Patch, Stroke, cover, paint
 logger = logging.getLogger(__name__)
 
 MAX_PATCH_BYTES = 64 << 20
-"""Of the strokes of one session whose covers are kept."""
+"""Cache size per session for the coverage of its strokes."""
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -41,34 +41,35 @@ SUFFIXES = {
     "JXL": ".jxl",
     "JPEG2000": ".jp2",
 }
-"""Endings of photos in session files, by the kind that the picture itself says it is."""
+"""File suffixes in session files by Pillow's format names."""
 
 
 class SessionGone(InputError):
-    """There is no session of this id, or no longer."""
+    """The session does not exist or has expired."""
 
 
 @dataclass
 class Session:
-    """A photo on somebody's page. Only the worker's thread touches what is computed.
+    """A photo on a user's page; only the worker's thread accesses computed attributes.
 
     Attributes:
-        id: Random, and the only key to it.
-        folder: Of its files, deleted with it.
-        name: Of the photo, without its ending, harmless.
-        edits: The newest ones, which a reloaded page asks for.
-        video_settings: Likewise.
-        last_use: Seconds of some clock.
+        id: Random identifier, the only access to the session.
+        folder: Folder of its files, deleted with it.
+        name: Name of the photo without suffix, safe as a file name.
+        edits: Latest edits, restored when the page is reloaded.
+        video_settings: Latest video settings, likewise.
+        last_use: Time of the last request, in seconds of the clock of :class:`Sessions`.
         size: (height, width) of the upright photo.
-        photo: The file as it was uploaded.
-        style: Likewise a style picture.
-        picture: The photo as the page shows it, ``[h, w, 3]``, uint8.
-        working_photo: The photo as the preview sees it, ``[1, 3, h, w]`` in [-1, 1].
-        page_picture: The same as a JPEG.
-        scene: What is known of it.
-        painted: Strokes that the scene has.
-        style_codes: Latent codes of the style picture, once it is used.
-        video: A finished video.
+        photo: The uploaded file.
+        style: The uploaded style picture, if any.
+        picture: The photo at the size of the page, ``[h, w, 3]``, uint8.
+        working_photo: The photo at the size of the preview, ``[1, 3, h, w]`` in [-1, 1].
+        page_picture: ``picture`` as a JPEG.
+        scene: Scene of the working photo.
+        scene_region: Region that the scene's mask was predicted for.
+        painted_strokes: Region and strokes that the scene's mask was corrected with.
+        style_codes: Latent codes of the style picture, computed on first use.
+        video: The last finished video.
     """
 
     id: str
@@ -85,7 +86,7 @@ class Session:
     working_photo: Tensor | None = None
     scene: Scene | None = None
     scene_region: str = ""
-    painted: Any = None
+    painted_strokes: Any = None
     style_codes: Tensor | None = None
     video: Path | None = None
     _patches: OrderedDict[tuple[Stroke, str], Patch] = field(default_factory=OrderedDict)
@@ -106,24 +107,25 @@ class Session:
         self.page_picture = encode_jpeg(self.picture, 90)
 
     def scene_of(self, model: StyleCineGAN, region: str) -> Scene:
-        """The scene of the preview, opened when it is first asked for."""
+        """Returns the preview's scene for a region, created on first use."""
         if self.scene is None or self.scene_region != region:
             assert self.working_photo is not None
             device = model.generator.w_mean.device
             kind: Any = "both" if region == "auto" else region
             self.scene = model.scene(self.working_photo.to(device), region=kind)
-            self.scene_region, self.painted = region, None
+            self.scene_region, self.painted_strokes = region, None
         return self.scene
 
     def corrections(self, edits: Edits, mask: Tensor) -> tuple[np.ndarray, np.ndarray] | None:
-        """Strokes to add to a mask and to remove from it, ``[h, w]``, uint8, of the page's size.
+        """Renders strokes to corrections of the mask.
 
         Args:
-            edits: Whose strokes count.
-            mask: S as predicted, ``[1, 1, h, w]``.
+            edits: Edits with the strokes.
+            mask: The predicted mask S, ``[1, 1, h, w]``.
 
         Returns:
-            Both, or ``None`` where nothing is drawn.
+            Regions to add and to remove, ``[h, w]``, uint8, at the size of the page's picture;
+            ``None`` without strokes.
         """
         if not edits.strokes:
             return None
@@ -143,7 +145,7 @@ class Session:
         return paint(patches, (height, width))
 
     def num_bytes_on_disk(self) -> int:
-        """Size of its files."""
+        """Total size of the session's files."""
         sizes = []
         for file in self.folder.iterdir():
             try:
@@ -154,12 +156,12 @@ class Session:
 
 
 class Sessions:
-    """All sessions, of a bounded number and for a bounded time.
+    """All sessions, limited in number, idle time and disk space.
 
     Args:
-        limits: How many and for how long.
-        close: Called with a session that goes.
-        clock: Seconds, for tests.
+        limits: The limits.
+        close: Called with a session that is removed.
+        clock: Current time in seconds; tests pass their own.
     """
 
     def __init__(
@@ -176,28 +178,28 @@ class Sessions:
 
     @property
     def folder(self) -> Path:
-        """Where everything is that the app writes."""
+        """Folder of all files that the app writes."""
         return self._folder
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def create(self, name: str) -> Session:
-        """Makes a session that nobody can find yet, with a folder for its photo."""
+        """Creates a session with its folder; :meth:`find` returns it after :meth:`add`."""
         self.expire()
         folder = self._folder / secrets.token_hex(8)
         folder.mkdir(mode=0o700)
-        return Session(secrets.token_urlsafe(18), folder, harmless_name(name))
+        return Session(secrets.token_urlsafe(18), folder, safe_name(name))
 
     def add(self, session: Session) -> None:
-        """Lets a session be found; whoever has been idle the longest makes room."""
+        """Registers a session; at the limit, the longest idle one is removed."""
         while len(self._sessions) >= self._limits.sessions:
             self.remove(min(self._sessions.values(), key=lambda session: session.last_use))
         session.last_use = self._clock()
         self._sessions[session.id] = session
 
     def find(self, identity: str) -> Session:
-        """The session of an id.
+        """Finds a session by its id and updates its last use.
 
         Raises:
             SessionGone: If there is none.
@@ -209,22 +211,22 @@ class Sessions:
         return session
 
     def remove(self, session: Session) -> None:
-        """Ends a session; its files go when nothing works on them any more."""
+        """Removes a session; its files are deleted when no job uses them any more."""
         self._sessions.pop(session.id, None)
         self._close(session)
 
     def expire(self) -> None:
-        """Ends the sessions that have been idle for too long."""
+        """Removes the sessions that have been idle for too long."""
         oldest = self._clock() - 60.0 * self._limits.idle_minutes
         for session in list(self._sessions.values()):
             if session.last_use < oldest:
                 self.remove(session)
 
     def check_disk(self) -> None:
-        """Makes room on the disk.
+        """Removes idle sessions until the disk space suffices.
 
         Raises:
-            InputError: If what is in use leaves none.
+            InputError: If the sessions in use exceed it.
         """
         most = self._limits.disk_mib << 20
         by_age = sorted(self._sessions.values(), key=lambda session: session.last_use)
@@ -234,29 +236,29 @@ class Sessions:
             used.pop(idle[0].id)
             self.remove(idle.pop(0))
         if sum(used.values()) > most:
-            raise InputError("the disk space set aside for photos and videos is used up: try later")
+            raise InputError("the server's disk space for photos and videos is used up: try later")
 
     def close(self) -> None:
-        """Deletes everything."""
+        """Deletes all sessions and their files."""
         self._sessions.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def check_picture(path: Path, name: str, limits: Limits) -> str:
-    """Looks at a picture's header before it is decoded.
+    """Checks a picture's header before it is decoded.
 
     Args:
         path: The file.
-        name: What the user calls it.
-        limits: Whose megapixels count.
+        name: The user's name for it, for error messages.
+        limits: Limits with the largest number of megapixels.
 
     Returns:
-        The ending of files of its kind.
+        File suffix of its format.
 
     Raises:
         InputError: If it is no picture or too large.
     """
-    with told_as(path, name), opened(path, "a photo") as picture:
+    with called_in_errors(path, name), opened(path, "a photo") as picture:
         num_pixels, kind = picture.width * picture.height, picture.format
     if num_pixels > 1e6 * limits.megapixels:
         raise InputError(
@@ -268,7 +270,7 @@ def check_picture(path: Path, name: str, limits: Limits) -> str:
 
 def decode(path: Path, name: str) -> np.ndarray:
     """Decodes a picture upright, ``[H, W, 3]``, uint8; transparent places show white."""
-    with told_as(path, name):
+    with called_in_errors(path, name):
         pixels = decode_picture(path, "a photo")
         if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
             pixels = io.to_uint8(io.read_image(path)).numpy()
@@ -276,8 +278,8 @@ def decode(path: Path, name: str) -> np.ndarray:
 
 
 @contextmanager
-def told_as(path: Path, name: str) -> Iterator[None]:
-    """Calls a file as the user does in the messages of a block."""
+def called_in_errors(path: Path, name: str) -> Iterator[None]:
+    """Replaces a file's path by the user's name for it in the error messages of a block."""
     try:
         yield
     except InputError as error:
@@ -285,7 +287,7 @@ def told_as(path: Path, name: str) -> Iterator[None]:
 
 
 def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Shrinks ``[H, W, 3]``, uint8, by areas to a longer side, or leaves it."""
+    """Downsamples ``[H, W, 3]``, uint8, to a longer side by area averaging; never enlarges."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     if scale >= 1.0:
@@ -296,7 +298,7 @@ def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, like: Tensor) -> Tensor:
-    """Takes ``[h, w]``, uint8, to the size of a mask, ``[1, 1, H, W]`` in [0, 1]."""
+    """Resizes ``[h, w]``, uint8, to the size of a mask, ``[1, 1, H, W]`` in [0, 1]."""
     cv2 = io.load_opencv()
     height, width = like.shape[2:]
     shrinks = height * width < mask.size
@@ -306,14 +308,14 @@ def resize_mask(mask: np.ndarray, like: Tensor) -> Tensor:
 
 
 def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
-    """Encodes ``[H, W, 3]``, uint8, RGB."""
+    """Encodes ``[H, W, 3]``, uint8, RGB, as JPEG."""
     cv2 = io.load_opencv()
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
 
 def encode_png(mask: np.ndarray) -> bytes:
-    """Encodes ``[H, W]``, uint8, losslessly."""
+    """Encodes ``[H, W]``, uint8, as PNG."""
     cv2 = io.load_opencv()
     _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 2])
     return data.tobytes()

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PreviewSettings:
-    """The loop that plays while one draws.
+    """Settings of the preview; sides in pixels.
 
     Attributes:
-        side: Its longer side.
-        num_frames: Its length.
+        side: Longer side of the loop.
+        num_frames: Length of the loop.
         working_side: Longer side at which mask and motion are computed.
         picture_side: Longer side of the picture on the page, on which strokes are drawn.
         quality: JPEG quality of the frames.
@@ -27,15 +27,15 @@ class Limits:
     """Limits of one server.
 
     Attributes:
-        upload_mib: Size of a photo's or a session's file.
-        megapixels: Of a photo.
-        sessions: How many are kept at once.
-        idle_minutes: After so long without a request a session is forgotten.
-        disk_mib: Size of the files of all sessions.
-        render_side: Longer side of a video.
-        render_frames: Length of a video.
-        connections: At once.
-        stall_s: Seconds in which a client that uploads has to send something.
+        upload_mib: Size of an uploaded photo or session file, in MiB.
+        megapixels: Size of a photo, in megapixels.
+        sessions: Number of sessions.
+        idle_minutes: Minutes without a request after which a session expires.
+        disk_mib: Total size of the files of all sessions, in MiB.
+        render_side: Longer side of a video, in pixels.
+        render_frames: Length of a video, in frames.
+        connections: Number of concurrent connections.
+        stall_s: Seconds without data after which an upload fails.
     """
 
     upload_mib: int = 64

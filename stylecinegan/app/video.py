@@ -1,4 +1,4 @@
-"""The video at full size: what `stylecinegan generate` makes of the same settings."""
+"""The exported video, identical to that of ``stylecinegan generate`` with the same settings."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +15,13 @@ from stylecinegan.app.worker import Job, Worker
 from stylecinegan.errors import InputError
 
 Animate = Callable[[StyleCineGAN, Mapping[str, str], Callable[[], None]], Cinemagraph]
-"""Makes the cinemagraph of settings of ``generate``; calls the last between its slow parts."""
+"""Makes a cinemagraph from settings of ``generate``; calls the function between slow steps."""
 
 
-def collect(
+def collect_contents(
     model: StyleCineGAN, session: Session, edits: Edits, video: VideoSettings
 ) -> SessionContents:
-    """Everything that a session's file holds."""
+    """Collects the contents of a session file."""
     assert session.photo is not None
     files = {session.photo.name: session.photo.read_bytes()}
     if edits.has_style and session.style is not None:
@@ -45,30 +45,30 @@ def make_video(
     settings: VideoSettings,
     animate: Animate,
 ) -> None:
-    """Renders the video of a session into its folder and reports how far it is.
+    """Renders the video of a session into its folder and reports the progress.
 
-    Between frames the previews of others, and of the same page, go first.
+    Between frames, waiting previews are computed first.
 
     Args:
-        job: Whom to report to.
-        worker: Whose thread this is.
-        model: The networks.
-        session: Whose photo.
-        edits: What is drawn and set.
-        settings: Of the video.
+        job: Receives the progress.
+        worker: The worker that runs the job.
+        model: The model.
+        session: The photo's session.
+        edits: Strokes and settings.
+        settings: Settings of the video.
         animate: Makes the cinemagraph.
 
     Raises:
-        InputError: If something cannot be animated.
+        InputError: If the photo cannot be animated with these edits.
     """
-    contents = collect(model, session, edits, settings)
+    contents = collect_contents(model, session, edits, settings)
     paths = {name.split(".")[0]: session.folder / name for name in contents.files}
     for name, data in contents.files.items():
         if name.startswith("mask_"):
             (session.folder / name).write_bytes(data)
 
     def pause() -> None:
-        worker.give_way()
+        worker.run_urgent_jobs()
         job.check()
 
     pause()
@@ -88,16 +88,16 @@ def make_video(
     job.report({"type": "video", "bytes": file.stat().st_size, "width": width, "height": height})
 
 
-def bounded(settings: VideoSettings, size: tuple[int, int], limits: Limits) -> VideoSettings:
-    """Settings of a video that has never more pixels than its photo.
+def limit_size(settings: VideoSettings, size: tuple[int, int], limits: Limits) -> VideoSettings:
+    """Limits the size of a video to that of its photo.
 
     Raises:
-        InputError: If the video would be larger than allowed.
+        InputError: If the video would exceed the server's limit.
     """
     side = min(settings.size or max(size), max(size))
     if side > limits.render_side:
         raise InputError(
-            f"a video may be {limits.render_side} pixels wide or high here, this one would be "
+            f"videos may be at most {limits.render_side} pixels wide or high, this one would be "
             f"{side}: choose a smaller size"
         )
     return replace(settings, size=None if side == max(size) else side)

@@ -1,4 +1,4 @@
-"""The one thread that owns the model, and the work that waits for it."""
+"""Job queue with a single worker thread, the only one that uses the model."""
 
 import logging
 import threading
@@ -9,23 +9,23 @@ from stylecinegan.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-
 BUG = "something went wrong here; see the server's log"
 
 
 class Cancelled(Exception):
-    """The work is no longer wanted."""
+    """The job was cancelled."""
 
 
 class Job:
-    """A piece of work and what it has to say.
+    """A computation for a session, with its messages.
 
     Args:
-        session_id: Of whose photo it is.
-        run: The work; it calls :meth:`check` often and reports through :meth:`report`.
-        report: Takes what the work says, from the worker's thread.
-        is_urgent: Goes before work that is not, even in the middle of such work.
-        replaces: Cancels and takes the place of the session's earlier work of this name.
+        session_id: The session's id.
+        run: The computation; it calls :meth:`check` often and sends messages by :meth:`report`.
+        report: Receives the messages, in the worker's thread.
+        is_urgent: Runs before jobs that are not urgent, and interrupts a running one.
+        replaces: Name of the job; an earlier job of the session with this name is cancelled, and
+            this one takes its place in the queue.
     """
 
     def __init__(
@@ -46,21 +46,21 @@ class Job:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Asks the work to end; it does so at its next :meth:`check`."""
+        """Cancels the job; it ends at its next :meth:`check`."""
         self._cancelled.set()
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the work is no longer wanted."""
+        """Whether the job was cancelled."""
         return self._cancelled.is_set()
 
     def check(self) -> None:
-        """Raises :class:`Cancelled` if the work is no longer wanted."""
+        """Raises :class:`Cancelled` if the job was cancelled."""
         if self._cancelled.is_set():
             raise Cancelled
 
     def perform(self) -> None:
-        """Does the work and reports how it ended."""
+        """Runs the computation and reports its outcome."""
         try:
             self.check()
             self._run(self)
@@ -69,18 +69,15 @@ class Job:
             outcome = {"type": "cancelled"}
         except InputError as error:
             outcome = {"type": "error", "message": str(error)}
-        except Exception:  # a bug must neither end the thread nor show its insides
-            logger.exception("work of the app failed")
-            outcome = {
-                "type": "error",
-                "message": BUG,
-            }
+        except Exception:  # a bug must neither end the thread nor expose internals
+            logger.exception("a job of the app failed")
+            outcome = {"type": "error", "message": BUG}
         self.is_over.set()
         self.report(outcome)
 
 
 class Worker:
-    """Does one job at a time, in the order of arrival, urgent ones first."""
+    """Runs one job at a time, in the order of submission, urgent ones first."""
 
     def __init__(self) -> None:
         self._waiting: list[Job] = []
@@ -94,7 +91,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Cancels everything and waits for the thread."""
+        """Cancels all jobs and waits for the thread."""
         with self._changed:
             self._is_stopped = True
             for job in (*self._waiting, *self._current):
@@ -104,7 +101,7 @@ class Worker:
             self._thread.join(30)
 
     def submit(self, job: Job) -> None:
-        """Queues a job, in the place of an earlier one that it replaces if there is one."""
+        """Queues a job, in the place of the earlier one that it replaces, if any."""
         with self._changed:
             place = len(self._waiting)
             dropped = None
@@ -121,11 +118,11 @@ class Worker:
             self._changed.notify()
         if dropped is not None:
             dropped.cancel()
-            dropped.perform()  # says that it is cancelled
+            dropped.perform()  # reports that it was cancelled
         self._report_positions()
 
     def cancel_session(self, session_id: str) -> list[Job]:
-        """Cancels all jobs of a session, and returns those that are still at work."""
+        """Cancels all jobs of a session and returns those that are running."""
         with self._changed:
             dropped = [job for job in self._waiting if job.session_id == session_id]
             self._waiting = [job for job in self._waiting if job.session_id != session_id]
@@ -138,7 +135,7 @@ class Worker:
         return running
 
     def cancel(self, session_id: str, name: str) -> None:
-        """Cancels a session's work of a name (see ``replaces`` of :class:`Job`)."""
+        """Cancels a session's jobs of a name (``replaces`` of :class:`Job`)."""
         with self._changed:
             wanted = [
                 job
@@ -150,26 +147,26 @@ class Worker:
             for job in wanted:
                 job.cancel()
         for job in dropped:
-            job.perform()  # says that it is cancelled
+            job.perform()  # reports that it was cancelled
 
     def check(self) -> None:
-        """Raises :class:`Cancelled` if what is being done is no longer wanted.
+        """Raises :class:`Cancelled` if the running job was cancelled.
 
-        For the worker's thread, in work that does not know its job.
+        For code in the worker's thread that does not know its job.
         """
         with self._changed:
             job = self._current[-1] if self._current else None
         if job is not None:
             job.check()
 
-    def give_way(self) -> None:
-        """Does the urgent jobs that wait; long work calls this between its steps."""
+    def run_urgent_jobs(self) -> None:
+        """Runs the waiting urgent jobs; long jobs call this between their steps."""
         while (job := self._take(only_urgent=True)) is not None:
             self._perform(job)
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything is done or waits."""
+        """Whether a job is running or waiting."""
         with self._changed:
             return bool(self._waiting or self._current)
 

@@ -20,7 +20,7 @@ from stylecinegan.errors import InputError
 MESSAGE = struct.Struct(">BI")
 """Kind and length that stand before each message of a preview."""
 
-NEWS = 3
+STATUS = 3
 
 START_S = 180.0
 """The server may take so long to start, on a busy machine."""
@@ -216,7 +216,7 @@ def outcome_of(stream: bytes) -> str:
     """Outcome of a preview: ``"done"``, ``"cancelled"`` or the message of an error."""
     last = {"type": "the answer broke off"}
     for kind, content in messages_of(stream):
-        if kind == NEWS:
+        if kind == STATUS:
             last = json.loads(content)
     return last.get("message", last["type"])
 

@@ -14,7 +14,7 @@ import uvicorn
 from PIL import Image
 
 from stylecinegan import Scene, io
-from stylecinegan.app.answers import FRAME, MASK
+from stylecinegan.app.responses import FRAME, MASK
 from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.cli.app import animate
@@ -163,7 +163,7 @@ class Server:
         return [
             (kind, content)
             for kind, content in unpack(data)
-            if not (kind == "news" and content["type"] == "waiting")
+            if not (kind == "status" and content["type"] == "waiting")
         ]
 
     def render(self, session_id, edits, video):
@@ -180,8 +180,8 @@ def unpack(data):
     while data:
         kind, length = struct.unpack(">BI", data[:5])
         content, data = data[5 : 5 + length], data[5 + length :]
-        name = {FRAME: "frame", MASK: "mask"}.get(kind, "news")
-        found.append((name, json.loads(content) if name == "news" else content))
+        name = {FRAME: "frame", MASK: "mask"}.get(kind, "status")
+        found.append((name, json.loads(content) if name == "status" else content))
     return found
 
 

@@ -522,8 +522,8 @@ def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
         edits |= {"anchors": [[0.6, 0.2]], "text": "clouds drift left, slow", "speed": 2.0}
         video = {"format": "gif", "num_frames": 3, "size": 112, "camera": "slide"}
         path = f"/api/sessions/{session['id']}"
-        news = client.render(session["id"], edits, video)
-        assert news[-1] == {"type": "done"}, news
+        messages = client.render(session["id"], edits, video)
+        assert messages[-1] == {"type": "done"}, messages
         from_page = client.ask("GET", f"{path}/video")[2]
         body = {"edits": edits, "video": video}
         (tmp_path / "saved.stylecinegan").write_bytes(client.ask("POST", f"{path}/file", body)[2])

@@ -52,7 +52,7 @@ def open_photo(proxy, body):
 def test_uploads_previews_videos_and_sessions_pass_a_proxy(app, proxy, photo):
     session = open_photo(proxy, photo)
     messages = unpack(ask(proxy, "POST", f"{session}/preview", {"edits": {}})[2])
-    assert [kind for kind, _ in messages if kind != "news"] == ["mask", *["frame"] * 4]
+    assert [kind for kind, _ in messages if kind != "status"] == ["mask", *["frame"] * 4]
     assert ask(proxy, "POST", f"{session}/style", encode(landscape(seed=3)))[0] == 200
     wish = {"video": {"format": "webm", "num_frames": 3}}
     news = [json.loads(n) for n in ask(proxy, "POST", f"{session}/render", wish)[2].splitlines()]

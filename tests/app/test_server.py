@@ -41,14 +41,14 @@ def test_a_photo_becomes_a_mask_and_a_loop(server, photo):
     assert headers["content-type"] == "image/jpeg"
     assert picture_of(data).shape == (120, 160, 3)
     messages = server.preview(session["id"], {})
-    kinds = [kind for kind, _ in messages if kind != "news"]
+    kinds = [kind for kind, _ in messages if kind != "status"]
     assert kinds == ["mask", *["frame"] * 4]
     mask = next(data for kind, data in messages if kind == "mask")
     assert picture_of(mask).shape == (120, 160)
     frames = [picture_of(data) for kind, data in messages if kind == "frame"]
     assert {frame.shape for frame in frames} == {(72, 96, 3)}
     assert np.abs(frames[0].astype(int) - frames[2]).mean() > 0.1
-    assert messages[-1] == ("news", {"type": "done"})
+    assert messages[-1] == ("status", {"type": "done"})
 
 
 def test_strokes_change_the_mask_where_they_are_and_nowhere_else(server, photo):
@@ -144,7 +144,7 @@ def test_a_newer_edit_ends_the_older_one_in_the_midst_of_a_network(server, photo
     newer.join(30)
     assert stopped.is_set()
     assert result[1][-1][1] == {"type": "done"}  # what was cut off is computed anew, as a whole
-    assert [kind for kind, _ in result[1] if kind != "news"] == ["mask", *["frame"] * 4]
+    assert [kind for kind, _ in result[1] if kind != "status"] == ["mask", *["frame"] * 4]
     assert layer.num_calls - before > NUM_LAYERS
 
 
@@ -401,7 +401,7 @@ def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(server, photo
         (os.urandom(5000), "lake.jpg", "unknown format"),
         (bomb(), "lake.png", "megapixels"),
         (bomb(9000, 9000), "lake.png", "a photo may have 50 megapixels here, lake has 81"),
-        (b"PK\x03\x04" + os.urandom(100), "a.stylecinegan", "wanted a session's file"),
+        (b"PK\x03\x04" + os.urandom(100), "a.stylecinegan", "wanted a session file"),
     ]
     for body, name, wanted in cases:
         status, _, data = server.ask("POST", "/api/sessions", body, {"x-name": name})
@@ -436,13 +436,13 @@ def test_a_hostile_session_file_is_refused_and_writes_nothing_outside(example, p
     settings = json.dumps({"version": 1, "name": "../../x", "edits": {}})
     deep = '{"version": 1, "edits": ' + "[" * 100000
     cases = [
-        ({"../../evil.png": photo, "session.json": settings}, "other files"),
-        ({"/etc/cron.d/evil": photo, "session.json": settings}, "other files"),
-        ({"photo.png/../../evil": photo, "session.json": settings}, "other files"),
+        ({"../../evil.png": photo, "session.json": settings}, "unexpected files"),
+        ({"/etc/cron.d/evil": photo, "session.json": settings}, "unexpected files"),
+        ({"photo.png/../../evil": photo, "session.json": settings}, "unexpected files"),
         ({"photo.png": photo}, "settings are missing or damaged"),
         ({"session.json": settings}, "no photo"),
         ({"photo.png": photo, "session.json": deep}, "damaged"),
-        ({"photo.png": photo, "session.json": "[]"}, "no session of version 1"),
+        ({"photo.png": photo, "session.json": "[]"}, "no session file of version 1"),
         ({"photo.png": photo, "session.json": '{"version": 1, "edits": {"speed": 99}}'}, "speed"),
         ({"photo.png": b"\0" * (3 << 20), "session.json": settings}, "exceeds 1 MiB"),
     ]

@@ -18,7 +18,7 @@ class Heard(list):
     """What a job said."""
 
     def outcomes(self):
-        return [news["type"] for news in self if news["type"] != "waiting"]
+        return [message["type"] for message in self if message["type"] != "waiting"]
 
 
 def submit(worker, run, session="anna", **settings):
@@ -93,7 +93,7 @@ def test_urgent_work_goes_before_and_in_the_middle_of_what_is_not(worker):
         go_on.wait(20)
         for step in range(2):
             order.append(f"frame {step}")
-            worker.give_way()
+            worker.run_urgent_jobs()
 
     submit(worker, render, is_urgent=False, replaces="render")
     assert is_running.wait(20)
@@ -107,7 +107,7 @@ def test_urgent_work_goes_before_and_in_the_middle_of_what_is_not(worker):
 def test_everybody_hears_the_place_in_the_line(worker):
     is_open, _ = gate(worker)
     heard = [submit(worker, lambda job: None, name)[1] for name in ("anna", "bob", "carl")]
-    assert [news[-1]["position"] for news in heard] == [1, 2, 3]
+    assert [message[-1]["position"] for message in heard] == [1, 2, 3]
     is_open.set()
 
 

@@ -1,1 +1,1 @@
-"""The addresses of the app, and what each answers."""
+"""Routes of the app and their handlers."""

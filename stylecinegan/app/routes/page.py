@@ -1,4 +1,4 @@
-"""The page itself: a few files that are read once."""
+"""Static files of the page, read once at the start."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ KINDS = {
 
 
 class PageRoutes:
-    """The page and its files."""
+    """Routes of the page and its files."""
 
     def __init__(self) -> None:
         self._files = {
@@ -26,14 +26,14 @@ class PageRoutes:
         }
 
     def routes(self) -> list[Route]:
-        """Their addresses."""
+        """Lists the routes."""
         return [Route("/", self._page), Route("/page/{name}", self._file)]
 
     async def _page(self, request: Request) -> Response:
         return HTMLResponse(self._files["index.html"][0])
 
     async def _file(self, request: Request) -> Response:
-        # A name is looked up among those that were read at the start; none reaches the disk.
+        # Looked up among the files read at the start: no name of a request reaches the disk.
         found = self._files.get(request.path_params["name"])
         if found is None:
             return Response("no such file\n", 404, media_type="text/plain")

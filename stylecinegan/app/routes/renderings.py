@@ -1,4 +1,4 @@
-"""Results of a session: the preview, the video, the session's file, the command."""
+"""Routes of a session's results: preview, video, session file, command line."""
 
 import asyncio
 from pathlib import Path
@@ -7,10 +7,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from stylecinegan.app.answers import attachment, line, packed, stream, told
 from stylecinegan.app.edits import parse_edits, parse_video_settings
 from stylecinegan.app.preview import make_preview
 from stylecinegan.app.requests import read_json
+from stylecinegan.app.responses import (
+    attachment,
+    json_line,
+    pack_message,
+    reports_input_errors,
+    stream,
+)
 from stylecinegan.app.service import Service
 from stylecinegan.app.session_file import (
     SUFFIX,
@@ -20,7 +26,7 @@ from stylecinegan.app.session_file import (
     write_session,
 )
 from stylecinegan.app.sessions import Session
-from stylecinegan.app.video import Animate, bounded, collect, make_video
+from stylecinegan.app.video import Animate, collect_contents, limit_size, make_video
 from stylecinegan.app.worker import Job
 from stylecinegan.errors import InputError
 
@@ -33,11 +39,11 @@ VIDEO_TYPES = {
 
 
 class RenderingRoutes:
-    """Previews, videos and files of sessions.
+    """Routes of previews, videos and session files.
 
     Args:
-        service: Where the sessions are kept and computed.
-        animate: Makes the cinemagraph of a video at full size.
+        service: The service that holds the sessions and the worker.
+        animate: Makes the cinemagraph of a full-size video.
     """
 
     def __init__(self, service: Service, animate: Animate) -> None:
@@ -45,15 +51,15 @@ class RenderingRoutes:
         self._animate = animate
 
     def routes(self) -> list[Route]:
-        """Their addresses."""
+        """Lists the routes."""
         session = "/api/sessions/{id}"
         return [
-            Route(f"{session}/preview", told(self._preview), methods=["POST"]),
-            Route(f"{session}/render", told(self._render), methods=["POST"]),
-            Route(f"{session}/render", told(self._cancel), methods=["DELETE"]),
-            Route(f"{session}/video", told(self._video), methods=["GET"]),
-            Route(f"{session}/file", told(self._session_file), methods=["POST"]),
-            Route(f"{session}/command", told(self._command), methods=["POST"]),
+            Route(f"{session}/preview", reports_input_errors(self._preview), methods=["POST"]),
+            Route(f"{session}/render", reports_input_errors(self._render), methods=["POST"]),
+            Route(f"{session}/render", reports_input_errors(self._cancel), methods=["DELETE"]),
+            Route(f"{session}/video", reports_input_errors(self._video), methods=["GET"]),
+            Route(f"{session}/file", reports_input_errors(self._session_file), methods=["POST"]),
+            Route(f"{session}/command", reports_input_errors(self._command), methods=["POST"]),
         ]
 
     async def _preview(self, request: Request) -> Response:
@@ -65,8 +71,10 @@ class RenderingRoutes:
         def run(job: Job) -> None:
             make_preview(job, self._service.model(), session, edits, self._service.preview)
 
-        job, news = self._service.submit(session, run, replaces="preview")
-        return StreamingResponse(stream(job, news, packed), media_type="application/octet-stream")
+        job, messages = self._service.submit(session, run, replaces="preview")
+        return StreamingResponse(
+            stream(job, messages, pack_message), media_type="application/octet-stream"
+        )
 
     async def _render(self, request: Request) -> Response:
         session = self._service.find(request)
@@ -74,15 +82,17 @@ class RenderingRoutes:
         edits = parse_edits(entries.get("edits", {}))
         settings = parse_video_settings(entries.get("video", {}), self._service.limits)
         session.edits, session.video_settings = edits, settings
-        settings = bounded(settings, session.size, self._service.limits)
+        settings = limit_size(settings, session.size, self._service.limits)
         self._service.sessions.check_disk()
 
         def run(job: Job) -> None:
             model = self._service.model()
             make_video(job, self._service.worker, model, session, edits, settings, self._animate)
 
-        job, news = self._service.submit(session, run, is_urgent=False, replaces="render")
-        return StreamingResponse(stream(job, news, line), media_type="application/x-ndjson")
+        job, messages = self._service.submit(session, run, is_urgent=False, replaces="render")
+        return StreamingResponse(
+            stream(job, messages, json_line), media_type="application/x-ndjson"
+        )
 
     async def _cancel(self, request: Request) -> Response:
         self._service.worker.cancel(self._service.find(request).id, "render")
@@ -111,7 +121,7 @@ class RenderingRoutes:
         contents = await self._contents(request, session)
         names = {name.split(".")[0]: f"{session.name}_{name}" for name in contents.files}
         names["photo"] = f"{session.name}{Path(next(iter(contents.files))).suffix}"
-        settings = bounded(contents.video, session.size, self._service.limits)
+        settings = limit_size(contents.video, session.size, self._service.limits)
         typed = command(
             overrides(contents.edits, settings, names), f"{session.name}.{settings.format}"
         )
@@ -125,7 +135,7 @@ class RenderingRoutes:
         found: list[SessionContents] = []
 
         def run(job: Job) -> None:
-            found.append(collect(self._service.model(), session, edits, settings))
+            found.append(collect_contents(self._service.model(), session, edits, settings))
 
         await self._service.compute(session, run)
         return found[0]

@@ -1,4 +1,4 @@
-"""Sessions: opened by a photo or a saved session, described, saved, removed."""
+"""Routes that open, describe and delete sessions and set their style picture."""
 
 import shutil
 from dataclasses import asdict
@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stylecinegan.app.answers import told
 from stylecinegan.app.requests import save_body
+from stylecinegan.app.responses import reports_input_errors
 from stylecinegan.app.service import Service
 from stylecinegan.app.session_file import is_session_file, read_session
 from stylecinegan.app.sessions import Session, check_picture
@@ -19,11 +19,11 @@ from stylecinegan.errors import InputError
 
 
 class SessionRoutes:
-    """Sessions of the page.
+    """Routes of sessions.
 
     Args:
-        service: Where they are kept.
-        example: The photo that is there at first.
+        service: The service that holds the sessions.
+        example: The example photo.
     """
 
     def __init__(self, service: Service, example: Path) -> None:
@@ -31,14 +31,14 @@ class SessionRoutes:
         self._example = example
 
     def routes(self) -> list[Route]:
-        """Their addresses."""
+        """Lists the routes."""
         session = "/api/sessions/{id}"
         return [
-            Route("/api/sessions", told(self._create), methods=["POST"]),
-            Route(session, told(self._describe), methods=["GET"]),
-            Route(session, told(self._remove), methods=["DELETE"]),
-            Route(f"{session}/photo", told(self._photo), methods=["GET"]),
-            Route(f"{session}/style", told(self._style), methods=["POST"]),
+            Route("/api/sessions", reports_input_errors(self._create), methods=["POST"]),
+            Route(session, reports_input_errors(self._describe), methods=["GET"]),
+            Route(session, reports_input_errors(self._remove), methods=["DELETE"]),
+            Route(f"{session}/photo", reports_input_errors(self._photo), methods=["GET"]),
+            Route(f"{session}/style", reports_input_errors(self._style), methods=["POST"]),
         ]
 
     async def _create(self, request: Request) -> Response:

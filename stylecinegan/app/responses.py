@@ -1,4 +1,4 @@
-"""Answers to the page: errors in one line, streams of what a job says, downloads."""
+"""Responses of the server: input errors, message streams of jobs, downloads."""
 
 import asyncio
 import json
@@ -15,37 +15,37 @@ from stylecinegan.app.sessions import SessionGone
 from stylecinegan.app.worker import Job
 from stylecinegan.errors import InputError
 
-FRAME, MASK, NEWS = 1, 2, 3
-"""Kinds of messages in a preview's stream."""
+FRAME, MASK, STATUS = 1, 2, 3
+"""Message types of a preview's stream."""
 
 ENDS = ("done", "error", "cancelled")
 """Types of a job's last message."""
 
-Answer = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def told(answer: Answer) -> Answer:
-    """Tells the page in one line what it did wrong."""
+def reports_input_errors(handler: Handler) -> Handler:
+    """Decorates a handler so that input errors become responses with a one-line message."""
 
-    async def answering(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handler(request)
         except InputError as error:
             kinds = {SessionGone: 410, TooLarge: 413}
             headers = {"connection": "close"} if isinstance(error, TooLarge) else None
             status = kinds.get(type(error), 400)
             return JSONResponse({"message": str(error)}, status, headers)
 
-    return answering
+    return handle
 
 
 async def stream(
-    job: Job, news: "asyncio.Queue[Any]", encode: Callable[[Any], bytes]
+    job: Job, messages: "asyncio.Queue[Any]", encode: Callable[[Any], bytes]
 ) -> AsyncIterator[bytes]:
-    """Events of a job until it ends; a client that disconnects ends it."""
+    """Yields a job's encoded messages until it ends; cancels it if the client disconnects."""
     try:
         while True:
-            message = await news.get()
+            message = await messages.get()
             yield encode(message)
             if isinstance(message, dict) and message["type"] in ENDS:
                 return
@@ -53,20 +53,20 @@ async def stream(
         job.cancel()
 
 
-def packed(message: Any) -> bytes:
-    """A message's kind, its length (big-endian, 4 bytes) and what it says."""
+def pack_message(message: Any) -> bytes:
+    """Packs a message: type (1 byte), length of the payload (4 bytes, big-endian), payload."""
     if isinstance(message, dict):
-        kind, data = NEWS, json.dumps(message).encode()
+        kind, data = STATUS, json.dumps(message).encode()
     else:
         kind, data = (FRAME if message[0] == "frame" else MASK), message[1]
     return struct.pack(">BI", kind, len(data)) + data
 
 
-def line(message: Any) -> bytes:
-    """A message as a line of JSON."""
+def json_line(message: Any) -> bytes:
+    """Encodes a message as a line of JSON."""
     return json.dumps(message).encode() + b"\n"
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Headers of a file that the browser saves under a name."""
+    """Headers that make the browser save a response under a file name."""
     return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
