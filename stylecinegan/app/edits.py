@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
 from stylecinegan.app.settings import Limits
-from stylecinegan.camera import MOVES
+from stylecinegan.camera import AMOUNT, LARGEST_AMOUNT, MOVES
 from stylecinegan.errors import InputError
 from stylecinegan.mask.strokes import Stroke, StrokeKind
 
@@ -41,6 +41,8 @@ class Edits:
         has_style: Whether the session's style picture is used.
         style_strength: Strength of the style, β at its maximum (Eq. 7).
         style_schedule: Course of β over the loop.
+        camera: Move of the camera, ``"none"``, ``"push"`` or ``"slide"``.
+        camera_amount: Largest parallax of the move, as a share of the longer side.
     """
 
     strokes: tuple[Stroke, ...] = ()
@@ -54,6 +56,8 @@ class Edits:
     has_style: bool = False
     style_strength: float = 1.0
     style_schedule: str = "there_and_back"
+    camera: str = "none"
+    camera_amount: float = AMOUNT
 
     def to_json(self) -> dict[str, Any]:
         """Converts to JSON values, the inverse of :func:`parse_edits`."""
@@ -69,14 +73,12 @@ class VideoSettings:
         num_frames: Length of the loop.
         fps: Frames per second.
         size: Longer side, ``None`` for the photo's.
-        camera: ``"none"``, ``"push"`` or ``"slide"``.
     """
 
     format: str = "mp4"
     num_frames: int = 120
     fps: int = 30
     size: int | None = None
-    camera: str = "none"
 
 
 def parse_edits(entries: Any) -> Edits:
@@ -92,14 +94,16 @@ def parse_edits(entries: Any) -> Edits:
         ("speed_sky", 0.0, 20.0),
         ("speed_water", 0.0, 20.0),
         ("style_strength", -3.0, 3.0),
+        ("camera_amount", 0.001, LARGEST_AMOUNT),
     ):
         if name in entries:
             values[name] = _number(entries[name], name, least, most)
-    for name, known in (("region", REGIONS), ("style_schedule", SCHEDULES)):
+    choices = (("region", REGIONS), ("style_schedule", SCHEDULES), ("camera", MOVES))
+    for name, known in choices:
         if name in entries:
             values[name] = _choice(entries[name], name, known)
     if "has_style" in entries:
-        values["has_style"] = _flag(entries["has_style"], "has_style")
+        values["has_style"] = parse_flag(entries["has_style"], "has_style")
     if "text" in entries:
         text = entries["text"]
         if not isinstance(text, str) or not _TEXT.fullmatch(text):
@@ -129,8 +133,6 @@ def parse_video_settings(entries: Any, limits: Limits) -> VideoSettings:
     settings = VideoSettings()
     if "format" in entries:
         settings = replace(settings, format=_choice(entries["format"], "format", FORMATS))
-    if "camera" in entries:
-        settings = replace(settings, camera=_choice(entries["camera"], "camera", MOVES))
     ranges = {"num_frames": (2, limits.render_frames), "fps": (1, 120)}
     ranges["size"] = (64, limits.render_side)
     for name, (least, most) in ranges.items():
@@ -149,7 +151,7 @@ def _stroke(entry: Any) -> Stroke:
         points=_points(entry.get("points"), "a stroke", 1, least=-1.0, most=2.0),
         radius=_number(entry.get("radius"), "radius of a stroke", 1e-5, 0.5),
         softness=_number(entry.get("softness", 0.0), "softness of a stroke", 0.0, 1.0),
-        follows_edges=_flag(entry.get("follows_edges", True), "follows_edges"),
+        follows_edges=parse_flag(entry.get("follows_edges", True), "follows_edges"),
     )
 
 
@@ -195,7 +197,12 @@ def _choice(value: Any, name: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def _flag(value: Any, name: str) -> bool:
+def parse_flag(value: Any, name: str) -> bool:
+    """Reads true or false.
+
+    Raises:
+        InputError: If it is neither.
+    """
     if not isinstance(value, bool):
         raise InputError(f"{name} must be true or false, got {value!r:.40}")
     return value

@@ -59,7 +59,13 @@ def make_preview(
     if edits.has_style:
         style = style_change(model, session, edits)
     job.check()
-    cinemagraph = scene.animate(settings.num_frames, size=settings.side, style=style)
+    cinemagraph = scene.animate(
+        settings.num_frames,
+        size=settings.side,
+        style=style,
+        camera=edits.camera,  # type: ignore[arg-type]
+        camera_amount=edits.camera_amount,
+    )
     height, width = cinemagraph.photo.shape[2:]
     job.report(
         {
@@ -67,7 +73,8 @@ def make_preview(
             "num_frames": settings.num_frames,
             "width": width,
             "height": height,
-            "is_restyled": edits.has_style,
+            # Otherwise the page shows what stays as the sharp photo.
+            "is_whole": edits.has_style or edits.camera != "none",
         }
     )
     for data in encode_frames(cinemagraph.frames, settings.quality):

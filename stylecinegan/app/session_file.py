@@ -109,7 +109,7 @@ def read_session(path: str | Path, *, max_bytes: int = MAX_BYTES) -> SessionCont
         if isinstance(error, InputError):
             raise
         raise InputError(f"cannot read {name}: it is damaged") from error
-    settings = _parse(files.pop(SETTINGS, b""), name)
+    settings = _with_moved_camera(_parse(files.pop(SETTINGS, b""), name))
     files.pop(HINTS, None)
     if not any(file.startswith("photo.") for file in files):
         raise InputError(f"{name} is no session file: it contains no photo")
@@ -154,7 +154,11 @@ def overrides(
         values["style"] = str(files["style"])
         values["style_strength"] = repr(edits.style_strength)
         values["style_schedule"] = edits.style_schedule
-    for key in ("num_frames", "fps", "size", "camera"):
+    if edits.camera != unchanged.camera:
+        values["camera"] = edits.camera
+        if edits.camera_amount != unchanged.camera_amount:
+            values["camera_amount"] = repr(edits.camera_amount)
+    for key in ("num_frames", "fps", "size"):
         if getattr(video, key) != getattr(plain, key):
             values[key] = str(getattr(video, key))
     return values
@@ -189,6 +193,16 @@ def safe_name(name: str) -> str:
     """Reduces a file name to its stem, with only letters, digits, ``-`` and ``_``."""
     stem = re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]
     return re.sub(r"[^\w\-]+", "_", stem).strip("_")[:60] or "photo"
+
+
+def _with_moved_camera(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the camera's move among the edits; earlier files have it with the video's."""
+    edits, video = settings.get("edits", {}), settings.get("video", {})
+    if not (isinstance(edits, dict) and isinstance(video, dict) and "camera" in video):
+        return settings
+    camera = {"camera": video["camera"]}
+    remaining = {key: value for key, value in video.items() if key != "camera"}
+    return {**settings, "edits": {**camera, **edits}, "video": remaining}
 
 
 def _is_known(name: str) -> bool:

@@ -18,6 +18,8 @@ def test_edits_survive_json():
             "text": "clouds drift left",
             "speed_sky": 0.5,
             "has_style": True,
+            "camera": "slide",
+            "camera_amount": 0.2,
         }
     )
     assert parse_edits(json.loads(json.dumps(edits.to_json()))) == edits
@@ -39,6 +41,8 @@ def test_edits_survive_json():
         ({"text": "${oc.env:HOME}"}, "text must be plain words"),
         ({"text": "left" * 200}, "at most 300 characters"),
         ({"text": 3}, "text must be plain words"),
+        ({"camera": "fly"}, "camera must be one of none, push, slide, got 'fly'"),
+        ({"camera_amount": 0}, "camera_amount must be a number from 0.001 to 0.2"),
         ({"has_style": 1}, "has_style must be true or false"),
         ({"strokes": {}}, "strokes must be a list"),
         ({"strokes": [STROKE] * 6000}, "a list of at most 5000"),
@@ -71,7 +75,6 @@ def test_what_is_no_edit_is_refused_in_words(entries, message):
         ({"num_frames": 10**9}, "num_frames must be"),
         ({"num_frames": 2.5}, "a whole number"),
         ({"fps": 0}, "fps must be"),
-        ({"camera": "fly"}, "camera must be one of none, push, slide, got 'fly'"),
         ({"size": 100000}, "size must be a number from 64 to 4096"),
         ({"video": "a.mp4"}, "got 'video'"),
     ],

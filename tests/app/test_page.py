@@ -188,10 +188,55 @@ def test_a_style_is_taken_from_a_picture_and_given_back(page, tmp_path):
     file.write_bytes(encode(landscape(80, 80, seed=7)))
     edits = edit(page, lambda: page.upload(file, selector="#style-file"))
     assert edits["has_style"]
-    assert page.evaluate("stylecinegan.app.loop.isRestyled")
+    assert page.evaluate("stylecinegan.app.loop.isWhole")
     page.wait("document.querySelector('#style-picture').naturalWidth === 80")
     edits = edit(page, lambda: page.press("#style-remove"))
     assert not edits["has_style"]
+
+
+def frame_of(page, index):
+    """A frame of the page's loop, [H, W, 3]."""
+    values = page.evaluate(
+        f"""(frame => {{
+            const canvas = new OffscreenCanvas(frame.width, frame.height).getContext("2d");
+            canvas.drawImage(frame, 0, 0);
+            const {{ data }} = canvas.getImageData(0, 0, frame.width, frame.height);
+            return [frame.width, ...data.filter((_, i) => i % 4 < 3)];
+        }})(stylecinegan.app.loop.frames[{index}])"""
+    )
+    return np.array(values[1:], int).reshape(-1, values[0], 3)
+
+
+def test_the_camera_moves_in_the_loop_and_stands_while_something_is_drawn(page):
+    plain = frame_of(page, 2)
+    is_shown = "!document.querySelector('#camera-way').hidden"
+    assert not page.evaluate(is_shown)
+    edits = edit(page, lambda: set_value(page, "#camera", "push"))
+    assert (edits["camera"], edits["camera_amount"]) == ("push", 0.05)
+    assert page.evaluate(is_shown)
+    pushed = frame_of(page, 2)  # the closest one of four
+    ground = np.s_[-18:]
+    near = np.abs(pushed - plain)[ground].mean()
+    assert near > 3  # what stays moves as well
+    edits = edit(page, lambda: set_value(page, "#camera_amount", "0.15"))
+    assert edits["camera_amount"] == 0.15
+    assert np.abs(frame_of(page, 2) - plain)[ground].mean() > 1.2 * near
+    before = page.num_loops()
+    page.choose("stays")
+    page.wait_for_loop(before)
+    np.testing.assert_array_equal(frame_of(page, 2), plain)
+    assert "The camera stands" in page.evaluate("document.querySelector('#hint').textContent")
+    edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
+    assert not page.evaluate("stylecinegan.app.loop.hasCamera")
+    edits = edit(page, lambda: set_value(page, "#camera_amount", "0.05"))  # to be seen, as a whole
+    assert page.evaluate("stylecinegan.tools.tool") == "view"
+    page.wait("stylecinegan.app.loop.hasCamera")
+    for _ in range(3):
+        edits = edit(page, lambda: page.press("#undo"))
+    assert (edits["camera"], edits["strokes"]) == ("push", [])
+    edits = edit(page, lambda: page.press("#undo"))
+    assert edits["camera"] == "none"
+    np.testing.assert_array_equal(frame_of(page, 2), plain)
 
 
 def test_an_upload_tells_how_far_it_is_and_gives_way_to_a_newer_photo(page, tmp_path):
@@ -266,8 +311,8 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
     page.press("#export")
     set_value(page, "#video-frames", "3", "input")
-    set_value(page, "#video-camera", "push", "input")
     page.key("Escape")
+    edit(page, lambda: set_value(page, "#camera", "push"))
     page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
     page.press("#copy")
     line = "stylecinegan generate session=example.stylecinegan"
@@ -276,10 +321,10 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     page.wait(f"{copied} || document.querySelector('#command-line').value === '{line}'")
     page.evaluate("document.querySelector('#command').close()")
     session = page.saved(".stylecinegan")
-    set_value(page, "#video-camera", "none", "input")
+    edit(page, lambda: page.press("#undo"))
     edit(page, lambda: page.upload(session))
     assert len(page.edits()["strokes"]) == 1
-    assert page.evaluate("document.querySelector('#video-camera').value") == "push"
+    assert page.evaluate("document.querySelector('#camera').value") == "push"
     assert page.evaluate("document.querySelector('#video-frames').value") == "3"
 
 
@@ -520,7 +565,8 @@ def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
         stays = {"kind": "stays", "points": [[0.2, 0.1], [0.4, 0.15]], "radius": 0.05}
         edits = {"strokes": [stays], "arrows": [[[0.8, 0.1], [0.5, 0.2], [0.3, 0.1]]]}
         edits |= {"anchors": [[0.6, 0.2]], "text": "clouds drift left, slow", "speed": 2.0}
-        video = {"format": "gif", "num_frames": 3, "size": 112, "camera": "slide"}
+        edits |= {"camera": "slide", "camera_amount": 0.12}
+        video = {"format": "gif", "num_frames": 3, "size": 112}
         path = f"/api/sessions/{session['id']}"
         messages = client.render(session["id"], edits, video)
         assert messages[-1] == {"type": "done"}, messages

@@ -20,7 +20,7 @@ from PIL import Image
 
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
-from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of
+from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of, unpack
 
 COMMAND = "from stylecinegan.cli.main import main; main()"
 ARROW = [[0.2, 0.2], [0.6, 0.25]]
@@ -76,6 +76,28 @@ def test_a_mistake_in_the_controls_is_told_and_the_mask_still_shown(server, phot
     everything = {**STAYS, "radius": 0.5, "points": [[0.0, 0.5], [1.0, 0.5]]}
     messages = server.preview(session["id"], {"strokes": [everything]})
     assert "nothing moves yet" in messages[-1][1]["message"]
+
+
+def test_a_camera_moves_what_stays_unless_the_page_asks_for_a_steady_loop(server, photo):
+    session = server.open(photo)
+    path = f"/api/sessions/{session['id']}/preview"
+    camera = {"camera": "push", "camera_amount": 0.15}
+    steady, moving = server.preview(session["id"], {}), server.preview(session["id"], camera)
+    loops = [n for m in (steady, moving) for k, n in m if k == "status" and n["type"] == "loop"]
+    assert [n["is_whole"] for n in loops] == [False, True]
+    still, moved = (
+        np.stack([picture_of(data) for kind, data in messages if kind == "frame"]).astype(int)
+        for messages in (steady, moving)
+    )
+    assert np.ptp(still[:, -12:], axis=0).max() <= 2  # the ground, but for what JPEG does to it
+    assert np.ptp(moved[:, -12:], axis=0).mean() > 5
+    status, _, data = server.ask("POST", path, {"edits": camera, "is_steady": True})
+    assert status == 200
+    frames = [content for kind, content in unpack(data) if kind == "frame"]
+    assert frames == [content for kind, content in steady if kind == "frame"]
+    described = json.loads(server.ask("GET", f"/api/sessions/{session['id']}")[2])
+    assert described["edits"]["camera"] == "push"  # a reloaded page moves it again
+    assert server.ask("POST", path, {"is_steady": "yes"})[0] == 400
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm", "webp", "gif"])

@@ -1,11 +1,15 @@
 """Sessions of the browser app on the command line."""
 
+import json
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from stylecinegan.app.edits import Edits, VideoSettings
-from stylecinegan.app.session_file import SUFFIX, SessionContents, write_session
+from stylecinegan.app.session_file import SUFFIX, SessionContents, read_session, write_session
 from stylecinegan.cli.arguments import SESSION_SUFFIX, read_arguments
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
@@ -58,6 +62,39 @@ def test_a_bare_session_is_a_session_and_a_bare_photo_a_photo(folder, monkeypatc
         ]
     (folder / "lake.jpg").touch()
     assert read_arguments("generate", ["lake.jpg"]) == ["photo=lake.jpg"]
+
+
+def test_a_session_brings_its_camera_and_a_setting_wins_over_it(folder):
+    files = {"photo.png": encode(to_uint8(draw_landscape(48, 64, seed=1).image).numpy())}
+    edits = Edits(text="left", camera="push", camera_amount=0.2)
+    contents = SessionContents("lake", edits, VideoSettings(format="gif", num_frames=3), files)
+    (folder / "push.stylecinegan").write_bytes(write_session(contents))
+    videos = {}
+    for name, arguments in (
+        ("session", ["push.stylecinegan"]),
+        ("still", ["push.stylecinegan", "camera=none"]),
+        ("typed", ["still.stylecinegan", "camera=push", "camera_amount=0.2"]),
+    ):
+        done = generate(folder, *arguments, f"video={name}.gif")
+        assert done.returncode == 0, done.stderr
+        videos[name] = (folder / f"{name}.gif").read_bytes()
+        still = SessionContents("lake", replace(edits, camera="none"), contents.video, files)
+        (folder / "still.stylecinegan").write_bytes(write_session(still))
+    assert videos["session"] == videos["typed"] != videos["still"]
+
+
+def test_an_earlier_session_has_the_camera_among_the_settings_of_its_video(folder, tmp_path):
+    with zipfile.ZipFile(folder / "saved.stylecinegan") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    settings = json.loads(files["session.json"])
+    del settings["edits"]["camera"], settings["edits"]["camera_amount"]
+    settings["video"]["camera"] = "slide"
+    with zipfile.ZipFile(tmp_path / "earlier.stylecinegan", "w") as archive:
+        for name, data in {**files, "session.json": json.dumps(settings)}.items():
+            archive.writestr(name, data)
+    contents = read_session(tmp_path / "earlier.stylecinegan")
+    assert contents.edits == Edits(text="left", camera="slide")
+    assert contents.video == VideoSettings(format="gif", num_frames=3)
 
 
 @pytest.mark.parametrize(

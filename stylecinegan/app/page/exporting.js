@@ -13,7 +13,6 @@ export function setUpExport(app) {
     num_frames: Number($("video-frames").value),
     fps: Number($("video-fps").value),
     size: $("video-size").value ? Number($("video-size").value) : null,
-    camera: $("video-camera").value,
   });
 
   const showLength = () => {
@@ -104,6 +103,5 @@ export function setUpExport(app) {
     if (format) format.checked = true;
     $("video-frames").value = video.num_frames;
     $("video-fps").value = video.fps;
-    $("video-camera").value = video.camera;
   } };
 }

@@ -12,6 +12,8 @@ export const PLAIN = Object.freeze({
   has_style: false,
   style_strength: 1,
   style_schedule: "there_and_back",
+  camera: "none",
+  camera_amount: 0.05,
 });
 
 const DEEPEST = 500;

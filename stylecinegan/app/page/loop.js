@@ -5,22 +5,23 @@ export class Loop {
     this.frames = [];
     this.fps = 30;
     this.isPlaying = true;
-    this.isRestyled = false;
+    this.isWhole = false; // whether what stays is in the frames and not only in the photo
+    this.hasCamera = false; // whether its camera moves
     this.index = 0;
     this.began = performance.now();
   }
 
   // Takes over a new loop where the old one is.
-  replace(frames, isRestyled) {
+  replace(frames, { isWhole = false, hasCamera = false } = {}) {
     const share = this.frames.length ? this.index / this.frames.length : 0;
     for (const frame of this.frames) frame.close();
     this.frames = frames;
-    this.isRestyled = isRestyled;
+    Object.assign(this, { isWhole, hasCamera });
     this.seek(Math.floor(share * frames.length));
   }
 
   clear() {
-    this.replace([], false);
+    this.replace([]);
   }
 
   seek(index) {

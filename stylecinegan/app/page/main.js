@@ -11,8 +11,8 @@ import { HINTS, Tools } from "./tools.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const SLIDERS = ["speed", "speed_sky", "speed_water", "style_strength"];
-const CHOICES = ["region", "style_schedule"];
+const SLIDERS = ["speed", "speed_sky", "speed_water", "style_strength", "camera_amount"];
+const CHOICES = ["region", "style_schedule", "camera"];
 
 const app = {
   view: new View(),
@@ -50,6 +50,7 @@ function redraw() {
 function scene() {
   return {
     ...app,
+    showsPhoto: app.showsPhoto || (app.loop.hasCamera && isSteady()),
     ratio: devicePixelRatio,
     tool: tools.tool,
     draft: tools.draft,
@@ -120,6 +121,18 @@ function travel(step) {
   edited();
 }
 
+// What is drawn, and the mask, lie on the photo: while either is on the stage the camera stands.
+function isSteady() {
+  return tools.tool !== "view" || app.showsMask;
+}
+
+let wasSteady = false; // when the loop was last asked for
+
+function adaptCamera() {
+  if (!app.session || app.history.edits.camera === "none") return;
+  if (isSteady() !== wasSteady) requestPreview();
+}
+
 const PATIENCE = 3000; // milliseconds until a server that was not there is tried again
 let previewing = null;
 
@@ -130,7 +143,9 @@ async function requestPreview(isAgain = false) {
   const { session } = app;
   const shown = app.pending.length;
   const frames = [];
-  let [total, isRestyled] = [0, false];
+  const is_steady = (wasSteady = isSteady());
+  const hasCamera = edits.camera !== "none" && !is_steady;
+  let [total, isWhole] = [0, false];
   if (!isAgain) say(app.loop.frames.length ? "Working…" : "Finding what moves…", true);
   const hear = (kind, value) => {
     if (aborting.signal.aborted) return;
@@ -145,7 +160,7 @@ async function requestPreview(isAgain = false) {
     } else if (kind === "frame") {
       frames.push(createImageBitmap(value));
     } else if (value.type === "loop") {
-      [total, isRestyled] = [value.num_frames, value.is_restyled];
+      [total, isWhole] = [value.num_frames, value.is_whole];
     } else if (value.type === "waiting" && value.position > 1) {
       say(`Waiting, number ${value.position} in line…`, true);
     } else if (value.type === "cancelled") {
@@ -155,14 +170,14 @@ async function requestPreview(isAgain = false) {
     }
   };
   try {
-    await server.preview(session.id, edits, aborting.signal, hear);
+    await server.preview(session.id, { edits, is_steady }, aborting.signal, hear);
     const bitmaps = await Promise.all(frames);
     if (aborting.signal.aborted || session !== app.session) {
       for (const bitmap of bitmaps) bitmap.close();
       return;
     }
     if (total > 0 && bitmaps.length === total) {
-      app.loop.replace(bitmaps, isRestyled);
+      app.loop.replace(bitmaps, { isWhole, hasCamera });
       $("frame").max = total - 1;
       app.previews = (app.previews ?? 0) + 1;
       say("");
@@ -283,6 +298,8 @@ function showEdits() {
   for (const key of [...SLIDERS, ...CHOICES]) $(key).value = edits[key];
   if (document.activeElement !== $("text")) $("text").value = edits.text;
   showNumbers();
+  $("camera-way").hidden = edits.camera === "none";
+  showHint();
   $("style-none").hidden = edits.has_style;
   $("style-some").hidden = !edits.has_style;
   const entries = [];
@@ -310,6 +327,7 @@ function showNumbers() {
     const value = Number(input.value);
     if (input.id === "size") output.textContent = String(value);
     else if (input.id === "softness") output.textContent = `${value} %`;
+    else if (input.id === "camera_amount") output.textContent = `${Math.round(100 * value)} %`;
     else output.textContent = `${value.toFixed(2).replace(/\.?0+$/, "")} ×`;
   }
 }
@@ -320,10 +338,16 @@ function toolChanged() {
     button.setAttribute("aria-checked", isChosen);
     button.tabIndex = isChosen ? 0 : -1;
   }
-  $("hint").textContent = HINTS[tools.tool];
+  showHint();
   $("brush").hidden = !tools.isBrush;
   stage.dataset.tool = tools.tool;
+  adaptCamera();
   redraw();
+}
+
+function showHint() {
+  const stands = tools.tool !== "view" && app.history.edits.camera !== "none";
+  $("hint").textContent = HINTS[tools.tool] + (stands ? " The camera stands meanwhile." : "");
 }
 
 function showPlaying() {
@@ -335,6 +359,7 @@ function showPlaying() {
 function toggle(key, button) {
   app[key] = !app[key];
   $(button).setAttribute("aria-pressed", app[key]);
+  adaptCamera();
   redraw();
 }
 
@@ -343,6 +368,12 @@ function setBrushSize(size) {
   $("size").value = tools.brush.size;
   showNumbers();
   redraw();
+}
+
+// A move that is set is to be seen.
+function showCamera() {
+  if (tools.tool !== "view") tools.choose("view");
+  if (app.showsMask) toggle("showsMask", "mask");
 }
 
 function playPause() {
@@ -418,6 +449,7 @@ $("softness").addEventListener("input", () => {
 $("follow").addEventListener("change", () => {
   tools.brush.follows_edges = $("follow").checked;
 });
+for (const key of ["camera", "camera_amount"]) $(key).addEventListener("change", showCamera);
 for (const key of SLIDERS) {
   $(key).addEventListener("input", showNumbers);
   $(key).addEventListener("change", () => change({ [key]: Number($(key).value) }));

@@ -34,7 +34,7 @@ function paintLoop(context, scene, box) {
   const { loop, mask, layer } = scene;
   const frame = loop.frame;
   if (!frame) return;
-  if (loop.isRestyled || !mask) {
+  if (loop.isWhole || !mask) {
     context.drawImage(frame, ...box);
     return;
   }

@@ -90,8 +90,8 @@ export const cancelRender = (id) => ask(`/${id}/render`, { method: "DELETE" });
 export const videoAddress = (id) => `api/sessions/${id}/video`;
 
 // Asks for mask and loop; calls hear(kind, value) with "mask" and "frame" blobs and "news".
-export async function preview(id, edits, signal, hear) {
-  const answer = await ask(`/${id}/preview`, { ...asJson({ edits }), signal });
+export async function preview(id, wish, signal, hear) {
+  const answer = await ask(`/${id}/preview`, { ...asJson(wish), signal });
   let buffer = new Uint8Array(0);
   let isOver = false;
   for await (const part of parts(answer.body)) {

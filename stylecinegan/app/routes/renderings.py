@@ -1,13 +1,14 @@
 """Routes of a session's results: preview, video, session file, command line."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from stylecinegan.app.edits import parse_edits, parse_video_settings
+from stylecinegan.app.edits import parse_edits, parse_flag, parse_video_settings
 from stylecinegan.app.preview import make_preview
 from stylecinegan.app.requests import read_json
 from stylecinegan.app.responses import (
@@ -66,10 +67,13 @@ class RenderingRoutes:
         session = self._service.find(request)
         entries = await read_json(request, self._service.limits.stall_s)
         edits = parse_edits(entries.get("edits", {}))
+        is_steady = parse_flag(entries.get("is_steady", False), "is_steady")
         session.edits = edits
+        # Where somebody draws on a moving picture, nothing would land where it was meant to.
+        shown = replace(edits, camera="none") if is_steady else edits
 
         def run(job: Job) -> None:
-            make_preview(job, self._service.model(), session, edits, self._service.preview)
+            make_preview(job, self._service.model(), session, shown, self._service.preview)
 
         job, messages = self._service.submit(session, run, replaces="preview")
         return StreamingResponse(
