@@ -25,7 +25,8 @@ from stylecinegan.motion.controls import (
     controlled_motion,
     directed_motion,
 )
-from stylecinegan.motion.falls import find_falls, mark_falls
+from stylecinegan.motion.controls.text import asks_for_fountain
+from stylecinegan.motion.falls import find_falls, mark_falls, mark_fountains
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.settings import Warping
 
@@ -302,11 +303,18 @@ class Scene:
 
     @property
     def _vote(self) -> Tensor | None:
-        """Classes with falling water, a region of its own, where the model knows classes."""
+        """Classes with falling water, a region of its own, where the model knows classes.
+
+        What was painted belongs to it if the text says that a fountain rises.
+        """
         if self.classes is None:
             return None
         falls = find_falls(self.photo, self.classes, self.mask)
-        return self.classes.vote if falls is None else mark_falls(self.classes.vote, falls)
+        vote = self.classes.vote if falls is None else mark_falls(self.classes.vote, falls)
+        painted = self._corrections["add"]
+        if painted is not None and asks_for_fountain(self._controls.get("text", "")):
+            vote = mark_fountains(vote, painted)
+        return vote
 
     def _uncontrolled_motion(self, vote: Tensor | None) -> Tensor:
         if isinstance(self._source, Tensor):

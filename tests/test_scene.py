@@ -222,3 +222,22 @@ def test_falling_water_falls_into_its_pool_which_goes_on():
     fall, pool = scene.motion_field[0, :, 30, 48], scene.motion_field[0, :, 90, 10]
     assert pool[0] > 5.0 * pool[1].abs()
     assert fall[1] > 5.0 * fall[0].abs()
+
+
+def test_a_painted_fountain_rises_where_the_text_says_so():
+    size = 96
+    mask = torch.zeros(1, 1, size, size)
+    mask[..., :50, :] = 1.0
+    model = Counting(mask)
+    probabilities = torch.cat([1 - mask, mask, 0 * mask], 1)
+    model.segment = lambda photo, region="both", *, caution=0.6: MaskPrediction(
+        mask, PixelClasses(probabilities, mask.long(), mask, 0 * mask)
+    )
+    scene = Scene(model, torch.zeros(1, 3, size, size))
+    jet = torch.zeros_like(mask)
+    jet[..., 20:90, 40:56] = 1.0
+    scene.paint(add=jet)
+    scene.motion(text="fountain rises")
+    assert scene.motion_field[0, 1, 50, 48] < -0.1
+    scene.motion()
+    assert scene.motion_field[0, 1, 50, 48] == 0.0

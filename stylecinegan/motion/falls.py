@@ -1,4 +1,4 @@
-"""Falling water: where it is, and down which slope it falls.
+"""Falling water: where it is, and down which slope it falls; fountains rise as well.
 
 Where it is the segmentation network says, if it has that class; without it no water falls.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.segmentation import find_falling
+from stylecinegan.motion.fountains import is_fountain, spout
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
@@ -56,7 +57,8 @@ class Falls:
 
     Attributes:
         weight: How much a place falls, ``[1, 1, H, W]`` in [0, 1].
-        slope: Unit vectors down the fall, ``[1, 2, H, W]``.
+        slope: Unit vectors down the fall, ``[1, 2, H, W]``; velocities in fountains, at most 1
+            long.
     """
 
     weight: Tensor
@@ -93,16 +95,21 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     places = _large_places(falling)
     if not places:
         return None
+    cv2 = load_opencv()
     falling = np.logical_or.reduce(places)
     # Falling water and what it flows from or into change softly, but not where the water ends.
     water = falling | (label == 2)
     soft, whole = (_blur(area, SOFTNESS) for area in (falling, water))
     weight = soft / np.maximum(whole, 1e-6) * water
     image = ((_resize(photo, size)[0].clamp(-1.0, 1.0) + 1.0) * 127.5).mean(dim=0).cpu().numpy()
-    found = np.stack([weight, *_slope(image, places)]).astype(np.float32)
+    slope = _slope(image, places)
+    for place in places:
+        if is_fountain(place, label == 1, label == 2):
+            near = cv2.dilate(place.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+            slope = np.where(near, spout(place), slope)
+    found = np.stack([weight, *slope]).astype(np.float32)
     fine = F.interpolate(torch.from_numpy(found)[None].to(photo), (height, width), mode="bilinear")
-    slope = fine[:, 1:] / lengths(fine[:, 1:]).clamp(min=1e-6)
-    return Falls(fine[:, :1], slope)
+    return Falls(fine[:, :1], fine[:, 1:])
 
 
 def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
@@ -166,6 +173,27 @@ def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
     """
     fine = F.interpolate(vote.float(), falls.weight.shape[2:], mode="nearest-exact").to(vote.dtype)
     return torch.where((falls.weight > 0.5) & (fine != 1), FALLING, fine)
+
+
+def mark_fountains(vote: Tensor, painted: Tensor) -> Tensor:
+    """Gives what somebody painted as a fountain the class of falling water.
+
+    Args:
+        vote: Classes, ``[1, 1, h, w]``, int64.
+        painted: 1 where something was painted as moving, ``[1, 1, H, W]``: of its parts those that
+            are higher than wide.
+
+    Returns:
+        Classes with :data:`FALLING`, ``[1, 1, H, W]``.
+    """
+    cv2 = load_opencv()
+    inside = (painted[0, 0] > 0.5).cpu().numpy().astype(np.uint8)
+    _, number, statistics, _ = cv2.connectedComponentsWithStats(inside)
+    is_high = statistics[:, cv2.CC_STAT_HEIGHT] > statistics[:, cv2.CC_STAT_WIDTH]
+    is_high[0] = False
+    fine = F.interpolate(vote.float(), painted.shape[2:], mode="nearest-exact").to(vote.dtype)
+    fountain = torch.from_numpy(is_high[number])[None, None].to(vote.device)
+    return torch.where(fountain, FALLING, fine)
 
 
 def _large_places(falling: np.ndarray) -> list[np.ndarray]:

@@ -42,8 +42,10 @@ class Regions:
         """Numbers of the regions that a user means by a word.
 
         "water" means the waterfall where there is no other water, and "waterfall" the water where
-        no waterfall was found.
+        no waterfall was found. "fountain" means falling water only.
         """
+        if kind == "fountain":
+            return self.of_kind("waterfall")
         stand_in = {"water": "waterfall", "waterfall": "water"}
         return self.of_kind(kind) or (self.of_kind(stand_in[kind]) if kind in stand_in else [])
 

@@ -26,6 +26,7 @@ from stylecinegan.motion.controls.text import Instruction, parse_text
         ),
         ("the waterfall falls fast", [Instruction("waterfall", (0.0, 1.0), 2.0)]),
         ("waterfall falls", [Instruction("waterfall", (0.0, 1.0))]),
+        ("the fountain rises slowly", [Instruction("fountain", (0.0, -1.0), 0.5)]),
         ("sea rolls in", [Instruction("water", None, approach=1)]),
         ("the tide goes out slowly", [Instruction("water", None, 0.5, approach=-1)]),
         ("waves run towards the shore", [Instruction("water", None, approach=1)]),

@@ -14,6 +14,8 @@ from stylecinegan.motion.controls.arrows import apply_arrows, parse_arrows
 from stylecinegan.motion.controls.speeds import parse_speeds, speeds_by_place
 from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
 from stylecinegan.motion.controls.text import Instruction, parse_text
+from stylecinegan.motion.falls import FALL_SPEED
+from stylecinegan.motion.fountains import rise_and_fall
 from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.warping.displacement import resize_displacement
 
@@ -164,6 +166,8 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
         InputError: If a region is unknown or not there.
     """
     field = as_complex(motion)
+    speeds = field.abs()[regions.moves]
+    usual = speeds[speeds > 0].median() if bool((speeds > 0).any()) else speeds.new_ones(())
     for instruction in instructions:
         if instruction.region is not None:
             regions.check_known(instruction.region, "text")
@@ -174,7 +178,9 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
             region = regions.number == number
             field = fill_still(field, region)
             inside = region & regions.moves
-            if instruction.direction is None:
+            if instruction.is_fountain:
+                turned = FALL_SPEED * usual * as_complex(rise_and_fall(inside))
+            elif instruction.direction is None:
                 direction = as_complex(approaching(regions, number)) * instruction.approach
                 turned = field.abs() * direction
             else:

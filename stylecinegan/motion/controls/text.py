@@ -37,7 +37,8 @@ _REGIONS: dict[str, str | None] = {
     **_mean("sky", "sky skies cloud clouds aurora stars fog mist haze smoke"),
     **_mean("water", "water river rivers stream creek brook sea ocean lake pond bay"),
     **_mean("water", "rapids wave waves surf tide swell"),
-    **_mean("waterfall", "waterfall waterfalls cascade cascades fountain fountains"),
+    **_mean("waterfall", "waterfall waterfalls cascade cascades"),
+    **_mean("fountain", "fountain fountains"),
     **_mean(None, "everything all both"),
 }
 
@@ -66,7 +67,8 @@ class Instruction:
     """Request of one clause.
 
     Attributes:
-        region: ``"sky"``, ``"water"``, ``"waterfall"``, or ``None`` for everything that moves.
+        region: ``"sky"``, ``"water"``, ``"waterfall"``, ``"fountain"``, or ``None`` for everything
+            that moves.
         direction: (x, y), y down, or ``None`` where none was said.
         speed: Factor of the speed.
         approach: 1 for towards the viewer (the sea rolls in), -1 for away, 0 where neither was
@@ -77,6 +79,11 @@ class Instruction:
     direction: tuple[float, float] | None
     speed: float = 1.0
     approach: int = 0
+
+    @property
+    def is_fountain(self) -> bool:
+        """Whether water shall rise in the middle and fall around it."""
+        return self.region == "fountain" and self.direction == (0.0, -1.0)
 
 
 def parse_text(text: str) -> list[Instruction]:
@@ -103,6 +110,11 @@ def parse_text(text: str) -> list[Instruction]:
     if not instructions:
         raise InputError(f"text must say what moves where or how fast, got '{text}'")
     return instructions
+
+
+def asks_for_fountain(text: str) -> bool:
+    """Whether a text wants water to rise as a fountain."""
+    return bool(text.strip()) and any(request.is_fountain for request in parse_text(text))
 
 
 def _split_at_subjects(words: list[str]) -> list[list[str]]:
