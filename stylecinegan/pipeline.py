@@ -31,6 +31,7 @@ from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.scene import Scene
 from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.feature_warping import WarpedGenerator
+from stylecinegan.warping.frame_queue import choose_num_at_once, render_ahead
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 from stylecinegan.warping.replicated_borders import compose_with_replicated_borders
@@ -312,9 +313,12 @@ class StyleCineGAN(nn.Module):
 
         @torch.no_grad()
         def render() -> Iterator[Tensor]:
-            for warp in frame_warps(motion, photo.shape[2:], num_frames, settings):
-                look = plain if look_at is None else look_at(warp.progress)
-                frame = look.render(warp)
+            stills = (
+                (plain if look_at is None else look_at(warp.progress), warp)
+                for warp in frame_warps(motion, photo.shape[2:], num_frames, settings)
+            )
+            num_at_once = choose_num_at_once(photo) if plain.is_linear else 1
+            for frame in render_ahead(stills, lambda still: still[0].render(still[1]), num_at_once):
                 yield frame[:, :, : image.shape[2], : image.shape[3]]
 
         return Cinemagraph(num_frames, image, mask, motion, find_inversion, render)

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylecinegan import StyleCineGAN, Warping
+from stylecinegan import StyleCineGAN, Warping, pipeline
+from stylecinegan.appearance import StyleChange
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
@@ -116,6 +117,18 @@ def test_frames_can_be_read_twice(model, scene):
     cinemagraph = model.animate(photo, 3, mask=mask, motion=motion)
     for first, again in zip(cinemagraph.frames, cinemagraph.frames, strict=True):
         assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("style", [None, StyleChange(torch.ones(1, 14, 8), 0.5)])
+def test_frames_that_are_rendered_at_once_are_the_same_bits(model, scene, style, monkeypatch):
+    photo, mask, motion = scene
+    results = []
+    for num_at_once in (1, 3):
+        monkeypatch.setattr(pipeline, "choose_num_at_once", lambda photo, n=num_at_once: n)
+        cinemagraph = model.animate(photo, 9, mask=mask, motion=motion, speed=8.0, style=style)
+        results.append(list(cinemagraph.frames))
+    for alone, at_once in zip(*results, strict=True):
+        assert torch.equal(alone, at_once)
 
 
 def test_a_large_photo_is_inverted_at_a_smaller_size(scene):

@@ -111,6 +111,22 @@ def test_a_hole_gets_the_mean_around_it(device):
     assert bare[..., 80:83].abs().max() == 0.0
 
 
+@pytest.mark.parametrize("row", [31, 32, 63, 64])
+def test_a_hole_at_the_end_of_a_band_gets_the_mean_of_both_sides(row):
+    level = torch.zeros(1, 3, *SIZE)
+    level[..., :row, :], level[..., row:, :] = 0.25, 0.75
+    pyramid = WarpedPyramid([level], [None], torch.zeros_like(level), torch.ones(1, 1, *SIZE))
+    displacement = torch.zeros(1, 2, *SIZE)
+    displacement[0, 1, row:] = 3.0
+    warp = FrameWarp(displacement, displacement, 0.5, backend="native")
+    frame = pyramid.render(warp)
+    # Three rows are torn open; seven rows around the middle one: two on either side are known.
+    torch.testing.assert_close(
+        frame[0, 0, row - 1 : row + 4, 80], torch.tensor([0.25, 0.375, 0.5, 0.625, 0.75])
+    )
+    assert torch.equal(frame, pyramid.render(warp, use_box=False))
+
+
 def box_mask(top, bottom, left, right):
     mask = torch.zeros(1, 1, *SIZE)
     mask[..., top:bottom, left:right] = 0.7

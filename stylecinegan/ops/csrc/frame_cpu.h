@@ -55,23 +55,6 @@ class Coarser {
   bool fades_;
 };
 
-// A row of a warped level: holes filled, contrast restored.
-inline void finish_row(
-    const Canvas& warped, const Box& box, int64_t row, bool fills_holes, Colour* colours) {
-  const Colour* input = warped.row(row) + (box.left - warped.box.left);
-  for (int64_t x = 0; x < box.width(); ++x) {
-    colours[x] = input[x] * std::abs(input[x][3]);
-  }
-  if (!fills_holes) {
-    return;
-  }
-  for (int64_t x = 0; x < box.width(); ++x) {
-    if (input[x][3] < 0) {
-      colours[x] = hole_filling(warped, row, box.left + x);
-    }
-  }
-}
-
 // Writes a row of the frame: rest + mask times colours, clamped.
 inline void compose_row(
     const Frame& frame, int64_t row, const Colour* colours, float* output) {
@@ -111,14 +94,16 @@ inline Tensor render_frame_cpu(const Frame& frame) {
   const auto count = static_cast<int64_t>(frame.levels.size());
   const Tensor rendered = torch::stable::new_empty(frame.rest, frame.rest.sizes());
   auto* output = mutable_data_of<float>(rendered);
+  parallel_for(0, frame.rest.size(2), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      copy_still(frame, row, output);
+    }
+  });
   std::optional<Canvas> sum;  // of the levels so far
   for (int64_t level = 0; level < count; ++level) {
     const Extent extent = frame.extent(level);
     const bool is_last = level == count - 1;
     const Box& box = boxes[level];
-    const Canvas warped(box.grown(frame.fills_holes ? kHoleReach : 0, extent), frame.rest);
-    const LevelWarp warp(frame, level, displacements[level]);
-    const bool fills_holes = warp.warp(warped) && frame.fills_holes;
     const Coarser coarser(
         sum ? &*sum : nullptr, frame.extent(std::max<int64_t>(level - 1, 0)), extent,
         frame.edges_fade);
@@ -126,22 +111,13 @@ inline Tensor render_frame_cpu(const Frame& frame) {
     if (!is_last) {
       next.emplace(box, frame.rest);
     }
-    const int64_t begin = is_last ? 0 : box.top, end = is_last ? extent.height : box.bottom;
-    parallel_for(begin, end, 16, [&](int64_t first, int64_t last) {
-      std::vector<Colour> buffer(coarser.buffer_size()), row_memory(is_last ? box.width() : 0);
-      for (int64_t row = first; row < last; ++row) {
-        if (is_last) {
-          copy_still(frame, row, output);
-        }
-        if (row < box.top || row >= box.bottom) {
-          continue;
-        }
-        Colour* colours = is_last ? row_memory.data() : next->row(row);
-        finish_row(warped, box, row, fills_holes, colours);
-        coarser.add(row, box.left, box.right, buffer.data(), colours);
-        if (is_last) {
-          compose_row(frame, row, colours, output);
-        }
+    const LevelWarp warp(frame, level, displacements[level]);
+    warp.warp(box, coarser.buffer_size(), [&](int64_t row, Colour* colours, Colour* scratch) {
+      coarser.add(row, box.left, box.right, scratch, colours);
+      if (is_last) {
+        compose_row(frame, row, colours, output);
+      } else {
+        std::copy_n(colours, box.width(), next->row(row));
       }
     });
     sum = std::move(next);

@@ -58,8 +58,26 @@ SIMD_LOOP inline void find_sharpness(
   }
 }
 
-// Warps one level. The blend is in the first three lanes of the canvas, without the loss of
-// contrast made up for; the last lane has the factor that does so, or -1 in a hole.
+// Mean of what surrounds a hole, without other holes; 0 where there is nothing else.
+inline Colour hole_filling(const Colour* warped, const Box& box, int64_t row, int64_t column) {
+  Colour sum{};
+  float count = 0;
+  for (int64_t y = std::max(row - kHoleReach, box.top);
+       y < std::min(row + kHoleReach + 1, box.bottom); ++y) {
+    const Colour* colours = warped + (y - box.top) * box.width() - box.left;
+    for (int64_t x = std::max(column - kHoleReach, box.left);
+         x < std::min(column + kHoleReach + 1, box.right); ++x) {
+      if (colours[x][3] > 0) {
+        sum += colours[x];
+        count += 1;
+      }
+    }
+  }
+  return sum / std::max(count, 1.0f);
+}
+
+// Warps one level, band by band. The blend is in the first three lanes of a colour, without the loss
+// of contrast made up for; the last lane has the factor that does so, or -1 in a hole.
 class LevelWarp {
  public:
   LevelWarp(const Frame& frame, int64_t level, const std::array<Tensor, 2>& displacements)
@@ -72,40 +90,47 @@ class LevelWarp {
         loss_x_(frame.loss(level)[0]),
         loss_y_(frame.loss(level)[1]) {}
 
-  // Returns whether there are holes.
-  bool warp(const Canvas& canvas) const {
-    const Box& box = canvas.box;
-    std::atomic<bool> has_holes{false};
+  // Calls finish(row, colours, scratch) for the rows of a box, contrast restored and holes filled,
+  // while they are in a core's cache. `scratch` is a thread's own, of a size.
+  template <typename Finish>
+  void warp(const Box& box, int64_t scratch_size, Finish finish) const {
     const int64_t bands = (box.height() + kRowsOfBand - 1) / kRowsOfBand;
-    const auto make_memory = [&] { return Memory(*this, box); };
+    const Box wide = box.grown(kHoleReach, extent_);
+    const auto make_memory = [&] { return Memory(*this, wide, scratch_size); };
     share_out(bands, make_memory, [&](int64_t i, Memory& memory) {
       const int64_t top = box.top + i * kRowsOfBand;
       const Box part{top, std::min(top + kRowsOfBand, box.bottom), box.left, box.right};
-      memory.band.reset(part);
-      add(start_[0], 1 - frame_.progress, part, memory);
+      Colour* colours = memory.row.data();
+      fill_band(part, memory);
+      bool has_holes = false;
       for (int64_t y = part.top; y < part.bottom; ++y) {
-        take_weights(memory.band.row(y), box.width(), memory.start_of(y, part));
-      }
-      add(end_[0], frame_.progress, part, memory);
-      for (int64_t y = part.top; y < part.bottom; ++y) {
-        if (write_row(y, part, memory, canvas.row(y))) {
-          has_holes = true;
+        has_holes |= write_row(y, part, memory, colours);
+        for (int64_t x = 0; x < part.width(); ++x) {
+          colours[x] *= std::abs(colours[x][3]);
         }
+        finish(y, colours, memory.scratch.data());
+      }
+      // Holes are rare: the band is then warped again, with what surrounds it.
+      if (has_holes && frame_.fills_holes) {
+        finish_with_holes(part, memory, finish);
       }
     });
-    return has_holes;
   }
 
  private:
   struct Memory {
-    Memory(const LevelWarp& warp, const Box& box)
-        : band(std::min(kRowsOfBand, box.height()), box.width(), warp.extent_.source_width()),
+    Memory(const LevelWarp& warp, const Box& box, int64_t scratch_size)
+        : band(
+              std::min(kRowsOfBand + 2 * kHoleReach, box.height()), box.width(),
+              warp.extent_.source_width()),
           values(warp.extent_.source_width()),
           buffer(warp.start_[0].buffer_size()),
           sharpness(warp.extent_.source_width()),
-          start(kRowsOfBand * box.width()),
+          start((kRowsOfBand + 2 * kHoleReach) * box.width()),
           total(box.width()),
           factors(box.width()),
+          row(box.width()),
+          scratch(scratch_size),
           contrast(warp.contrast_.make_rows()) {}
 
     float* start_of(int64_t row, const Box& part) {
@@ -115,8 +140,38 @@ class LevelWarp {
     Band<float, 4> band;
     std::vector<Colour> values;
     std::vector<float> buffer, sharpness, start, total, factors;
+    std::vector<Colour> row, scratch, canvas;
     Contrast::Rows contrast;
   };
+
+  void fill_band(const Box& part, Memory& memory) const {
+    memory.band.reset(part);
+    add(start_[0], 1 - frame_.progress, part, memory);
+    for (int64_t y = part.top; y < part.bottom; ++y) {
+      take_weights(memory.band.row(y), part.width(), memory.start_of(y, part));
+    }
+    add(end_[0], frame_.progress, part, memory);
+  }
+
+  template <typename Finish>
+  void finish_with_holes(const Box& part, Memory& memory, Finish finish) const {
+    const Box wide = part.grown(kHoleReach, extent_);
+    memory.canvas.resize(wide.height() * wide.width());
+    fill_band(wide, memory);
+    for (int64_t y = wide.top; y < wide.bottom; ++y) {
+      Colour* warped = memory.canvas.data() + (y - wide.top) * wide.width();
+      write_row(y, wide, memory, warped);
+    }
+    Colour* colours = memory.row.data();
+    for (int64_t y = part.top; y < part.bottom; ++y) {
+      const Colour* warped = memory.canvas.data() + (y - wide.top) * wide.width() - wide.left;
+      for (int64_t x = part.left; x < part.right; ++x) {
+        colours[x - part.left] = warped[x][3] < 0 ? hole_filling(memory.canvas.data(), wide, y, x)
+                                                  : warped[x] * std::abs(warped[x][3]);
+      }
+      finish(y, colours, memory.scratch.data());
+    }
+  }
 
   void add(const Field<float>& field, float scale, const Box& part, Memory& memory) const {
     if (scale == 0) {
@@ -200,24 +255,5 @@ class LevelWarp {
   Contrast contrast_;
   float loss_x_, loss_y_;
 };
-
-// Mean of what surrounds a hole, without other holes; 0 where there is nothing else.
-inline Colour hole_filling(const Canvas& warped, int64_t row, int64_t column) {
-  const Box& box = warped.box;
-  Colour sum{};
-  float count = 0;
-  for (int64_t y = std::max(row - kHoleReach, box.top);
-       y < std::min(row + kHoleReach + 1, box.bottom); ++y) {
-    const Colour* colours = warped.row(y) - box.left;
-    for (int64_t x = std::max(column - kHoleReach, box.left);
-         x < std::min(column + kHoleReach + 1, box.right); ++x) {
-      if (colours[x][3] > 0) {
-        sum += colours[x];
-        count += 1;
-      }
-    }
-  }
-  return sum / std::max(count, 1.0f);
-}
 
 }  // namespace stylecinegan

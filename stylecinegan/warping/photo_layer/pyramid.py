@@ -49,6 +49,10 @@ class WarpedPyramid:
         default=None, repr=False, compare=False
     )
 
+    def __post_init__(self) -> None:
+        """Measures the sharpness that is lost: sums that depend on the number of threads."""
+        _ = self._losses  # frames may be rendered in threads with fewer cores than this one
+
     def interpolate(self, other: "WarpedPyramid", share: float) -> "WarpedPyramid":
         """Interpolates linearly with a pyramid of the same weights and mask.
 
