@@ -11,7 +11,7 @@ from stylecinegan.inversion import Inversion
 
 @dataclass(frozen=True)
 class Cinemagraph:
-    """A looping video that is computed frame by frame as it is read.
+    """A looping video whose frames are computed when they are read.
 
     Attributes:
         num_frames: N; frame N would be frame 0 again.
@@ -36,14 +36,16 @@ class Cinemagraph:
 
     @property
     def frames(self) -> Iterator[Tensor]:
-        """A fresh pass over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
-        return (self.look(image, frame) for frame, image in enumerate(self.steady_frames))
+        """Iterator over the frames, ``[1, 3, H, W]`` in [-1, 1], one in memory at a time."""
+        return (self.reproject(image, frame) for frame, image in enumerate(self.steady_frames))
 
     @property
     def steady_frames(self) -> Iterator[Tensor]:
-        """Frames of a static camera."""
+        """Iterator over the frames without the camera's move."""
         return self._render()
 
-    def look(self, image: Tensor, frame: int) -> Tensor:
-        """Applies the camera's move to a map of the photo's size, ``[1, C, H, W]`` in [-1, 1]."""
-        return image if self.camera is None else self.camera.look(image, frame, self.num_frames)
+    def reproject(self, image: Tensor, frame: int) -> Tensor:
+        """Reprojects a map of the photo, ``[1, C, H, W]`` in [-1, 1], to the camera of a frame."""
+        return (
+            image if self.camera is None else self.camera.reproject(image, frame, self.num_frames)
+        )

@@ -1,4 +1,4 @@
-"""Choices that the command line leaves open."""
+"""Checks of user input, and choices that depend on the machine: device, precision, size."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,13 @@ from stylecinegan.errors import InputError
 
 
 def check_number(name: str, value: object, *, least: float, is_whole: bool = False) -> None:
-    """Checks a number that the user gave.
+    """Checks a number of the user.
+
+    Args:
+        name: Its name in the error message.
+        value: The number.
+        least: Smallest allowed value.
+        is_whole: Whether it must be an integer.
 
     Raises:
         InputError: If it is no (whole) number or less than ``least``.
@@ -20,15 +26,25 @@ def check_number(name: str, value: object, *, least: float, is_whole: bool = Fal
         raise InputError(f"{name} must be {kind} of at least {least:g}, got {value}")
 
 
+def check_photo(photo: Tensor) -> None:
+    """Checks the shape of a photo.
+
+    Raises:
+        InputError: If it is not ``[1, 3, H, W]``.
+    """
+    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+
+
 def choose_device(name: str, process: int = 0) -> torch.device:
-    """The device of a name; ``"auto"`` is the GPU if there is one.
+    """Chooses a device; ``"auto"`` is a GPU if there is one.
 
     Args:
         name: ``"auto"``, ``"cuda"`` or a device's name.
-        process: Number of this process on its machine; GPUs are dealt out in turn.
+        process: Local rank; processes take the GPUs in turn.
 
     Raises:
-        InputError: If the name is no device of this machine.
+        InputError: If this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -47,10 +63,10 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def check_precision(name: str) -> str:
-    """Checks the name of an arithmetic and returns it.
+    """Checks the name of a compute dtype and returns it.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is none of :data:`PRECISIONS`.
     """
     if name not in PRECISIONS:
         raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {name}")
@@ -58,10 +74,10 @@ def check_precision(name: str) -> str:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """The arithmetic of a name; ``"auto"`` is bf16 where the device computes with it natively.
+    """Chooses a compute dtype; ``"auto"`` is bf16 where the device has instructions for it.
 
     Raises:
-        InputError: If the name is none.
+        InputError: If it is neither ``"auto"`` nor one of :data:`PRECISIONS`.
     """
     if name != "auto":
         return check_precision(name)

@@ -17,6 +17,7 @@ from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
+from stylecinegan.inputs import check_photo
 from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
@@ -119,7 +120,7 @@ class StyleCineGAN(nn.Module):
         num_inversion_steps: int = 0,
         opacity: Tensor | None = None,
     ) -> Scene:
-        """Opens a photo: its mask, motion and inversion are computed once and on demand.
+        """Creates a scene, which computes mask, motion and inversion of a photo once, on demand.
 
         The arguments are those of :class:`~stylecinegan.scene.Scene`.
         """
@@ -135,7 +136,7 @@ class StyleCineGAN(nn.Module):
 
     @torch.no_grad()
     def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
-        """Samples a landscape by its seed, ``[1, 3, R, R]`` in [-1, 1]."""
+        """Samples a landscape of a seed with truncation ψ, ``[1, 3, R, R]`` in [-1, 1]."""
         return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(
             -1, 1
         )
@@ -153,7 +154,7 @@ class StyleCineGAN(nn.Module):
             has the photo's size, or a fraction of it if the longer side exceeds
             ``inversion_side``.
         """
-        _check_image(image)
+        check_photo(image)
         shrunk = min(1.0, self.inversion_side / max(image.shape[2:]))
         if shrunk < 1.0:
             size = [max(1, round(side * shrunk)) for side in image.shape[2:]]
@@ -190,7 +191,7 @@ class StyleCineGAN(nn.Module):
         Raises:
             InputError: If the model has no classifiers.
         """
-        _check_image(image)
+        check_photo(image)
         if self.mask_ensemble is None:
             raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
         with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
@@ -234,7 +235,7 @@ class StyleCineGAN(nn.Module):
         Raises:
             InputError: If the model has no motion generator.
         """
-        _check_image(image)
+        check_photo(image)
         if self.motion_generator is None:
             raise InputError("this model has no motion.safetensors to predict motion: give motion=")
         if classes is None and self.mask_ensemble is not None:
@@ -281,7 +282,7 @@ class StyleCineGAN(nn.Module):
         Raises:
             InputError: If an argument does not fit the photo or the mask is empty.
         """
-        _check_image(image)
+        check_photo(image)
         if num_frames < 2:
             raise InputError(f"num_frames must be at least 2 to make a loop, got {num_frames}")
         settings = warping or Warping()
@@ -301,24 +302,24 @@ class StyleCineGAN(nn.Module):
             return self._prepare(invert, photo, extended_mask, settings)
 
         plain = prepare(find_inversion, photo)
-        look_at = None
+        styled_at = None
         if style is not None:
             layer = settings.first_rgb_layer
             restyled = restyling(
                 self.generator, find_inversion(), image, style, first_rgb_layer=layer
             )
-            look_at = style_path(
+            styled_at = style_path(
                 restyled, plain, style, lambda styled, photo: prepare(lambda: styled, photo)
             )
 
         @torch.no_grad()
         def render() -> Iterator[Tensor]:
-            stills = (
-                (plain if look_at is None else look_at(warp.progress), warp)
+            pending = (
+                (plain if styled_at is None else styled_at(warp.progress), warp)
                 for warp in frame_warps(motion, photo.shape[2:], num_frames, settings)
             )
             num_at_once = choose_num_at_once(photo) if plain.is_linear else 1
-            for frame in render_ahead(stills, lambda still: still[0].render(still[1]), num_at_once):
+            for frame in render_ahead(pending, lambda pair: pair[0].render(pair[1]), num_at_once):
                 yield frame[:, :, : image.shape[2], : image.shape[3]]
 
         return Cinemagraph(num_frames, image, mask, motion, find_inversion, render)
@@ -369,11 +370,6 @@ class StyleCineGAN(nn.Module):
             layer: self.generator.to_rgb(layer, inversion.features[layer], inversion.w_plus)
             for layer in range(settings.first_rgb_layer, self.generator.last_layer + 1, 2)
         }
-
-
-def _check_image(image: Tensor) -> None:
-    if image.ndim != 4 or image.shape[:2] != (1, 3):
-        raise InputError(f"a photo must be [1, 3, H, W], got {list(image.shape)}")
 
 
 def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:

@@ -20,14 +20,14 @@ CHECKPOINTS_DIR = _folder("default_model", "checkpoints")
 """The default model's weights."""
 
 EXAMPLE_PHOTO = _folder("examples", "data") / "example.jpg"
-"""A landscape to try things on."""
+"""The example photo, a landscape."""
 
 
 def user_models_dir() -> Path:
-    """The folder that converted models are written to: the checkout's, or one of the user's.
+    """Folder of converted models.
 
-    ``$XDG_DATA_HOME/stylecinegan/models`` if the package is installed, which is in
-    ``~/.local/share`` by default; an update of the package leaves it alone.
+    In a checkout ``checkpoints``; otherwise ``$XDG_DATA_HOME/stylecinegan/models`` (by default in
+    ``~/.local/share``), which survives updates of the package.
     """
     if not IS_INSTALLED:
         return CHECKPOINTS_DIR

@@ -11,7 +11,7 @@ from stylecinegan.appearance import StyleChange
 from stylecinegan.camera import AMOUNT, Move, check_camera, place_camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
-from stylecinegan.inputs import resize_photo
+from stylecinegan.inputs import check_photo, resize_photo
 from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
@@ -53,8 +53,8 @@ class Model(Protocol):
 class Scene:
     """A photo with its mask, motion and inversion.
 
-    Nothing is computed before it is read, and nothing twice: a correction of the mask keeps the
-    classes, a change of the motion's controls keeps the mask and the predicted motion.
+    Attributes are computed on first access and cached: a correction of the mask keeps the classes,
+    a change of the motion's controls keeps the mask and the predicted motion.
 
         scene = model.scene(photo)
         scene.paint(remove=tower)
@@ -63,16 +63,16 @@ class Scene:
         cinemagraph = scene.animate(120)
 
     Args:
-        model: The networks.
+        model: The model.
         photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
-        region: Classes that a predicted mask holds: ``"both"``, ``"sky"`` or ``"water"``.
-        caution: Of the predicted mask, in [0, 1]; see
+        region: Moving classes of a predicted mask: ``"both"``, ``"sky"`` or ``"water"``.
+        caution: Caution of the mask prediction, in [0, 1]; see
             :func:`~stylecinegan.mask.matting.moving_threshold`.
         animate_all_if_small: Moves the whole photo where the predicted mask covers under 10 % of
             it, as the released code does.
-        num_inversion_steps: Optimisation steps that bring the inversion closer to the photo.
-        opacity: ``[1, 1, H, W]`` in [0, 1], if the photo has transparent places: they are static
-            in every mask.
+        num_inversion_steps: Optimisation steps that refine the inversion.
+        opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one; transparent
+            pixels are static in every mask.
 
     Raises:
         InputError: If the photo has another shape.
@@ -89,8 +89,7 @@ class Scene:
         num_inversion_steps: int = 0,
         opacity: Tensor | None = None,
     ) -> None:
-        if photo.ndim != 4 or photo.shape[:2] != (1, 3):
-            raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+        check_photo(photo)
         self.photo = photo
         self._model = model
         self._region: Region = region
@@ -108,14 +107,15 @@ class Scene:
 
     @cached_property
     def inversion(self) -> Inversion:
-        """The photo in the generator's terms; the default rendering does not need it."""
+        """Inversion of the photo; the default rendering does not need it."""
         return self._model.invert(self.photo, num_steps=self._num_inversion_steps)
 
     @cached_property
     def prediction(self) -> MaskPrediction:
-        """The predicted mask, uncorrected, and the classes of the pixels.
+        """Predicted mask, before corrections, and classes of the pixels.
 
-        Bars and frames of one colour and transparent margins are cut off before, and static.
+        The prediction is of the photo without bars, frames and transparent margins, which are
+        static.
 
         Raises:
             InputError: If the model has no classifiers.
@@ -142,14 +142,14 @@ class Scene:
         Assigning a mask replaces the predicted one; ``None`` returns to it.
 
         Raises:
-            InputError: If nothing that moves is found and nothing is painted, or there is neither
+            InputError: If the predicted mask is empty and has no corrections, or there is neither
                 a given mask nor classifiers.
         """
         if self._mask is None:
             mask = self._given_mask
             if mask is None:
                 mask = self.prediction.mask
-                # Who corrects a prediction has seen it: it may be small, or empty for now.
+                # A user who corrects a prediction has seen that it is small or empty.
                 is_corrected = any(painted is not None for painted in self._corrections.values())
                 if self._animate_all_if_small or not is_corrected:
                     mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
@@ -168,11 +168,11 @@ class Scene:
         self._forget_mask()
 
     def paint(self, *, add: Tensor | None = None, remove: Tensor | None = None) -> None:
-        """Sets the corrections of the mask, in place of earlier ones.
+        """Sets the corrections of the mask; earlier ones are discarded.
 
         Args:
-            add: 1 where something moves as well, ``[1, 1, H, W]`` in [0, 1].
-            remove: 1 where it is static; it wins over ``add``.
+            add: Regions to add to the mask, ``[1, 1, H, W]`` in [0, 1].
+            remove: Regions to remove from it, likewise; takes precedence over ``add``.
         """
         self._corrections = {"add": add, "remove": remove}
         self._forget_mask()
@@ -191,29 +191,30 @@ class Scene:
         speeds: Mapping[str, float] | Sequence[Sequence[float]] = (),
         photo_size: tuple[int, int] | None = None,
     ) -> None:
-        """Sets the motion and its controls, in place of earlier ones.
+        """Sets the motion and its controls; earlier ones are discarded.
 
         Args:
-            source: ``"auto"`` predicts the motion (to the right where the model cannot), a word
-                of :data:`~stylecinegan.motion.controls.DIRECTIONS` gives one direction, a tensor
-                ``[1, 2, h, w]`` of any size is a motion in pixels per frame of that map.
-            arrows: Any number, several a region, straight or curved:
-                ``[[x0, y0], [x1, y1], [x2, y2], …]`` each, in shares of width and height or in
-                pixels; see :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
-            anchors: Points ``[x, y]``, strokes ``[[x0, y0], [x1, y1], …]``, or a mask
-                ``[1, 1, H, W]``, that stay put, with a soft surrounding.
-            anchor_radius: Way from an anchor to full motion, as a share of the longer side.
+            source: ``"auto"`` predicts the motion (to the right if the model has no motion
+                generator), a word of :data:`~stylecinegan.motion.controls.DIRECTIONS` is one
+                direction, a tensor ``[1, 2, h, w]`` is a motion in pixels per frame of that map.
+            arrows: Directions of regions, any number per region:
+                ``[[x0, y0], [x1, y1], [x2, y2], …]`` each, in normalised coordinates or pixels;
+                see :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
+            anchors: Static points ``[x, y]``, strokes ``[[x0, y0], [x1, y1], …]``, or a mask
+                ``[1, 1, H, W]``.
+            anchor_radius: Distance from an anchor at which motion is full, as a fraction of the
+                longer side.
             text: See :func:`~stylecinegan.motion.controls.text.parse_text`.
             speed: Maximum displacement per frame, in pixels of a picture whose longer side is
                 512; ``None`` keeps the motion's own.
             speed_sky: Factor of the sky's speed.
             speed_water: Factor of the water's speed.
-            speeds: Further factors by region, ``{"waterfall": 2}``, or by a place in it,
+            speeds: Further factors by region, ``{"waterfall": 2}``, or by a point in the region,
                 ``[x, y, factor]`` each.
-            photo_size: (height, width) that places in pixels refer to; by default the photo's.
+            photo_size: (height, width) that pixel coordinates refer to; by default the photo's.
 
         Raises:
-            InputError: If the word is no direction.
+            InputError: If ``source`` is an unknown word.
         """
         if isinstance(source, str) and source != "auto" and source not in DIRECTIONS:
             wanted = f"auto, a file or one of {', '.join(DIRECTIONS)}"
@@ -236,10 +237,10 @@ class Scene:
 
     @property
     def motion_field(self) -> Tensor:
-        """M with its controls, ``[1, 2, H, W]``, pixels per frame, not yet multiplied by S.
+        """M with the controls applied, ``[1, 2, H, W]``, pixels per frame, not multiplied by S.
 
         Raises:
-            InputError: If a control refers to a region that the mask does not hold.
+            InputError: If a control refers to a region that the mask does not have.
         """
         if self._motion is None:
             vote = self._vote
@@ -265,21 +266,21 @@ class Scene:
 
         Args:
             num_frames: N, the length of the loop, at least 2.
-            size: Longer side, or (height, width), of the video; by default the photo's. A preview
-                has the mask and motion of the full size, resized.
+            size: Longer side, or (height, width), of the video; by default the photo's. Mask and
+                motion are computed at full size and resized.
             warping: Settings of the rendering.
             style: Change of appearance over the loop (Eqs. 5 to 7), by default none.
-            camera: ``"push"`` or ``"slide"`` moves it, see
-                :class:`~stylecinegan.camera.camera.Camera`.
-            camera_amount: How far, as a share of the longer side.
-            depth: Nearness of the photo's places, ``[1, 1, h, w]`` of any size and scale, the
-                nearest largest; by default it is estimated.
+            camera: Camera move, ``"push"`` or ``"slide"``
+                (:class:`~stylecinegan.camera.camera.Camera`).
+            camera_amount: Displacement of the nearest points, as a fraction of the longer side.
+            depth: Inverse depth of the photo, ``[1, 1, h, w]`` of any size and scale; estimated by
+                default.
 
         Returns:
             The cinemagraph; frames are computed when they are read.
 
         Raises:
-            InputError: If the camera knows no such move.
+            InputError: If the camera move is unknown, or an argument is out of range.
         """
         check_camera(camera, camera_amount)
         photo = resize_photo(self.photo, size)
@@ -303,9 +304,9 @@ class Scene:
 
     @property
     def _vote(self) -> Tensor | None:
-        """Classes with falling water, a region of its own, where the model knows classes.
+        """Classes with falling water as a class of its own, ``None`` without classifiers.
 
-        What was painted belongs to it if the text says that a fountain rises.
+        It includes painted regions if the text says that a fountain rises.
         """
         if self.classes is None:
             return None

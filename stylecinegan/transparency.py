@@ -1,4 +1,4 @@
-"""Photos with transparent places."""
+"""Photos with transparency: alpha channel, resizing and compositing."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def split_opacity(image: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Takes colours and opacity apart.
+    """Separates colours and opacity.
 
     Args:
         image: ``[1, 3, H, W]`` or, with alpha, ``[1, 4, H, W]``, in [-1, 1].
@@ -24,7 +24,7 @@ def split_opacity(image: Tensor) -> tuple[Tensor, Tensor | None]:
 def resize_transparent(
     photo: Tensor, opacity: Tensor, resize: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Resizes colours and opacity so that what is hidden does not bleed into what is seen.
+    """Resizes colours and opacity without bleeding of invisible colours (premultiplied alpha).
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
@@ -32,7 +32,7 @@ def resize_transparent(
         resize: Resizes a picture in [-1, 1].
 
     Returns:
-        Both, of the new size; colours are white where nothing is seen.
+        Colours and opacity of the new size; transparent pixels are white.
     """
     seen = resize(opacity * 2.0 - 1.0) / 2.0 + 0.5
     light = resize(opacity * (photo + 1.0) - 1.0) + 1.0  # in [0, 2]
@@ -41,7 +41,7 @@ def resize_transparent(
 
 
 def lay_on_white(frames: Iterable[Tensor], opacities: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Shows white through transparent places.
+    """Composites frames over white.
 
     Args:
         frames: ``[1, 3, H, W]`` in [-1, 1].

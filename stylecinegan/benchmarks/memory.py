@@ -11,7 +11,7 @@ import torch
 
 from stylecinegan.errors import InputError
 
-_LOOK_EVERY = 0.02
+_POLL_INTERVAL_S = 0.02
 """Seconds between samples of a running command's memory."""
 
 _RESET = Path("/proc/self/clear_refs")
@@ -57,7 +57,7 @@ def _peak_of_process(process: subprocess.Popen) -> int | None:
     while True:
         peak = _status("VmHWM", process.pid) or peak
         try:
-            process.wait(_LOOK_EVERY)
+            process.wait(_POLL_INTERVAL_S)
         except subprocess.TimeoutExpired:
             continue
         return peak

@@ -66,8 +66,8 @@ class Camera:
     def __post_init__(self) -> None:
         check_camera(self.move, self.amount)
 
-    def look(self, image: Tensor, frame: int, num_frames: int) -> Tensor:
-        """Renders a picture for a frame, by one bicubic resampling.
+    def reproject(self, image: Tensor, frame: int, num_frames: int) -> Tensor:
+        """Reprojects a picture to the camera of a frame, by one bicubic resampling.
 
         Args:
             image: ``[1, C, H, W]`` in [-1, 1].

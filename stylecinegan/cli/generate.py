@@ -343,7 +343,7 @@ def progress(
         for number, frame in enumerate(bar):
             if quality is not None:
                 quality.add(frame)
-            yield cinemagraph.look(frame, number)
+            yield cinemagraph.reproject(frame, number)
 
 
 def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:

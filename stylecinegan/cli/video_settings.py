@@ -117,7 +117,7 @@ def write_video(
 def _seen(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
     """Yields a map of the photo, ``[1, 1, H, W]`` in [0, 1], under the camera's move."""
     for frame in itertools.count():
-        yield cinemagraph.look(part, frame).clamp(min=0.0)
+        yield cinemagraph.reproject(part, frame).clamp(min=0.0)
 
 
 def _show_opacity(
@@ -150,7 +150,7 @@ def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterato
     """
     masks = _seen(cinemagraph, cinemagraph.mask)
     for number, (frame, mask) in enumerate(zip(frames, masks, strict=False)):
-        photo = cinemagraph.look(cinemagraph.photo, number)
+        photo = cinemagraph.reproject(cinemagraph.photo, number)
         # Alpha has 8 bits: less than 1/255 is invisible.
         layer = photo + (frame - photo) / mask.clamp(min=1 / 255)
         yield torch.cat([layer.clamp(-1.0, 1.0), mask * 2.0 - 1.0], dim=1)

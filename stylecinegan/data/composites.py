@@ -1,4 +1,4 @@
-"""Photos with soft labels of sky and water, and standing things composited onto them."""
+"""Photos with soft labels of sky and water, and static objects composited onto them."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from stylecinegan.data.marks import (
 )
 from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
 from stylecinegan.data.sampler import picture_of
-from stylecinegan.data.standing_things import draw_thing
+from stylecinegan.data.static_objects import draw_object
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
@@ -33,16 +33,16 @@ FALLING_WEIGHT = 2.0
 """Weight of a pixel of falling water, which is rare."""
 
 WIDE_REGION = 0.2
-"""Diameter, as a share of the shorter side, from which on a label map's sky is believed."""
+"""Smallest diameter of a sky in a label map that overrides the teacher, of the shorter side."""
 
 
 class Composites(Dataset[dict[str, Tensor]]):
-    """Random crops of photos, part of them with procedural standing things, without end.
+    """Infinite sequence of random crops of photos, part of them with procedural static objects.
 
     The label of a pixel is the teacher's probability of sky s (:func:`settle_sky`), and of the
     rest 1 - s water where the label maps say so. Where the two still disagree about the sky,
     neither is trusted: such a pixel counts a tenth. Hand-marked corrections lie over both
-    (:func:`~stylecinegan.data.marks.read_marks`). A composited thing of coverage alpha is
+    (:func:`~stylecinegan.data.marks.read_marks`). A composited object of coverage alpha is
     static: every class is multiplied by 1 - alpha and alpha is added to static.
 
     Every choice for sample ``c`` is drawn from (seed, c).
@@ -58,7 +58,7 @@ class Composites(Dataset[dict[str, Tensor]]):
             set is drawn (by default its number of photos).
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
-        thing_share: Share of the samples with standing things.
+        thing_share: Share of the samples with static objects.
         held_out: Text file of photos that are never drawn, one name a line.
         seed: Seed of all choices.
 
@@ -131,11 +131,11 @@ class Composites(Dataset[dict[str, Tensor]]):
         if random.random() < self.thing_share:
             for _ in range(random.integers(1, 3)):
                 thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
-                alpha = draw_thing(self.crop, self.crop, random, thickness=float(thickness))
+                alpha = draw_object(self.crop, self.crop, random, thickness=float(thickness))
                 image = composite(image, alpha, s, random)
                 s, water, falling = (p * (1.0 - alpha) for p in (s, water, falling))
                 near = surroundings(alpha)
-                # Around a thing both sides matter: what stands, and the sky right beside it.
+                # Both sides of an object's outline get more weight.
                 weight = np.maximum(weight, 1.0 + 3.0 * near)
                 weight = np.where(alpha > 0.3, np.maximum(weight, 5.0), weight)
                 knows_water = np.maximum(knows_water, alpha > 0.5)
@@ -271,7 +271,7 @@ def settle_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def composite(
     image: np.ndarray, alpha: np.ndarray, sky: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Composites a thing in a colour of the photo's static parts, dark or bright.
+    """Composites an object in a colour of the photo's static parts, dark or bright.
 
     Args:
         image: float32 ``[H, W, 3]`` in [0, 255].
@@ -294,11 +294,11 @@ def composite(
     coarse = random.normal(0.0, random.uniform(2.0, 25.0), (height // 16 + 1, width // 16 + 1))
     shade = Image.fromarray(coarse.astype(np.float32)).resize((width, height))
     grain = random.normal(0.0, random.uniform(0.0, 6.0), (height, width))
-    thing = np.clip(colour + (np.asarray(shade) + grain)[..., None], 0.0, 255.0)
-    return alpha[..., None] * thing + (1.0 - alpha[..., None]) * image
+    textured = np.clip(colour + (np.asarray(shade) + grain)[..., None], 0.0, 255.0)
+    return alpha[..., None] * textured + (1.0 - alpha[..., None]) * image
 
 
 def surroundings(alpha: np.ndarray) -> np.ndarray:
-    """Pixels at most 4 columns and rows from a thing, float32 ``[H, W]``, 0 or 1."""
+    """Pixels at most 4 columns and rows from an object, float32 ``[H, W]``, 0 or 1."""
     window = np.ones((9, 9), np.uint8)
     return load_opencv().dilate((alpha > 0.05).astype(np.float32), window)

@@ -1,4 +1,4 @@
-"""Real clips on which methods are evaluated: frame 0 is the input, the rest the truth."""
+"""Real clips for evaluation: frame 0 is the input, the other frames are the ground truth."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,20 +16,20 @@ from stylecinegan.inputs import resize_photo
 
 
 class RealClips:
-    """Clips in the order of their names.
+    """Real clips, sorted by name.
 
     Args:
         path: Folder of videos at any depth, or Sky Time-lapse: a split of it, or an ``.npz`` with
             an array ``clips``, ``[N, T, H, W, 3]``, uint8.
-        num_frames: Frames to use, the first of every clip.
-        size: Longer side that frames are shrunk or enlarged to, in pixels; by default their own.
-        number: Use only the first so many clips; by default all.
-        names: Use only these clips; by default all.
-        listed: Text file of the clips to use, one name a line; names that are not there do not
-            matter. By default all.
+        num_frames: Number of frames to read of every clip, from the first.
+        size: Longer side that frames are resized to, in pixels; by default their own.
+        number: Number of clips to use, from the first; by default all.
+        names: Names of the clips to use; by default all.
+        listed: Text file of the names of the clips to use, one a line; names that do not exist are
+            ignored. By default all.
 
     Raises:
-        InputError: If there are no clips, or fewer than wanted, or a name is not there.
+        InputError: If there are no clips, or fewer than ``number``, or one of ``names`` is missing.
     """
 
     def __init__(

@@ -16,14 +16,14 @@ from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
 logger = logging.getLogger(__name__)
 
 Part = Literal["frame", "static", "motion"]
-"""Quantities that are compared.
+"""Compared regions.
 
-``"frame"``: whole frames with the real ones (Table 4). ``"motion"``: the same inside the mask.
-``"static"``: frames with frame 0 of the real clip, outside the mask. Frame 0 itself never counts.
+``"frame"``: whole frames against the real ones (Table 4). ``"motion"``: the same inside the mask.
+``"static"``: frames against frame 0 of the real clip, outside the mask. Frame 0 is excluded.
 """
 
 SMALLEST_SHARE = 0.01
-"""Share of the picture below which a region is too small to be measured."""
+"""Smallest measured region, as a fraction of the picture."""
 
 BATCH = 16
 
@@ -34,17 +34,17 @@ def make_metrics(
     lpips: Net | None = "alex",
     lpips_trunk: str | Path | None = None,
 ) -> list[PictureMetric]:
-    """Metrics of a table for pictures of a given size.
+    """Creates the metrics of a table.
 
     Args:
-        side: Shorter side of the pictures. Below 161 pixels MS-SSIM takes a window of 7.
-        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        side: Shorter side of the pictures; below 161 pixels MS-SSIM has a window of 7.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS; ``None`` leaves it out.
-        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and where
-            it is missing there, LPIPS is left out with a line in the log.
+        lpips_trunk: File of its convolutions. By default that of torch's cache; if it is missing
+            there, LPIPS is left out with a warning.
 
     Raises:
-        InputError: If a file that was named cannot be used.
+        InputError: If a given file cannot be used.
     """
     metrics: list[PictureMetric] = []
     if lpips is not None:
@@ -68,11 +68,11 @@ def compare_frames(
     metrics: Sequence[PictureMetric],
     parts: Sequence[Part],
 ) -> dict[str, float]:
-    """Compares a method's frames with the real ones, without frame 0; means over the frames.
+    """Compares a method's frames with the real ones; means over the frames without frame 0.
 
     Args:
-        frames: ``[T, 3, H, W]`` in [-1, 1].
-        real: Likewise; its frame 0 is what the method was given.
+        frames: Frames of the method, ``[T, 3, H, W]`` in [-1, 1].
+        real: Real frames, likewise; frame 0 is the method's input.
         mask: S, ``[1, 1, H, W]``, the same for all methods.
         metrics: Metrics to compute.
         parts: Regions to compare.
@@ -100,13 +100,16 @@ def compare_each(
     metrics: Sequence[PictureMetric],
     region: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Compares frame by frame in batches of a fixed size; ``[T]`` by name.
+    """Compares frame by frame, in batches.
 
     Args:
         frames: ``[T, 3, H, W]`` in [-1, 1].
         expected: Likewise.
         metrics: Metrics to compute.
-        region: Where, ``[1, 1, H, W]``; by default everywhere.
+        region: Compared region, ``[1, 1, H, W]``; by default the whole picture.
+
+    Returns:
+        Values of all frames, ``[T]``, by the metric's name.
     """
     collected: dict[str, list[Tensor]] = {}
     for actual, wanted in zip(frames.split(BATCH), expected.split(BATCH), strict=True):

@@ -20,10 +20,10 @@ COLUMNS = 3
 
 
 def plot_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], x_name: str) -> Tensor:
-    """Draws a panel for each number, with a curve for each method.
+    """Draws a panel for each metric, with a curve for each method.
 
     Args:
-        panels: Values at 1, 2, … by the curve's name, by the panel's title.
+        panels: For each panel's title, values at x = 1, 2, … by the curve's name.
         x_name: Label of the x axis.
 
     Returns:

@@ -17,31 +17,31 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_each, make_metrics
 from stylecinegan.evaluation.curves import plot_curves
-from stylecinegan.evaluation.kept import Entries, Kept, measure_all
+from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.report import Row, Table, name_rows
 from stylecinegan.evaluation.scenes import fit_mask, fit_size
 from stylecinegan.metrics.pictures import PictureMetric
 from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
 LEAST_SHARE = 0.1
-"""Least share of a picture that must move, and be static."""
+"""Smallest fraction of a picture that must move, and that must be static."""
 
 
 @dataclass(frozen=True)
 class DriftMeasurement:
-    """Measures all methods on one picture; called with its name.
+    """Measurement of the drift of all methods on one picture.
 
     Attributes:
-        model: Ours.
-        clips: Real clips whose first frame is the picture; ``None`` takes samples.
-        methods: By the name of their curve.
-        num_frames: Frames, the first included.
-        period: N.
+        model: Our model.
+        clips: Real clips whose first frames are the pictures; ``None`` for samples of the model.
+        methods: Methods by the name of their curve.
+        num_frames: Number of frames, the first included.
+        period: N, the length of the loop.
         direction: A direction, or ``"predicted"``.
-        speed: Maximum displacement per frame, in pixels at 512.
+        speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
         size: Longer side at which frames are compared.
         metrics: Metrics to compute.
-        horizon: Share of the height, from the top, that moves; ``None`` predicts masks.
+        horizon: Fraction of the height, from the top, that moves; ``None`` predicts masks.
     """
 
     model: StyleCineGAN
@@ -57,7 +57,11 @@ class DriftMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry per method, or one with the reason for leaving the picture out."""
+        """Measures a picture by name.
+
+        Returns:
+            One entry per method, or a single one with the reason for leaving the picture out.
+        """
         photo = self.read(name)
         mask = self._mask(photo)
         share = float((mask > 0.5).float().mean())
@@ -132,33 +136,33 @@ def measure_drift(
     """Measures the drift from frame 0 in static regions and overall, frame by frame.
 
     Pictures of which less than a tenth moves or is static are left out. Measurements are cached in
-    ``photos/``; a second run goes on.
+    ``photos/``; a second run resumes.
 
     Args:
-        model: Ours; its samples are the pictures unless there are clips.
-        output_dir: Where ``curves.png`` and ``curves.csv`` are written.
-        methods: By the name of their curve, or a key that ``row_names`` gives a name.
+        model: Our model; without clips, its samples are the pictures.
+        output_dir: Folder of ``curves.png`` and ``curves.csv``.
+        methods: Methods by the name of their curve, or by a key of ``row_names``.
         row_names: Names of curves by the keys of their methods.
         clips: Real clips whose first frames are the pictures.
-        num_samples: Samples of the generator (ψ = 0.7, seeds 0 …) without clips.
-        num_frames: Frames, the first included.
+        num_samples: Number of samples of the generator (ψ = 0.7, seeds from 0) without clips.
+        num_frames: Number of frames, the first included.
         period: N, the length of our loop.
         motion: ``"predicted"``, or a direction.
-        speed: Maximum displacement per frame, in pixels on a picture of 512.
-        horizon: Share of the height, from the top, that moves, for all pictures alike: the paper
-            took samples that divide horizontally. By default masks are predicted.
+        speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
+        horizon: Fraction of the height, from the top, that moves in all pictures: the paper chose
+            samples that a horizontal line divides. By default masks are predicted.
         compared_size: Longer side at which frames are compared.
-        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS.
-        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
-            out where it is missing there.
-        num_processes: Processes; the numbers do not depend on it.
+        lpips_trunk: File of its convolutions, see
+            :func:`~stylecinegan.evaluation.comparison.make_metrics`.
+        num_processes: Number of worker processes; the numbers do not depend on it.
 
     Returns:
-        The numbers of the middle and of the last frame.
+        The metrics of the middle and of the last frame.
 
     Raises:
-        InputError: If no picture could be used, or the loop is shorter than what is compared.
+        InputError: If no picture could be used, or the loop is shorter than ``num_frames``.
     """
     if not 3 <= num_frames <= period:
         raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
@@ -182,8 +186,8 @@ def measure_drift(
         "frames": f"{num_frames} {period} {motion} {speed} {compared_size} {horizon}",
         "metrics": repr([metric.name for metric in metrics]),
     }
-    kept = Kept(output_dir / "photos", settings)
-    results = measure_all(names, measure, kept, num_processes=num_processes)
+    cache = MeasurementCache(output_dir / "photos", settings)
+    results = measure_all(names, measure, cache, num_processes=num_processes)
     entries = [entry for found in results for entry in found if "row" in entry]
     if not entries:
         raise InputError(
@@ -199,7 +203,7 @@ def measure_drift(
         f"at {' x '.join(map(str, size))}"
     )
     rows = [row for name in methods for row in _rows(name, curves[name])]
-    return Table(title, rows, seconds=kept.seconds(names))
+    return Table(title, rows, seconds=cache.seconds(names))
 
 
 def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:

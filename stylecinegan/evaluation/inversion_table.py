@@ -15,7 +15,7 @@ from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.data.pictures import stem
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.comparison import make_metrics
-from stylecinegan.evaluation.kept import Entries, Kept, measure_all
+from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Table
 from stylecinegan.evaluation.statistics import deviation, deviations, mean_rows
@@ -41,7 +41,7 @@ PAPER = {
         "fid_pytorch_fid_256": 11.8231,
     },
 }
-"""On 256 photos of its own test set at 1024x1024; which net LPIPS had is not said."""
+"""Table 5, on 256 photos of the paper's test set at 1024x1024; its LPIPS network is not named."""
 
 NUM_RECONSTRUCTIONS = 16
 NUM_SAMPLES_SHOWN = 64
@@ -50,13 +50,13 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class InversionMeasurement:
-    """Measures both inversions of a photo; called with the photo's name.
+    """Measurement of both inversions of a photo.
 
     Attributes:
-        model: Ours.
+        model: The model.
         photos: The photos.
-        metrics: Numbers of two pictures.
-        protocols: Fréchet distances, whose features are kept beside the numbers.
+        metrics: Metrics of a picture against the photo.
+        protocols: Fréchet distances, whose features are stored with the metrics.
     """
 
     model: StyleCineGAN
@@ -66,7 +66,7 @@ class InversionMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry per inversion, and one with the photo's features."""
+        """Measures a photo by name; one entry per inversion, and one with the photo's features."""
         photo, label = self.photos.read(name), stem(name)
         entries: Entries = [{"photo": label, "features": self._features(photo)}]
         for row, image in self.invert(photo).items():
@@ -96,13 +96,13 @@ class InversionMeasurement:
 
 @dataclass(frozen=True)
 class SampleMeasurement:
-    """Measures the samples of a run by all protocols; called with ``run_NUMBER``.
+    """Measurement of the samples of a run by all protocols.
 
     Attributes:
-        model: Ours.
-        count: Samples of a run.
+        model: The model.
+        count: Number of samples in a run.
         protocols: Fréchet distances.
-        real: Statistics of real photos, by protocol.
+        real: Statistics of real photos by protocol.
     """
 
     model: StyleCineGAN
@@ -112,7 +112,7 @@ class SampleMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry."""
+        """Measures a run by its name, ``run_NUMBER``; one entry."""
         statistics = [protocol.statistics() for protocol in self.protocols]
         for images in _samples(self.model, seeds_of_run(int(name[4:]), self.count)):
             for taken in statistics:
@@ -141,31 +141,31 @@ def measure_inversion(
     """Measures inversions of photos and samples, and writes pictures of them.
 
     LPIPS, RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. Fréchet distances
-    are measured by every protocol whose weights are at hand: of both inversions to the photos, and
-    of samples of the generator (ψ = 1) to the photos, mean and deviation over runs with other
-    seeds. Measurements are cached in ``photos/`` and ``samples/``; a second run resumes.
+    are measured by every protocol whose weights are available: of both inversions to the photos,
+    and of samples of the generator (ψ = 1) to the photos, mean and standard deviation over runs of
+    different seeds. Measurements are cached in ``photos/`` and ``samples/``; a second run resumes.
 
     Args:
         model: The model to measure.
-        output_dir: Where ``reconstructions.png`` (photo, w+ only, w+ and D^10), ``samples.png``
-            (64 samples, seeds 0 to 63, ψ = 1) and ``reference/PROTOCOL.npz``, the statistics of
-            the photos, are written.
+        output_dir: Folder of ``reconstructions.png`` (photo, w+ only, w+ and D^10),
+            ``samples.png`` (64 samples, seeds 0 to 63, ψ = 1) and ``reference/PROTOCOL.npz``, the
+            statistics of the photos.
         photos: Photos that the model was not trained on.
-        num_samples: Samples a run; 0 leaves them out.
-        num_runs: Runs, each with seeds of its own.
-        reference: Folder of ``PROTOCOL.npz`` that samples are compared with, in place of the
-            photos' own statistics.
-        squeezenet: ``.npz`` of SqueezeNet 1.0; without it there is no distance over its features.
+        num_samples: Number of samples per run; 0 leaves them out.
+        num_runs: Number of runs, each with its own seeds.
+        reference: Folder of ``PROTOCOL.npz``, statistics that samples are compared with instead of
+            the photos'.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS.
-        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
-            out where it is missing there.
-        num_processes: Processes; the numbers do not depend on it.
+        lpips_trunk: File of its convolutions, see
+            :func:`~stylecinegan.evaluation.comparison.make_metrics`.
+        num_processes: Number of worker processes; the numbers do not depend on it.
 
     Returns:
-        The table, with one detail a photo and inversion.
+        The table, with details per photo and inversion.
 
     Raises:
-        InputError: If a file that was named cannot be used.
+        InputError: If a given file cannot be used.
     """
     if num_samples and num_runs < 1:
         raise InputError(f"num_runs must be at least 1, got {num_runs}")
@@ -179,8 +179,8 @@ def measure_inversion(
         "metrics": f"{[m.name for m in metrics]} {[p.name for p in protocols]}",
     }
     measure = InversionMeasurement(model, photos, metrics, protocols)
-    kept = Kept(output_dir / "photos", settings)
-    results = measure_all(photos.names, measure, kept, num_processes=num_processes)
+    cache = MeasurementCache(output_dir / "photos", settings)
+    results = measure_all(photos.names, measure, cache, num_processes=num_processes)
     found = [entry for entries in results for entry in entries]
     real = {p.name: _gaussian(found, p, None) for p in protocols}
     for protocol in protocols:
@@ -198,7 +198,7 @@ def measure_inversion(
     spread = deviations(details, PAPER)
     _write_reconstructions(measure, output_dir)
     title = f"Inversion of {len(photos)} photos, SHA-256 of their pixels {digest[:8]}…"
-    seconds = kept.seconds(photos.names)
+    seconds = cache.seconds(photos.names)
     sources = f"photos {digest[:8]}…"
     if reference is not None:
         read = {p.name: Gaussian.read(Path(reference) / f"{p.name}.npz", p.name) for p in protocols}
@@ -209,15 +209,15 @@ def measure_inversion(
     if num_samples and protocols:
         measure_run = SampleMeasurement(model, num_samples, protocols, real)
         settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
-        kept = Kept(output_dir / "samples", settings)
+        cache = MeasurementCache(output_dir / "samples", settings)
         names = [f"run_{run}" for run in range(num_runs)]
-        runs = [entries[0] for entries in measure_all(names, measure_run, kept)]
+        runs = [entries[0] for entries in measure_all(names, measure_run, cache)]
         columns = {p.column(num_samples): [float(run[p.name]) for run in runs] for p in protocols}
         rows.append({"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}})
         if num_runs > 1:
             spread["samples"] = {column: deviation(values) for column, values in columns.items()}
         title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
-        seconds += kept.seconds(names)
+        seconds += cache.seconds(names)
     return Table(title, rows, PAPER, details, spread, seconds=seconds)
 
 

@@ -21,7 +21,7 @@ from stylecinegan.metrics.perceptual import LPIPS
 from stylecinegan.warping.settings import Warping
 
 STILL = 0.05
-"""Mean step in the mask, of 255, below which a video counts as still: its ratios say nothing."""
+"""Mean step in the mask, of 255, below which a video counts as static: ratios are meaningless."""
 
 COLUMNS = {
     "closing_step_ratio": "closing step",
@@ -47,25 +47,26 @@ def measure_loops(
     """Measures loops rendered from photos, or given as videos.
 
     Closing step, step ratio and detail are those of
-    :class:`~stylecinegan.metrics.loop_quality.LoopQuality`. Seam LPIPS: between the last frame and
-    the first, over the largest between neighbours. Static error: mean absolute difference from
-    frame 0 where the mask is 0. Motion: mean absolute difference of neighbours where the mask
-    exceeds 0.9; both 0 to 255. Of a still video (motion below 0.05) only these two are given, so
-    that it cannot win by not moving. Means over the loops.
+    :class:`~stylecinegan.metrics.loop_quality.LoopQuality`. Seam LPIPS: LPIPS of the last frame to
+    the first, divided by the largest of neighbouring frames. Static error: mean absolute
+    difference from frame 0 where the mask is 0. Motion: mean absolute difference of neighbouring
+    frames where the mask exceeds 0.9; both in 0 to 255. Static videos (motion below 0.05) have
+    only these two, so that none wins by not moving. Values are means over the loops.
 
     Args:
         model: Predicts masks, and motion for photos.
-        output_dir: Where ``loops.png`` (frames 0, 1/4, 1/2 and 3/4, and a row of pixels over the
-            time of two loops) is written.
-        photos: Photos to animate, one row.
-        videos: Folder of videos or folders of frames, another row; ``NAME_mask.png`` beside them
-            says what moves, else it is predicted from frame 0.
-        size: Longer side of the videos; that of photos is theirs.
-        num_frames: N, of rendered loops.
-        speed: Of rendered loops, pixels per frame at 512.
+        output_dir: Folder of ``loops.png``: frames 0, 1/4, 1/2 and 3/4, and a row of pixels over
+            the time of two loops.
+        photos: Photos to animate, one row of the table.
+        videos: Folder of videos or folders of frames, another row. Their masks are
+            ``NAME_mask.png`` beside them, or predicted from frame 0.
+        size: Longer side that videos are resized to.
+        num_frames: N, length of rendered loops.
+        speed: Maximum displacement per frame of rendered loops, in pixels of a picture whose
+            longer side is 512.
         warping: Settings of the rendering.
-        lpips_trunk: Convolutions of LPIPS (alex); by default in torch's folder of downloads, and
-            left out where they are missing.
+        lpips_trunk: Convolutions of LPIPS (alex), see
+            :func:`~stylecinegan.evaluation.comparison.make_metrics`.
 
     Raises:
         InputError: If there are neither photos nor videos.
@@ -144,7 +145,7 @@ def _measure(
     """Metrics of a loop, and its pictures for the contact sheet."""
     quality = LoopQuality(mask)
     distances: list[float] = []
-    moves, stays = (mask > 0.9).float(), (mask == 0).float()
+    moving, static = (mask > 0.9).float(), (mask == 0).float()
     steps: list[float] = []
     errors: list[float] = []
     seen: list[Tensor] = []
@@ -152,12 +153,12 @@ def _measure(
     for frame in frames:
         quality.add(frame)
         if seen:
-            steps.append(_difference(seen[-1], frame, moves))
-            errors.append(_difference(seen[0], frame, stays))
+            steps.append(_difference(seen[-1], frame, moving))
+            errors.append(_difference(seen[0], frame, static))
             if lpips is not None:
                 distances.append(float(lpips(seen[-1], frame)))
         seen.append(frame)
-    steps.append(_difference(seen[-1], seen[0], moves))
+    steps.append(_difference(seen[-1], seen[0], moving))
     motion = float(np.mean(steps))
     result = quality.result()
     is_still = motion < STILL

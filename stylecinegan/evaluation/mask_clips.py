@@ -1,4 +1,4 @@
-"""Predicted masks of real clips against their motion."""
+"""Quality of predicted masks on real clips, by the clips' motion."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stylecinegan.data.real_motion import typical_speed, video_of
 from stylecinegan.evaluation.report import Row
 
 CERTAIN = 0.5
-"""Confidence of the optical flow from which on a pixel counts."""
+"""Confidence of the optical flow above which a pixel is evaluated."""
 
 MOVING, STATIC = 0.3, 0.05
 """Shares of a clip's typical speed above which a pixel moves and below which it is static."""
@@ -22,12 +22,12 @@ def measure_clip_masks(model: StyleCineGAN, folder: str | Path) -> tuple[Row, li
 
     Args:
         model: The model.
-        folder: Written by ``prepare_data.py task=motion``; each video's first clip counts.
+        folder: Written by ``prepare_data.py task=motion``; the first clip of each video is used.
 
     Returns:
-        The mean over videos of ``moving covered``, the share of what moves by optical flow where
-        the mask exceeds 0.5, and ``static left``, the share of what is static where it is below;
-        and the two shares of every video. A video without such pixels has no share of them.
+        Means over the videos, and the values of every video: ``moving covered`` is the recall of
+        moving pixels, ``static left`` the recall of static ones, by the mask at 0.5 against the
+        optical flow. A video without moving or static pixels has no value.
     """
     pairs = MotionPairs(folder)
     entries: list[Row] = []

@@ -1,4 +1,4 @@
-"""Predicted masks on photos with composited standing things."""
+"""Quality of predicted masks on photos with composited static objects."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN
 from stylecinegan.data.composites import composite
-from stylecinegan.data.standing_things import draw_thing
+from stylecinegan.data.static_objects import draw_object
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.metrics.composite_quality import CompositeQuality
 
@@ -18,7 +18,7 @@ THINNEST, WIDEST = 1.0, 14.0
 """Range of the thin parts' widths, in pixels of a photo whose longer side is 1024."""
 
 MEASURING = 1
-"""Sets these things apart from those of training, which are drawn from (seed, 0, counter)."""
+"""Second entry of the seeds; that of training's objects, (seed, 0, counter), is 0."""
 
 
 def measure_composites(
@@ -28,8 +28,8 @@ def measure_composites(
 
     Args:
         model: The model.
-        photos: Photos that training did not see, best of 1024 pixels and more.
-        num_each: Composites of each photo.
+        photos: Photos held out from training, preferably of 1024 pixels or more.
+        num_each: Number of composites of each photo.
         seed: Seed of all choices.
 
     Returns:
@@ -53,16 +53,16 @@ def measure_composites(
 def draw_composites(
     photo: Tensor, sky: np.ndarray, seed: tuple[int, ...], number: int
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Composites things onto a photo.
+    """Composites objects onto a photo.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
-        sky: Probability of sky, ``[H, W]``: things take their colours from elsewhere.
+        sky: Probability of sky, ``[H, W]``; colours of objects are sampled outside the sky.
         seed: Seed of all choices.
-        number: Number of composites, each with one thing.
+        number: Number of composites, each with one object.
 
     Yields:
-        Pictures, ``[1, 3, H, W]``, and the things' alpha, ``[H, W]`` in [0, 1].
+        Pictures, ``[1, 3, H, W]``, and the objects' alpha, ``[H, W]`` in [0, 1].
     """
     height, width = photo.shape[2:]
     image = ((photo[0].permute(1, 2, 0) + 1.0) * 127.5).numpy().astype(np.float32)
@@ -70,6 +70,6 @@ def draw_composites(
         random = np.random.default_rng((*seed, k))
         thickness = np.exp(random.uniform(np.log(THINNEST), np.log(WIDEST)))
         thickness *= max(height, width) / 1024.0
-        alpha = draw_thing(height, width, random, thickness=float(thickness))
+        alpha = draw_object(height, width, random, thickness=float(thickness))
         pixels = composite(image, alpha, sky, random)
         yield torch.from_numpy(pixels / 127.5 - 1.0).permute(2, 0, 1)[None].float(), alpha

@@ -1,4 +1,4 @@
-"""The table of predicted masks."""
+"""Table of mask quality."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,24 +34,24 @@ def measure_mask(
     composited: Photos | None = None,
     clips: str | Path | None = None,
 ) -> Table:
-    """Measures predicted masks against labels, hand-made masks and composited things.
+    """Measures predicted masks against labels, hand-made masks and composited objects.
 
-    IoU of sky and of water: classes before refinement. IoU of what moves and the boundary F-score
-    (3 pixels where the shorter side has 256): the refined mask at 0.5, and before refinement.
-    Edges are best told by the drawn masks; those of a network's labels are off by some pixels.
+    IoU of sky and of water: classes before refinement. IoU of the moving region and boundary
+    F-score (tolerance 3 pixels at a shorter side of 256): mask at 0.5, refined and unrefined.
+    The drawn masks are the best reference for edges; labels made by a network are some pixels off.
 
     Args:
-        model: Generator and encoder, and the default ensemble.
-        output_dir: Where ``masks.png`` (photo, wanted in green, predicted in red) is written.
-        labelled: Photos with labels that training did not see, measured at their own size.
+        model: The model; its ensemble is the default.
+        output_dir: Folder of ``masks.png``: photo, ground truth in green, prediction in red.
+        labelled: Photos with labels, held out from training, measured at their own size.
         ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own.
-        drawn: Photos with ``NAME_mask.png`` beside them.
-        composited: Photos onto which standing things are composited; some of them are written to
+        drawn: Photos with masks ``NAME_mask.png`` beside them.
+        composited: Photos onto which static objects are composited; some of them are written to
             ``composites.png`` with the predicted masks in red.
         clips: Folder of real clips that ``prepare_data.py task=motion`` wrote.
 
     Returns:
-        The table: for each ensemble a row for each kind of truth that is given.
+        The table, with a row for each ensemble and kind of ground truth.
     """
     rows: list[Row] = []
     details: list[Row] = []
@@ -68,7 +68,7 @@ def measure_mask(
             details += [{"row": row, **entry} for entry in entries]
         if composited is not None:
             figures, composites = measure_composites(measured, composited)
-            rows.append({"row": f"{name}, composited things", **figures})
+            rows.append({"row": f"{name}, composited objects", **figures})
             pictures = [visualization.overlay_mask(*pair) for pair in composites[:NUM_SHOWN]]
             _write_sheet(output_dir / "composites.png", pictures, columns=4)
         if clips is not None:
@@ -124,7 +124,7 @@ def _measure_labelled(
 def _measure_drawn(
     model: StyleCineGAN, photos: Photos, sheet: list[Tensor]
 ) -> tuple[dict[str, float], list[dict[str, str | float]]]:
-    """Measures against the masks beside the photos, over all pixels."""
+    """Measures predictions against the masks beside the photos; IoU is over all pixels."""
     overlap, unrefined = Overlap(), Overlap()
     entries: list[dict[str, str | float]] = []
     for name, photo in tqdm(photos, unit="photo"):
@@ -153,7 +153,7 @@ def _measure_drawn(
 
 
 def _predict(model: StyleCineGAN, photo: Tensor) -> tuple[Tensor, Tensor]:
-    """Classes before refinement, ``[H, W]``, and the refined mask of what moves."""
+    """Classes before refinement, ``[H, W]``, and the refined mask."""
     prediction = model.segment(photo)
     # The ensemble works at one size, whatever the photo's.
     vote = F.interpolate(prediction.classes.vote.float(), photo.shape[2:], mode="nearest-exact")

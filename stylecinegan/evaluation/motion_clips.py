@@ -1,4 +1,4 @@
-"""Measurement of predicted motion against real clips."""
+"""Quality of predicted motion on real clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.motion.regions import Regions, find_regions
 
 SURE = 0.5
-"""Confidence from which on the direction of a clip's motion is the truth."""
+"""Confidence above which the direction of a clip's motion is evaluated."""
 
 MOVING = 0.3
-"""Share of the typical speed below which a clip's direction is not asked for."""
+"""Fraction of the typical speed above which the direction of a clip's motion is evaluated."""
 
 ARROW_LENGTH = 0.1
-"""Length of the arrows, as a share of the longer side."""
+"""Length of the arrows, as a fraction of the longer side."""
 
 AROUND = 15
-"""Pixels a side around an arrow's middle whose mean motion it shows."""
+"""Side of the window, in pixels, whose mean motion an arrow has."""
 
 
 BRUSH = 9
-"""Pixels by which a mask is wider than what moves, twice."""
+"""Side of the window, in pixels, that the moving region is dilated by, as by a rough brush."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,23 @@ class Clip:
     """First window of a held-out clip, with the model's predictions.
 
     Attributes:
-        name: The video's.
-        truth: As :meth:`~stylecinegan.data.real_motion.RealMotion.read` gives it.
-        seen: Mask and classes.
-        motion: Predicted, ``[1, 2, H, W]``.
-        blind: Predicted from the photo alone, ``[1, 2, H, W]``.
+        name: Name of the video.
+        truth: Ground truth, see :meth:`~stylecinegan.data.real_motion.RealMotion.read`.
+        prediction: Predicted mask and classes.
+        motion: Predicted motion, ``[1, 2, H, W]``.
+        from_photo: Motion predicted from the photo alone, without classes, ``[1, 2, H, W]``.
     """
 
     name: str
     truth: Mapping[str, Tensor]
-    seen: MaskPrediction
+    prediction: MaskPrediction
     motion: Tensor
-    blind: Tensor
+    from_photo: Tensor
 
     @property
     def classes(self) -> Tensor:
         """0 static, 1 sky, 2 water, ``[H, W]``."""
-        vote = self.seen.classes.vote.float()
+        vote = self.prediction.classes.vote.float()
         return F.interpolate(vote, self.motion.shape[2:], mode="nearest-exact")[0, 0].long()
 
 
@@ -69,35 +69,44 @@ def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMo
     for video in tqdm(clips.videos, unit="clip"):
         truth = clips.read(video, 0)
         photo = truth["image"][None]
-        seen = model.segment(photo)
-        # The generator learned speeds of 1 on its own small map, whatever the clip's size.
+        prediction = model.segment(photo)
+        # The generator was trained on speeds of 1 at its own resolution, whatever the clip's size.
         unit = generator.side / min(photo.shape[2:])
-        informed = unit * predict_motion(generator, photo, seen.classes.probabilities)
-        blind = unit * predict_motion(generator, photo)
-        result.append(Clip(video, truth, seen, informed, blind))
+        motion = unit * predict_motion(generator, photo, prediction.classes.probabilities)
+        from_photo = unit * predict_motion(generator, photo)
+        result.append(Clip(video, truth, prediction, motion, from_photo))
     return result
 
 
 def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
-    """Measures all variants on all clips; returns the table's rows and one entry per clip."""
+    """Measures all variants on all clips.
+
+    Returns:
+        Rows of the table, and one entry per variant and clip.
+    """
     constants = _best_constants(clips)
-    answers = {
+    variants = {
         "no motion": [torch.zeros_like(clip.motion) for clip in clips],
         "best constant per class": [
             constants[clip.classes].permute(2, 0, 1)[None] for clip in clips
         ],
         "ours": [clip.motion for clip in clips],
         "ours, refined by the mask": [
-            refine_motion(c.motion, c.seen.mask, c.seen.classes.probabilities, falls=_falls(c))
-            for c in clips
+            refine_motion(
+                clip.motion,
+                clip.prediction.mask,
+                clip.prediction.classes.probabilities,
+                falls=_falls(clip),
+            )
+            for clip in clips
         ],
         "ours, refined by a mask of what moves": [_refine_by_truth(clip) for clip in clips],
-        "ours, from the photo alone": [clip.blind for clip in clips],
+        "ours, from the photo alone": [clip.from_photo for clip in clips],
         "ours, with an arrow a region": [_follow_arrows(clip) for clip in clips],
     }
     rows: list[Row] = []
     details: list[Row] = []
-    for name, motions in answers.items():
+    for name, motions in variants.items():
         entries = []
         for clip, motion in zip(clips, motions, strict=True):
             if motion is not None:
@@ -120,17 +129,17 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
 
 
 def _falls(clip: Clip, mask: Tensor | None = None) -> Falls | None:
-    return find_falls(clip.truth["image"][None], clip.seen.classes, mask)
+    return find_falls(clip.truth["image"][None], clip.prediction.classes, mask)
 
 
 def _refine_by_truth(clip: Clip) -> Tensor:
     """Prediction with the mask completed where the clip moves."""
     sure = clip.truth["confidence"] > SURE
     moves = (sure & (clip.truth["motion"].norm(dim=0) > MOVING)).float()[None]
-    # Painted by hand: no specks, a little too wide.
+    # As if painted by hand: without specks, and slightly too wide.
     painted = F.max_pool2d((_mean_around(moves[0]) > 0.5).float(), BRUSH, 1, BRUSH // 2)
-    mask = torch.maximum(clip.seen.mask, painted)
-    probabilities = clip.seen.classes.probabilities
+    mask = torch.maximum(clip.prediction.mask, painted)
+    probabilities = clip.prediction.classes.probabilities
     return refine_motion(clip.motion, mask, probabilities, falls=_falls(clip, mask))
 
 
@@ -139,9 +148,9 @@ def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
     error = (motion[0] - truth).norm(dim=0)
     asked = (confidence > SURE) & (truth.norm(dim=0) > MOVING)
     if is_masked:
-        asked &= clip.seen.mask[0, 0] > 0.5
+        asked &= clip.prediction.mask[0, 0] > 0.5
     found = angles(motion[0][:, asked], truth[:, asked])
-    inside = (confidence > SURE) & (clip.seen.mask[0, 0] > 0.5)
+    inside = (confidence > SURE) & (clip.prediction.mask[0, 0] > 0.5)
     speeds = (vectors.norm(dim=0)[inside] for vectors in (motion[0], truth))
     return {
         "end-point error": float((error * confidence).sum() / confidence.sum()),
@@ -153,7 +162,7 @@ def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
 def _best_constants(clips: Sequence[Clip]) -> Tensor:
     """Motion by class, ``[3, 2]``, with the least mean end-point error on these clips."""
     vectors = torch.cat([clip.truth["motion"].flatten(1) for clip in clips], dim=1)
-    # Every clip counts alike, as it does in the mean.
+    # Every clip has the same weight, as in the mean.
     weights = torch.cat([(c := clip.truth["confidence"].flatten()) / c.sum() for clip in clips])
     classes = torch.cat([clip.classes.flatten() for clip in clips])
     constants = torch.zeros(3, 2)
@@ -166,16 +175,16 @@ def _best_constants(clips: Sequence[Clip]) -> Tensor:
 
 def _follow_arrows(clip: Clip) -> Tensor | None:
     """Prediction with one arrow per region, or ``None`` without regions."""
-    if not bool((clip.seen.mask > 0.5).any()):
+    if not bool((clip.prediction.mask > 0.5).any()):
         return None
-    vote = clip.seen.classes.vote.float()
-    regions = find_regions(clip.seen.mask, vote)
+    vote = clip.prediction.classes.vote.float()
+    regions = find_regions(clip.prediction.mask, vote)
     arrows = [
         arrow
         for number in range(len(regions.kinds))
         if (arrow := _draw_arrow(clip, regions, number)) is not None
     ]
-    return controlled_motion(clip.motion, clip.seen.mask, vote, arrows=arrows, speed=None)
+    return controlled_motion(clip.motion, clip.prediction.mask, vote, arrows=arrows, speed=None)
 
 
 def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None:
@@ -191,7 +200,7 @@ def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None
     middle_row, middle_column = (rows * shares).sum(), (columns * shares).sum()
     nearest = int(((rows - middle_row) ** 2 + (columns - middle_column) ** 2).argmin())
     row, column = int(rows[nearest]), int(columns[nearest])
-    # A hand draws what moves around it, not a single pixel.
+    # A user draws the motion of a neighbourhood, not of a single pixel.
     x, y = _mean_around(truth * weight)[:, row, column].tolist()
     length = ARROW_LENGTH * max(speed.shape) / 2.0 / max(float(np.hypot(x, y)), 1e-9)
     x, y = x * length, y * length

@@ -1,4 +1,4 @@
-"""The table of predicted motion."""
+"""Table of motion quality."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,41 +35,41 @@ def measure_motion(
 ) -> Table:
     """Measures predicted motion against real clips and against the authors' motion.
 
-    End-point error: mean over the confident pixels of a clip, moving or not, then over the clips,
-    one a video. A clip's motion is divided by its typical speed
-    (:func:`~stylecinegan.data.real_motion.typical_speed`) and mirrored so that it leads to the
-    right, as for training; nobody is rescaled to fit. Angle: median where the truth is sure and
-    moves. Speed: Spearman's correlation where the truth is sure, inside the predicted mask. The
-    trivial answers are no motion, and for each of the predicted classes the constant
-    with the least error on these very clips, which no method could know.
+    Real clips, one per video: the ground truth is divided by its typical speed
+    (:func:`~stylecinegan.data.real_motion.typical_speed`) and mirrored to lead to the right, as in
+    training; predictions are not rescaled.
 
-    No motion counts as an angle of 90 degrees. "A mask of what moves" is the predicted one,
-    completed where the clip moves, as somebody would paint it.
+    - End-point error: mean over the confident pixels of a clip, weighted by their confidence.
+    - Angle: median over confident moving pixels; a zero prediction counts as 90 degrees.
+    - Speed: Spearman's rank correlation over confident pixels inside the predicted mask.
+    - Trivial baselines: no motion, and the constant per predicted class with the least error on
+      these very clips, an oracle.
+    - "A mask of what moves": the predicted mask, completed by the moving pixels of the clip, as a
+      user would paint it.
+    - "With an arrow": one arrow at the centre of motion of each region of the predicted mask;
+      angles are inside the mask.
 
-    With an arrow: each region of the predicted mask gets one, in the middle of its motion, and
-    follows it; angles inside the mask only.
-
-    Authors' motion: inside their mask, the angle once each region (sky, water) was turned round
-    where that fits better, median over the pixels of all pictures; Spearman's correlation of the
-    speeds as they are animated, refined by the mask, mean over the pictures.
+    Authors' motion, inside their mask: the angle, median over the pixels of all pictures, after
+    each region was reversed where that fits better; and Spearman's rank correlation of the
+    animated speeds, refined by the mask, mean over the pictures.
 
     Args:
-        model: Tells sky and water apart.
-        output_dir: Where ``clips.png`` and ``samples.png`` (photo, truth, ours) are written.
+        model: Predicts masks and classes.
+        output_dir: Folder of ``clips.png`` and ``samples.png`` (photo, ground truth, ours).
         weights: The motion generator, ours or a released one; by default the project's.
         clips: The held-out clips.
-        samples: Photos beside which ``NAME_mask.png`` and ``NAME_motion.npy`` lie.
+        samples: Photos with ``NAME_mask.png`` and ``NAME_motion.npy`` beside them.
     """
     generator = load_motion_generator(weights or checkpoints.CHECKPOINTS_DIR / "motion.safetensors")
     output_dir.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     details: list[Row] = []
     if clips is not None:
-        seen = predict_clips(model, generator, clips)
-        clip_rows, clip_details = measure_clips(seen)
+        predicted = predict_clips(model, generator, clips)
+        clip_rows, clip_details = measure_clips(predicted)
         rows += clip_rows
         details += clip_details
-        sheet = [picture for clip in seen for picture in show_clip(clip)]
+        sheet = [picture for clip in predicted for picture in show_clip(clip)]
         _write_sheet(output_dir / "clips.png", sheet)
     if samples is not None:
         sheet = []
@@ -93,18 +93,18 @@ def _measure_samples(
         classes = model.segment(photo).classes
         vote = classes.vote.float()
         regions = find_regions(mask, vote)
-        answers = {
+        variants = {
             "everything to the right": directed_motion("right", mask, vote),
             "ours": predict_motion(generator, photo, classes.probabilities),
             "ours, from the photo alone": predict_motion(generator, photo),
         }
-        # As StyleCineGAN.predict_motion does: only ours knows the classes and lacks perspective.
-        refinements = {row: refine_motion(motion, mask) for row, motion in answers.items()}
+        # As in StyleCineGAN.predict_motion: only ours has the classes, and lacks perspective.
+        refinements = {row: refine_motion(motion, mask) for row, motion in variants.items()}
         falls = find_falls(photo, classes, mask)
         refinements["ours"] = refine_motion(
-            answers["ours"], mask, classes.probabilities, falls=falls
+            variants["ours"], mask, classes.probabilities, falls=falls
         )
-        for row, motion in answers.items():
+        for row, motion in variants.items():
             refined = refinements[row]
             turned = with_sign_of(motion[0], theirs[0], regions.number)
             found = angles(turned[:, regions.moves], theirs[0][:, regions.moves])

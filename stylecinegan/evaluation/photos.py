@@ -1,4 +1,4 @@
-"""Photos of a table."""
+"""Photos for evaluation."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from stylecinegan.io import from_uint8
 
 
 class Photos:
-    """Photos of a folder in the order of their names.
+    """Photos of a folder, sorted by name.
 
     Args:
         path: Folder or zip file.
-        listed: Text file of the photos to use, one name a line; by default all.
-        number: Use only the first so many; by default all.
-        size: Longer side to shrink or enlarge to; by default the photo's own.
-        pattern: Pattern of the file names.
+        listed: Text file of the names of the photos to use, one a line; by default all.
+        number: Number of photos to use, from the first; by default all.
+        size: Longer side that photos are resized to; by default their own.
+        pattern: Glob pattern of the file names.
 
     Raises:
-        InputError: If no photo is left or fewer than wanted.
+        InputError: If there is no such photo, or fewer than ``number``.
     """
 
     def __init__(
@@ -72,6 +72,6 @@ class Photos:
         return sha256.hexdigest()
 
     def beside(self, name: str, suffix: str) -> Path:
-        """Path of a photo's companion file: its stem and ``suffix``."""
+        """Path of the file beside a photo with its stem and ``suffix``."""
         places = {stem(photo): Path(photo).parent for photo in self.names}
         return self.folder.path / places[name] / f"{name}{suffix}"

@@ -17,7 +17,7 @@ from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
-from stylecinegan.evaluation.kept import Entries, Kept, measure_all
+from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.report import Table, name_rows
 from stylecinegan.evaluation.scenes import (
     SceneSettings,
@@ -36,7 +36,7 @@ PAPER_ABLATIONS = {
     "w/o MSDFW": {"frame LPIPS alex": 0.0629, "frame MS-SSIM": 0.6946, "frame RMSE": 22.3227},
     "w/o Mask": {"frame LPIPS alex": 0.0564, "frame MS-SSIM": 0.6980, "frame RMSE": 22.6213},
 }
-"""Table 4, on 60 frames of 224 test clips of Sky Time-lapse; which net LPIPS had is not said."""
+"""Table 4, on 60 frames of 224 test clips of Sky Time-lapse; its LPIPS network is not named."""
 
 _COLUMNS = (
     "static LPIPS alex (masked equal)",
@@ -56,26 +56,26 @@ PAPER_METHODS = {
         "ours": (0.0062, 0.9962, 1.9430, 0.0131, 0.7237, 20.8948),
     }.items()
 }
-"""Table 1 without its FID, on 224 test clips at 512x512; how it masks is not said."""
+"""Table 1 without its FID, on 224 test clips at 512x512; its masking is not specified."""
 
 PAPER = {"1": PAPER_METHODS, "4": PAPER_ABLATIONS}
 
 
 @dataclass(frozen=True)
 class ClipMeasurement:
-    """Measures all methods on one clip; called with its name.
+    """Measurement of all methods on one clip.
 
     Attributes:
-        model: Ours.
+        model: Our model.
         clips: The real clips.
-        methods: By the name of their row.
-        settings: How scenes are made.
+        methods: Methods by the name of their row.
+        settings: Mask, motion and speed of the scenes.
         metrics: Metrics to compute.
         parts: Regions to compare.
         compared_size: Longer side at which frames are compared; ``None`` is that of the clips.
         mean_speed: Mean speed of the test set, in sides of the picture per frame.
-        sheets_dir: Where a picture of the frames is written, ``NAME.png``: the real clip and every
-            method, a row each, first, middle and last frame.
+        sheets_dir: Folder of contact sheets ``NAME.png``: first, middle and last frame of the real
+            clip and of every method, a row each.
     """
 
     model: StyleCineGAN
@@ -90,7 +90,11 @@ class ClipMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures; one entry per method, or one with the reason for leaving the clip out."""
+        """Measures a clip by name.
+
+        Returns:
+            One entry per method, or a single one with the reason for leaving the clip out.
+        """
         real = self.clips.read(name)
         try:
             scene = make_scene(self.model, name, real, self.settings, self.mean_speed)
@@ -136,27 +140,27 @@ def measure_clips(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures methods on real clips: frame 0 is the input, the others the truth.
+    """Measures methods on real clips: frame 0 is the input, the others are the ground truth.
 
-    Frames are compared as arrays, no codec between; each number is a mean over the frames but the
-    first, then over the clips. Measurements are cached in ``clips/`` by clip and settings; a
-    second run measures what is missing or was measured otherwise.
+    Frames are compared as arrays, without a codec; each number is a mean over the frames after the
+    first, then over the clips. Measurements are cached in ``clips/``; a second run measures only
+    missing clips and those with other settings.
 
     Args:
-        model: Ours.
-        output_dir: Where measurements and ``sheets/`` of frames are written.
+        model: Our model.
+        output_dir: Folder of measurements and ``sheets/`` of frames.
         table: The paper's table, whose numbers are shown beside ours.
         clips: The real clips.
-        methods: By the name of their row, or a key that ``row_names`` gives a name.
-        scenes: How mask, motion and speed are chosen.
+        methods: Methods by the name of their row, or by a key of ``row_names``.
+        scenes: Mask, motion and speed of the scenes.
         row_names: Names of rows by the keys of their methods.
         parts: Regions to compare.
         compared_size: Longer side at which frames are compared; by default that of the clips.
-        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance over its features.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS.
-        lpips_trunk: File of its convolutions; by default in torch's folder of downloads, and left
-            out where it is missing there.
-        num_processes: Processes; the numbers do not depend on it.
+        lpips_trunk: File of its convolutions, see
+            :func:`~stylecinegan.evaluation.comparison.make_metrics`.
+        num_processes: Number of worker processes; the numbers do not depend on it.
 
     Raises:
         InputError: If a clip has too few frames, or no clip is left.
@@ -176,15 +180,15 @@ def measure_clips(
     measure = ClipMeasurement(
         model, clips, methods, scenes, metrics, list(parts), side, mean, output_dir / "sheets"
     )
-    kept = Kept(output_dir / "clips", settings)
-    results = measure_all(clips.names, measure, kept, num_processes=num_processes)
+    cache = MeasurementCache(output_dir / "clips", settings)
+    results = measure_all(clips.names, measure, cache, num_processes=num_processes)
     details = [entry for entries in results for entry in entries]
     num_used = len({entry["clip"] for entry in details if "row" in entry})
     if not num_used:
         raise InputError(f"no clip could be measured: {details[0]['left out']}")
     title = (
         f"{num_used} of {len(clips)} clips of {clips.path.name}, frames 1 to "
-        f"{clips.num_frames - 1} with frame 0 as input, worked on at {clips.size or 'their size'}, "
+        f"{clips.num_frames - 1} with frame 0 as input, rendered at {clips.size or 'their size'}, "
         f"compared at {' x '.join(map(str, shape[2:]))}: {scenes.describe()}"
     )
     if "static" in parts:
@@ -197,16 +201,16 @@ def measure_clips(
         details,
         deviations(details, methods),
         paired_differences(details, methods),
-        kept.seconds(clips.names),
+        cache.seconds(clips.names),
     )
 
 
 def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:
     """Mean typical speed of the test set, in sides of the picture per frame."""
     settings = {"clips": f"{clips.path} {clips.num_frames} {clips.size}"}
-    kept = Kept(output_dir / "speeds", settings)
+    cache = MeasurementCache(output_dir / "speeds", settings)
     measure = partial(_speed_entry, clips)
-    entries = measure_all(clips.names, measure, kept, num_processes=num_processes)
+    entries = measure_all(clips.names, measure, cache, num_processes=num_processes)
     speeds = [entry["speed"] for (entry,) in entries if "speed" in entry]
     if not speeds:
         raise InputError(f"wanted clips that move in {clips.path}, found none")

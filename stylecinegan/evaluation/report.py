@@ -21,10 +21,10 @@ class Table:
         title: Title with the data and the settings.
         rows: The system's name under ``"row"``, then its numbers by column.
         paper: The paper's numbers, by row and column, where it has any.
-        details: One entry a picture or clip, with whatever was measured on it.
+        details: Measurements of single pictures or clips.
         deviations: Standard deviation over clips, photos or runs, by row and column.
-        differences: Rows that compare the others with the first, shown below the table.
-        seconds: Duration of the measurements, earlier runs that were resumed included.
+        differences: Differences of the other rows from the first, shown below the table.
+        seconds: Duration of the measurements, including earlier runs that were resumed.
     """
 
     title: str
@@ -53,8 +53,8 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
 
     Args:
         table: The table.
-        directory: Folder to write to; what an earlier run wrote is replaced.
-        context: Further conditions: settings, commit.
+        directory: Folder to write to; files of an earlier run are replaced.
+        context: Further fields of every row: settings, commit.
 
     Returns:
         The Markdown text.

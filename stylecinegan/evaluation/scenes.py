@@ -18,18 +18,18 @@ SPEEDS = ("own", "mean")
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """Settings of a clip's scene; all influence the results.
+    """Mask, motion and speed of a clip's scene.
 
     Attributes:
         motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.
             ``"predicted"``: by the model's motion generator, from the first frame. Or a word of
             :data:`~stylecinegan.motion.controls.controls.DIRECTIONS`.
-        speed: ``"own"``: as fast as the clip. ``"mean"``: as fast as the test set on the mean
-            (the paper's, Sec. 4.1).
-        masks_dir: Folder of ``NAME.png``, white where it moves; by default masks are predicted
+        speed: ``"own"``: the clip's speed. ``"mean"``: the mean speed of the test set (the
+            paper's, Sec. 4.1).
+        masks_dir: Folder of masks ``NAME.png``, white for moving; by default masks are predicted
             from the first frame.
-        period_factor: N over the number of frames that are compared. A loop comes back, a clip
-            does not: the paper compares the first 60 frames.
+        period_factor: N divided by the number of compared frames. A loop returns to frame 0, a
+            clip does not: the paper compares the first 60 frames.
     """
 
     motion: str = "clip"
@@ -48,7 +48,7 @@ class SceneSettings:
             raise InputError(f"period_factor must be at least 1, got {self.period_factor}")
 
     def describe(self) -> str:
-        """The settings in words, for the table's title."""
+        """Describes the settings for the table's title."""
         masks = "predicted masks" if self.masks_dir is None else f"masks of {self.masks_dir}"
         sources = {
             "clip": "each clip's own Eulerian motion",
@@ -66,7 +66,7 @@ def measure_speed(frames: Tensor) -> tuple[ClipMotion, float]:
         frames: ``[T, 3, H, W]`` in [-1, 1].
 
     Raises:
-        InputError: If nothing moves.
+        InputError: If the clip does not move.
     """
     clip = estimate_motion(frames.split(1), camera="static")
     speed = float(typical_speed(clip.motion[0], clip.confidence[0])) / max(clip.motion.shape[2:])
@@ -87,10 +87,10 @@ def make_scene(
     """Makes the scene of a clip.
 
     Args:
-        model: Predicts mask and motion, where they are to be predicted.
+        model: Predicts mask and motion, if the settings say so.
         name: Name of the clip.
         frames: ``[T, 3, H, W]`` in [-1, 1].
-        settings: The choices.
+        settings: Mask, motion and speed.
         mean_speed: Mean speed of the test set, in sides of the picture per frame, for
             ``speed="mean"``.
 
@@ -121,7 +121,7 @@ def make_scene(
 
 
 def fit_size(images: Tensor, size: int | None) -> Tensor:
-    """Resizes ``[T, 3, H, W]`` to the longer side of the comparison."""
+    """Resizes ``[T, 3, H, W]`` to a longer side; ``None`` keeps the size."""
     if size is None or max(images.shape[2:]) == size:
         return images
     scale = size / max(images.shape[2:])
@@ -130,7 +130,7 @@ def fit_size(images: Tensor, size: int | None) -> Tensor:
 
 
 def fit_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes S to the compared frames, ``[1, 1, H, W]``."""
+    """Resizes S to (height, width), ``[1, 1, H, W]``."""
     if tuple(mask.shape[2:]) == size:
         return mask
     return F.interpolate(mask, size, mode="bilinear", antialias=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from stylecinegan.evaluation.report import Row
 
 LABELS = ("row", "clip", "photo", "moving share")
-"""Keys of an entry that are no numbers."""
+"""Keys of an entry that are not metrics."""
 
 
 def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Means over the clips by row, without missing values."""
+    """Means over the clips by row; missing values are ignored."""
     details = list(details)
     rows: list[Row] = []
     for name in names:
@@ -40,12 +40,11 @@ def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, di
 def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
     """Paired differences of every row from the first, over clips.
 
-    Clips differ more from each other than methods do on one clip, so a difference of means says
-    little by itself.
+    The variance between clips exceeds that between methods, which pairing removes.
 
     Returns:
-        By row, for each column: mean difference, ± its standard error, and on how many clips the
-        row's number is larger.
+        By row, for each column: mean difference ± standard error, and the number of clips on which
+        the row's value is larger.
     """
     details = list(details)
     first, *others = names

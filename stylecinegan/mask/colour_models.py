@@ -14,7 +14,7 @@ The wide one counts only where the narrow one holds little of the region.
 """
 
 EVERYWHERE = 1e-5
-"""Weight of the whole picture, for places far from a region."""
+"""Weight of the statistics of the whole picture, for pixels far from the region."""
 
 NOISE = 0.03
 """Standard deviation that is added to every colour, of [0, 1]."""
@@ -24,12 +24,12 @@ _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 @dataclass(frozen=True)
 class ColourModel:
-    """One Gaussian of a region's colours per place.
+    """Gaussian of a region's colours at every pixel.
 
     Attributes:
         mean: ``[h, w, 3]``.
         precision: Upper triangle of the inverse covariance, row by row, ``[h, w, 6]``.
-        log_determinant: Of the covariance, ``[h, w]``.
+        log_determinant: Log determinant of the covariance, ``[h, w]``.
     """
 
     mean: np.ndarray
@@ -37,7 +37,7 @@ class ColourModel:
     log_determinant: np.ndarray
 
     def squared_distance(self, picture: np.ndarray) -> np.ndarray:
-        """Squared Mahalanobis distance of every pixel to the model at its place.
+        """Squared Mahalanobis distance of every pixel's colour to its Gaussian.
 
         Args:
             picture: ``[H, W, 3]`` in [0, 1], of any size.
@@ -56,11 +56,11 @@ class ColourModel:
     def log_density(self, picture: np.ndarray, outliers: float) -> np.ndarray:
         """Log density of every pixel's colour, ``log((1 - o) N(c; μ, Σ) + o)``.
 
-        A share of the colours is of no model, and as likely anywhere in the unit cube.
+        Outliers are uniformly distributed over the unit cube of colours.
 
         Args:
             picture: ``[H, W, 3]`` in [0, 1], of any size.
-            outliers: The share o in (0, 1).
+            outliers: Fraction o of outliers, in (0, 1).
 
         Returns:
             ``[H, W]``.
@@ -76,7 +76,7 @@ def fit_colours(picture: np.ndarray, weights: np.ndarray) -> ColourModel:
 
     Args:
         picture: ``[h, w, 3]``, float32 in [0, 1]; a few hundred pixels are enough.
-        weights: How much a pixel belongs to the region, ``[h, w]``, float32 in [0, 1].
+        weights: Membership of a pixel in the region, ``[h, w]``, float32 in [0, 1].
     """
     products = [picture[..., i] * picture[..., k] for i, k in _PAIRS]
     moments = np.dstack([np.ones_like(weights), picture, *products]) * weights[..., None]
@@ -94,13 +94,13 @@ def fit_colours(picture: np.ndarray, weights: np.ndarray) -> ColourModel:
         [d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b]
     )
     determinant = a * adjugate[..., 0] + b * adjugate[..., 1] + c * adjugate[..., 2]
-    # Rounding of the moments may leave a flat region slightly less than its noise.
+    # Rounding of the moments may bring a flat region slightly below the noise's determinant.
     determinant = np.maximum(determinant, 0.1 * NOISE**6)
     return ColourModel(mean, adjugate / determinant[..., None], np.log(determinant))
 
 
 def resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes ``[h, w]`` or ``[h, w, C]``, by areas where that shrinks it, else bilinearly."""
+    """Resizes ``[h, w]`` or ``[h, w, C]``: area averages when shrinking, else bilinear."""
     height, width = size
     if values.shape[:2] == (height, width):
         return values

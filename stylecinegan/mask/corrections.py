@@ -7,14 +7,14 @@ from torch import Tensor
 def correct_mask(
     mask: Tensor, *, add: Tensor | None = None, remove: Tensor | None = None
 ) -> Tensor:
-    """Adds painted regions to a mask and removes others.
+    """Adds painted regions to a mask and removes others, ``min(max(mask, add), 1 - remove)``.
 
-    ``min(max(mask, add), 1 - remove)``: soft edges stay soft, and ``remove`` takes precedence.
+    Soft edges are kept, and ``remove`` takes precedence.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        add: 1 where the picture shall move, same shape as the mask.
-        remove: 1 where it shall be static, same shape as the mask.
+        add: 1 in regions to animate, same shape as the mask.
+        remove: 1 in regions to keep static, same shape as the mask.
 
     Returns:
         ``[1, 1, H, W]`` in [0, 1]; it may be zero everywhere.

@@ -1,4 +1,4 @@
-"""Borders of a photo that show nothing: bars of one colour, frames, transparent margins."""
+"""Detection of letterbox bars, frames and transparent margins of a photo."""
 
 from dataclasses import dataclass
 
@@ -10,42 +10,42 @@ from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import MaskPrediction
 
 SAME_COLOUR = 10 / 127.5
-"""Difference of a channel, in units of the photo, up to which JPEG's noise in a bar goes."""
+"""Largest difference per channel from a bar's colour, in units of the photo; bounds JPEG noise."""
 
 OTHER_COLOUR = 24 / 127.5
-"""Difference of a channel from which on a pixel is certainly no bar."""
+"""Difference per channel above which a pixel is certainly outside a bar."""
 
 BAR_SHARE = 0.85
-"""Share of a row that has the bar's colour; the rest may be a caption."""
+"""Smallest fraction of a row with the bar's colour; the rest may be a caption."""
 
 LARGEST_SHARE = 0.4
-"""Of the photo's side that a bar takes at most."""
+"""Largest width of a bar, as a fraction of the photo's side."""
 
 LARGEST_ALONE = 0.25
-"""The same without a bar on the opposite side: a white sky ends at a straight horizon as well."""
+"""The same without a bar on the opposite side: a white sky may end at a straight horizon too."""
 
 _EDGE_WIDTH = 9
-"""Rows within which a bar passes into the picture: JPEG softens it by 8, resampling by some."""
+"""Largest width of a bar's edge, in rows: JPEG blurs it over 8 rows, resampling over a few."""
 
 _FRAMES = 4
-"""Frames within each other: a mat in a line in a mat."""
+"""Largest number of nested frames, such as a mat in a line in a mat."""
 
 _SMALLEST_SIDE = 64
-"""Of what is left, in pixels: nothing is predicted of a smaller picture."""
+"""Smallest side of a scene within borders, in pixels; below it, there are none."""
 
 _VISIBLE = 0.02
-"""Opacity from which on a pixel shows something."""
+"""Opacity above which a pixel is visible."""
 
 
 @dataclass(frozen=True)
 class SceneBox:
-    """The part of a photo that shows a scene, in pixels: rows and columns from, to before.
+    """Bounding box of the scene in a photo, in pixels.
 
     Attributes:
         top: First row.
-        bottom: Row behind the last one.
+        bottom: Row after the last one.
         left: First column.
-        right: Column behind the last one.
+        right: Column after the last one.
     """
 
     top: int
@@ -58,11 +58,11 @@ class SceneBox:
         return image[..., self.top : self.bottom, self.left : self.right]
 
     def covers(self, size: tuple[int, int]) -> bool:
-        """Says whether the scene is the whole photo of (height, width)."""
+        """Whether the box is the whole photo of size (height, width)."""
         return (self.top, self.bottom, self.left, self.right) == (0, size[0], 0, size[1])
 
     def embed(self, values: Tensor, size: tuple[int, int], fill: float = 0.0) -> Tensor:
-        """Puts a map of the scene back into one of the whole photo.
+        """Pads a map of the scene to the whole photo.
 
         Args:
             values: ``[B, C, h, w]`` of any resolution.
@@ -81,7 +81,7 @@ class SceneBox:
         return F.pad(values, (left, right, top, bottom), value=fill)
 
     def embed_prediction(self, prediction: MaskPrediction, size: tuple[int, int]) -> MaskPrediction:
-        """Puts the prediction of the scene back into the whole photo, static around it."""
+        """Pads a prediction for the scene to the whole photo, static outside the scene."""
         classes = prediction.classes
         static = self.embed(torch.zeros_like(classes.probabilities[:, :1]), size, 1.0)
         moving = self.embed(classes.probabilities[:, 1:], size)
@@ -97,17 +97,17 @@ class SceneBox:
 
 
 def find_scene(photo: Tensor, opacity: Tensor | None = None) -> SceneBox:
-    """Finds the part of a photo within its bars, frames and transparent margins.
+    """Finds the scene inside a photo's bars, frames and transparent margins.
 
-    A bar has one colour from the photo's edge on, all along it, and ends in a straight, sharp
-    edge; a blown-out sky does not.
+    A bar has one colour along the whole side of the photo and a straight, sharp inner edge; a
+    blown-out sky has not.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
-        opacity: ``[1, 1, H, W]`` in [0, 1], if something is transparent.
+        opacity: Alpha channel, ``[1, 1, H, W]`` in [0, 1], if the photo has one.
 
     Returns:
-        The part; the whole photo if it is all there is.
+        The scene's box, the whole photo if there are no borders.
     """
     height, width = photo.shape[2:]
     rows, columns = (0, height), (0, width)
@@ -132,7 +132,7 @@ def find_scene(photo: Tensor, opacity: Tensor | None = None) -> SceneBox:
 
 
 def visible(opacity: Tensor) -> Tensor:
-    """Says where a photo shows something, 1 or 0, of its opacity in [0, 1]."""
+    """Binary map of the visible pixels, from an opacity in [0, 1]."""
     return (opacity > _VISIBLE).to(opacity)
 
 
@@ -170,10 +170,10 @@ def _find_bar(picture: Tensor) -> int:
     if not bool(differs.any()):
         return 0
     end = width + int(differs.nonzero()[0])
-    # A night that fades in has no edge: most of the way is made within a few rows.
+    # Most of the change must happen within a few rows: a night sky fades in without an edge.
     jump = (picture[:, end + 1] - picture[:, max(0, end - 2)]).abs().mean()
     if jump < 0.5 * (picture[:, end + 4] - colour[..., 0]).abs().mean():
         return 0
-    # The first row may be a mixture with the bar.
+    # The first row of the scene may be mixed with the bar.
     level, next_level = ((picture[:, row] - colour[..., 0]).abs().mean() for row in (end, end + 2))
     return end + int(level < 0.75 * next_level)

@@ -1,4 +1,4 @@
-"""From a coarse probability of motion to a soft mask at the photo's size."""
+"""Matting: from a coarse probability of motion to a soft mask at the photo's size."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_photo
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import ColourModel, fit_colours, resize
 from stylecinegan.mask.guided_filter import guided_filter
@@ -16,29 +17,29 @@ CAUTION = 0.7
 """Default of ``caution``, measured on photos of towns (docs/experiments/masks.md)."""
 
 FULL_SIDE = 1024
-"""Longer side at which pixels are weighed by their colours: wires must be seen."""
+"""Longer side at which probabilities are updated by colour; wires must be resolved."""
 
 MODEL_SIDE = 192
-"""Longer side at which colours are collected."""
+"""Longer side at which the colour models are fitted."""
 
 MOVING_OUTLIERS, STATIC_OUTLIERS = 0.02, 0.3
-"""Shares of colours that the local Gaussians do not explain; static places are more varied."""
+"""Outlier fractions of the local Gaussians; static regions have more varied colours."""
 
 AGAINST, IN_FAVOUR = 5.0, 1.0
-"""Most that a colour counts against motion and in favour of it, in logits."""
+"""Largest evidence of a colour against motion and in favour of it, in logits."""
 
 BORDER_AREA = 5e-4
-"""Share of the photo from which on a thing that enters from the border counts as static."""
+"""Smallest area of a static object that enters from the border, as a fraction of the photo."""
 
 SHARP_EDGE = 0.15
-"""Mean contrast along the outline of a static thing, of [0, 1]: clouds have less."""
+"""Smallest mean gradient along the outline of a static object, in [0, 1]; clouds have less."""
 
 
 def moving_threshold(caution: float) -> float:
-    """Probability from which on a pixel moves: ``0.5 + 0.5 caution``, at most 0.98.
+    """Probability above which a pixel moves, ``min(0.5 + 0.5 caution, 0.98)``.
 
-    A decision at threshold t is that of least expected cost where a static pixel that moves costs
-    t / (1 - t) times a moving one that is static.
+    A threshold t minimises the expected cost if animating a static pixel costs t / (1 - t) times as
+    much as leaving a moving pixel static.
 
     Args:
         caution: In [0, 1].
@@ -65,24 +66,24 @@ def matte(
     speck_area: float = 0.001,
     hole_area: float = 2e-5,
 ) -> Tensor:
-    """Makes a mask whose soft edges follow branches, spires and masts, bright or dark.
+    """Computes a mask whose soft edges follow thin objects such as branches, spires and masts.
 
     Each probability is updated by the pixel's colour (:func:`update_by_colour`), filtered with
-    the photo as guide (He et al. 2015) in windows small enough for thin things, and decided by
-    cost (:func:`moving_threshold`). Static holes that only their colour suggests, such as clouds
-    and waves, move again (:func:`supported_static_regions`).
+    the photo as guide (He et al. 2015) in windows small enough for thin objects, and thresholded
+    by expected cost (:func:`moving_threshold`). Static holes that are due to their colour alone,
+    such as clouds and waves, are filled (:func:`supported_static_regions`).
 
-    Every length is a share of the photo's longer side and every area one of the photo's, so that
-    a photo gets the same mask at any size.
+    Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
+    does not depend on the photo's size.
 
     Args:
-        probability: Probability that a pixel moves, of each kind of what moves (sky, water),
-            ``[1, K, h, w]`` in [0, 1], of any size; they add to at most 1.
+        probability: Probabilities of the moving classes (sky, water), ``[1, K, h, w]`` in [0, 1],
+            of any size; their sum is at most 1.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        caution: 0 moves what more likely moves than not, 1 only what is certain to.
+        caution: 0 animates pixels that move more likely than not, 1 only certain ones.
         radius: Half the side of the filter's window.
         epsilon: Variance of the photo, in [0, 1]² units, below which a window counts as flat.
-        margin: Width of what is static around static things.
+        margin: Width of the static margin around static objects.
         edge_width: Width of the soft edge.
         speck_area: Moving islands below this area become static.
         hole_area: Static holes below this area move: they are noise.
@@ -91,10 +92,10 @@ def matte(
         S, ``[1, 1, H, W]`` in [0, 1].
 
     Raises:
-        InputError: If the shapes are no probability and photo, or the caution is out of range.
+        InputError: If the probability or the photo has another shape, or the caution is out of
+            range.
     """
-    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
-        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    check_photo(photo)
     if probability.ndim != 4 or probability.shape[0] != 1 or probability.shape[1] == 0:
         raise InputError(f"a probability must be [1, K, h, w], got {list(probability.shape)}")
     threshold = moving_threshold(caution)
@@ -124,28 +125,28 @@ def matte(
     moves = remove_small(moves, speck_area)
     moves = ~remove_small(~moves, hole_area)
     width = edge_width * longer
-    # The ramp lies inside the moving side: what is static is so up to its very edge.
+    # The ramp lies on the moving side of the edge: static objects are static up to their outline.
     return soften(moves, width=width, grow=-0.5 * width).to(photo.device)
 
 
 def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Updates probabilities of motion by the pixels' colours.
 
-    With m the density of a pixel's colour among what surely moves nearby and s that among what is
-    surely static (local Gaussians, as in Liba et al. 2020, *Sky Optimization*), a kind's
-    probability p becomes
+    Let m and s be the densities of a pixel's colour in the confidently moving and the confidently
+    static pixels nearby (local Gaussians, as in Liba et al. 2020, *Sky Optimization*). The
+    probability p of a class becomes q:
 
         logit q = logit p + clip(log m / s, -5, 1).
 
-    A colour unlike the surrounding sky, dark or bright, speaks against motion; one alike is
-    little evidence for it, because a wall may be as grey as a cloud.
+    A colour unlike the surrounding sky, dark or bright, is evidence against motion; a similar one
+    is weak evidence for it, because a wall may be as grey as a cloud.
 
     Args:
-        prior: Probability of each kind of what moves, ``[K, h, w]``, float32 in [0, 1].
+        prior: Probabilities of the moving classes, ``[K, h, w]``, float32 in [0, 1].
         picture: ``[H, W, 3]``, float32 in [0, 1].
 
     Returns:
-        Probability that a pixel moves, of whatever kind, ``[H, W]`` in [0, 1].
+        Probability that a pixel moves, summed over the classes, ``[H, W]`` in [0, 1].
     """
     size = picture.shape[:2]
     small = _shrink(picture, MODEL_SIDE)
@@ -162,14 +163,14 @@ def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
 def supported_static_regions(
     moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray
 ) -> np.ndarray:
-    """Finds the static regions that more than their colour supports.
+    """Finds the static regions with evidence beyond their colour.
 
-    A static region is supported if it holds a seed, or if it is large, enters from the photo's
-    border and has a sharp outline, as a railing in front of a river.
+    A static region is supported if it contains a seed, or if it is large, enters from the photo's
+    border and has a sharp outline, like a railing in front of a river.
 
     Args:
-        moves: Boolean, ``[H, W]``.
-        static_seeds: Where motion was unlikely before the colours were looked at, ``[H, W]``.
+        moves: Moving pixels, boolean ``[H, W]``.
+        static_seeds: Pixels whose prior probability of motion is low, boolean ``[H, W]``.
         picture: ``[H, W, 3]``, float32 in [0, 1].
 
     Returns:
@@ -191,20 +192,20 @@ def supported_static_regions(
     length = np.bincount(parts[outline], minlength=count)
     sharpness = np.bincount(parts[outline], contrast[outline], count) / np.maximum(length, 1)
     supported |= at_border & (area >= BORDER_AREA * moves.size) & (sharpness > SHARP_EDGE)
-    supported[0] = False  # what moves
+    supported[0] = False  # the moving region
     return supported[parts]
 
 
 def _evidence(
     kind: np.ndarray, total: np.ndarray, small: np.ndarray, picture: np.ndarray
 ) -> np.ndarray:
-    """Log ratio of the colours' densities among what moves and what is static, ``[H, W]``."""
+    """Log ratio of a colour's densities in the moving and the static region, ``[H, W]``."""
     static_weights = _certain(1.0 - total, 1)
-    # Without those that look otherwise: a wire that the prior missed is no sky.
+    # Refitted with less weight for outliers, such as a wire that the prior missed.
     moving = fit_colours(small, _core(kind))
     moving = fit_colours(small, _core(kind) / (1.0 + (moving.squared_distance(small) / 9.0) ** 2))
     static = fit_colours(small, static_weights)
-    # Once more, with what the colours say: a wide railing is taken for water by half.
+    # Refitted with the updated probabilities: the prior may take half of a railing for water.
     other_kinds = np.clip(total - kind, 0.0, 1.0)
     updated = _update(kind, _log_ratio(moving, static, small))
     moving = fit_colours(small, _core(updated))
@@ -230,12 +231,12 @@ def _certain(probability: np.ndarray, power: int) -> np.ndarray:
 
 
 def _core(probability: np.ndarray) -> np.ndarray:
-    """Weight of what moves for certain, a pixel away from its edges, whose colours are mixed."""
+    """Weight of confidently moving pixels, eroded by one pixel, as colours mix at edges."""
     return load_opencv().erode(_certain(probability, 8), np.ones((3, 3), np.uint8))
 
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """Shrinks a picture to a longer side, or leaves it."""
+    """Downsamples a picture to a longer side; never enlarges."""
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
     return resize(picture, (max(1, round(height * scale)), max(1, round(width * scale))))

@@ -1,4 +1,4 @@
-"""The mask of a photo, automatically (Sec. 3.2)."""
+"""Mask prediction for a photo (Sec. 3.2)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from torch import Tensor
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
+from stylecinegan.inputs import check_photo
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
@@ -21,10 +22,10 @@ from stylecinegan.mask.segmentation import combine, segment
 Region = Literal["both", "sky", "water"]
 
 REGIONS: dict[str, tuple[int, ...]] = {"both": (1, 2), "sky": (1,), "water": (2,)}
-"""Classes that move, by the region that is asked for."""
+"""Moving classes by region."""
 
 ENCODER_SIDE = 256
-"""Shorter side of the photo as the encoder sees it: that of its training pictures."""
+"""Shorter side of the encoder's input, as in its training."""
 
 SIDE_MULTIPLE = 32
 
@@ -53,18 +54,17 @@ def predict_mask(
     segmenter: U2Net | None = None,
     caution: float = CAUTION,
 ) -> MaskPrediction:
-    """Predicts what moves in a photo.
+    """Predicts the mask of a photo.
 
-    The photo is inverted once more, shrunk to the size that the networks were trained at: what is
-    sky is a matter of the whole picture, which a small one shows them, and the refinement brings
-    the photo's own edges back.
+    The photo is inverted once more, at the resolution of the networks' training: sky and water are
+    recognised by global context, and the refinement aligns the mask with the photo's edges.
 
     Args:
         ensemble: Classifiers of the generator's features.
         generator: The generator.
         encoder: Its encoder.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        region: What may move.
+        region: Moving classes, a key of :data:`REGIONS`.
         segmenter: Segmentation network whose sky replaces the ensemble's; without one the
             ensemble alone decides, and its edges are refined more coarsely
             (:func:`~stylecinegan.mask.refinement.refine`).
@@ -76,12 +76,11 @@ def predict_mask(
         and the classes.
 
     Raises:
-        InputError: If the region is unknown or the photo is no photo.
+        InputError: If the region is unknown or the photo has another shape.
     """
     if region not in REGIONS:
         raise InputError(f"region must be one of {', '.join(REGIONS)}, got {region}")
-    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
-        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    check_photo(photo)
     classes = classify_pixels(ensemble, generator, encoder, photo, segmenter)
     probability = classes.probabilities[:, list(REGIONS[region])]
     if segmenter is None:
@@ -99,9 +98,8 @@ def classify_pixels(
 ) -> PixelClasses:
     """Classifies the pixels of a photo at the working size.
 
-    It is that of a shorter side of 256 for the ensemble, and 384x384 with a segmentation network:
-    the ensemble is then asked for every second pixel only, because the network and the matting
-    find the edges.
+    Without a segmentation network its shorter side is 256; with one it is 384x384, and the
+    ensemble classifies at half its resolution, because the network and the matting find the edges.
 
     Args:
         ensemble: Classifiers of the generator's features.
@@ -111,16 +109,16 @@ def classify_pixels(
         segmenter: Segmentation network, if there is one.
     """
     scale = ENCODER_SIDE / min(photo.shape[2:])
-    # A long panorama is not worth more pixels than four squares.
+    # Panoramas: the longer side is limited too.
     scale = min(scale, 4 * ENCODER_SIDE / max(photo.shape[2:]))
     height, width = (_round(side * scale) for side in photo.shape[2:])
     shrunken = photo.float()
     if (height, width) != tuple(photo.shape[2:]):
-        # The sides are rounded by stretching: by at most 6 %, and no border is invented.
+        # Stretched by at most 6 % to round the sides, so that no padding is needed.
         shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
     if segmenter is None:
         return ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
-    # Side by side: neither keeps all cores busy in its many small layers.
+    # Concurrently, as the small layers of neither keep all cores busy.
     with ThreadPoolExecutor(1, thread_name_prefix="segmentation") as beside:
         segmented = beside.submit(segment, segmenter, photo)
         features = compute_deep_features(generator, encoder, shrunken)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_photo
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.guided_filter import guided_filter
 
@@ -66,7 +67,7 @@ def refine(
         S, ``[1, 1, H, W]`` in [0, 1].
 
     Raises:
-        InputError: If the shapes are no mask and photo.
+        InputError: If the probability or the photo has another shape.
     """
     _check(probability, photo)
     longer = max(photo.shape[2:])
@@ -116,7 +117,7 @@ def check_cover(mask: Tensor, *, animate_all_if_small: bool = False) -> Tensor:
         The mask, or all ones.
 
     Raises:
-        InputError: If nothing moves.
+        InputError: If the mask is empty.
     """
     share = (mask > 0.5).float().mean().item()
     if share >= SMALL_SHARE:
@@ -167,7 +168,7 @@ def soften(moves: np.ndarray, *, width: float, grow: float = 0.0) -> Tensor:
     """
     cv2 = load_opencv()
     inside = moves.astype(np.uint8)
-    # A pixel's distance is to the centre of the nearest pixel across, the edge is half before it.
+    # Distances are to the nearest pixel centre across the edge, which lies half a pixel before it.
     distance = np.zeros(moves.shape, np.float32)
     if 0 < inside.mean() < 1:
         distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
@@ -199,20 +200,19 @@ def _thin_objects(
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grey = ((photo[0].float().mean(dim=0) + 1.0) / 2.0).cpu().numpy()
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    still = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
+    is_static = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
     side = 2 * max(1, round(thin_width * max(size) / 2)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     dark = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel) - grey
     stands_out = dark > thin_contrast
     # Not dark waves and rims of clouds, which are not connected to a static region.
-    _, parts = cv2.connectedComponents((stands_out | still).astype(np.uint8), connectivity=8)
-    joined = np.isin(parts, np.unique(parts[still])) & stands_out & ~still
+    _, parts = cv2.connectedComponents((stands_out | is_static).astype(np.uint8), connectivity=8)
+    joined = np.isin(parts, np.unique(parts[is_static])) & stands_out & ~is_static
     found = cv2.resize(joined.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return found > 0
 
 
 def _check(probability: Tensor, photo: Tensor) -> None:
-    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
-        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    check_photo(photo)
     if probability.ndim != 4 or probability.shape[:2] != (1, 1):
         raise InputError(f"a probability must be [1, 1, h, w], got {list(probability.shape)}")

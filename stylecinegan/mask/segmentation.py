@@ -1,4 +1,4 @@
-"""A segmentation network beside the ensemble: skies at the photo's own edges."""
+"""Segmentation network that complements the ensemble with precise edges of the sky."""
 
 import numpy as np
 import torch
@@ -10,24 +10,24 @@ from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
 
 SIDE = 384
-"""Side of the square that a photo is squeezed to, as in the network's training."""
+"""Side of the square that a photo is resized to, as in the network's training."""
 
 LONGEST_ASPECT = 1.6
-"""Photos longer than this keep the aspect beyond it."""
+"""Largest aspect ratio that is resized to a square; the excess of longer photos is kept."""
 
 WATER_WEIGHT, WATER_OFFSET, SHARPNESS = 0.4, 0.85, 4.0
-"""Weight of the network's opinion on water, and what the logit of water must exceed: chosen on 86
-photos with hand-marked water that neither was trained on, and 26 others."""
+"""Weight of the network's logit of water, offset and gain of the combined logit; chosen on 86
+photos with hand-marked water, which neither was trained on, and 26 others."""
 
 LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
-"""Probability of falling water at the edge of a fall, and somewhere in it."""
+"""Hysteresis thresholds of the probability of falling water: low and high."""
 
 
 @torch.no_grad()
 def segment(network: U2Net, photo: Tensor) -> Tensor:
-    """Probabilities of static, sky, water and, by a network of four classes, falling water.
+    """Predicts class probabilities: static, sky, water and, with four classes, falling water.
 
-    Averaging with the mirrored photo costs 0.4 s and changes no measured number.
+    Flip averaging would cost 0.4 s and changes no measured number.
 
     Args:
         network: The segmentation network.
@@ -41,7 +41,7 @@ def segment(network: U2Net, photo: Tensor) -> Tensor:
     excess = max(height, width) / min(height, width) / LONGEST_ASPECT
     if excess > 1.0:
         sides[int(width > height)] = round(min(excess, 4.0) * SIDE / 32) * 32
-    # In full precision: bfloat16 moves edges.
+    # In float32: bfloat16 shifts edges.
     with torch.autocast(photo.device.type, enabled=False):
         image = F.interpolate(photo.float(), sides, mode="bilinear", antialias=True)
         return network(image).softmax(dim=1)
@@ -50,21 +50,22 @@ def segment(network: U2Net, photo: Tensor) -> Tensor:
 def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     """Combines the ensemble's water with the segmentation network's sky.
 
-    With s the network's probability of sky, n its share of water (falling or not) in what is not
-    sky, and w the ensemble's probability of water, the combined probabilities are s for sky,
-    (1 - s) v for water with
+    Let s be the network's probability of sky, n its probability of water (falling or not) given
+    that a pixel is not sky, and w the ensemble's probability of water. The combined probabilities
+    are s for sky, (1 - s) v for water with
 
         logit v = 4 (logit w + 0.4 logit n - 0.85),
 
-    and the rest for static: the ensemble recognises water better, and an error of either is rarely
-    one of both. The factor keeps the matting from breaking up certain water by its colours.
-    In falling water, of which the ensemble takes parts for rock, water is 1 - s
-    (:func:`find_falling`) if the ensemble's mean there is at least 0.5: snow and roads look alike
-    to the network.
+    and the remainder for static: the ensemble recognises water better, and the two rarely make the
+    same error. The gain of 4 keeps the matting from breaking up confident water by its colours.
+
+    In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
+    probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
+    network confuses falls with snow and roads.
 
     Args:
-        classes: Of the ensemble, at any size.
-        segmented: Of :func:`segment`, ``[B, 3 or 4, h, w]``.
+        classes: The ensemble's classes, at any size.
+        segmented: Result of :func:`segment`, ``[B, 3 or 4, h, w]``.
 
     Returns:
         Classes of the size of ``segmented``; their confidence is the largest probability.
@@ -86,16 +87,16 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
     """Finds falling water by a threshold with hysteresis.
 
-    Of all pixels few fall, and the network gives falls less than they deserve.
+    The class is rare, so the network underestimates its probability.
 
     Args:
-        probability: Of falling water, ``[B, 1, h, w]``.
-        water: Probability of water by other means, ``[B, 1, h, w]``; places where its mean is
-            under 0.5 are left out.
+        probability: Probability of falling water, ``[B, 1, h, w]``.
+        water: Probability of water by other means, ``[B, 1, h, w]``; components where its mean is
+            below 0.5 are left out.
 
     Returns:
-        Whether a pixel is in a connected place over :data:`LEAST_FALLING` that holds more than
-        :data:`LEAST_PEAK`, boolean ``[B, 1, h, w]``.
+        Connected components above :data:`LEAST_FALLING` with a pixel above :data:`LEAST_PEAK`,
+        boolean ``[B, 1, h, w]``.
     """
     cv2 = load_opencv()
     result = []

@@ -1,4 +1,4 @@
-"""Brush strokes that follow the photo's edges: a rough one takes the thing, not what is behind."""
+"""Brush strokes that snap to the photo's edges: a rough one selects an object alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from stylecinegan.mask.guided_filter import guided_filter
 StrokeKind = Literal["moves", "stays", "erase"]
 
 MODEL_SIDE = 256
-"""Longer side at which colours are collected."""
+"""Longer side at which the colour models are fitted."""
 
 RING = 0.8
-"""Width of the surroundings whose colours count as behind, in radii of the stroke."""
+"""Width of the ring around a stroke that models the background's colours, in stroke radii."""
 
 UNLIKE = 9.0
-"""Squared Mahalanobis distance from which on a colour is none of the surroundings'."""
+"""Squared Mahalanobis distance above which a colour is not of the background."""
 
 LEAST_SHARE = 0.03
-"""Share of a stroke that must be unlike its surroundings; else the stroke is taken as drawn."""
+"""Least fraction of a stroke that differs from the background; below it, it is used as drawn."""
 
 FILTER_EPSILON = 1e-3
 """Variance of the photo below which a window of the final filter counts as flat."""
@@ -34,11 +34,12 @@ class Stroke:
     """One stroke of a brush.
 
     Attributes:
-        kind: ``"moves"`` and ``"stays"`` correct the mask, ``"erase"`` takes corrections away.
-        points: (x, y), shares of the photo's width and height; may lie outside.
-        radius: Of the brush, as a share of the photo's longer side.
-        softness: Share of the radius over which the brush fades, in [0, 1].
-        follows_edges: Takes of what is under the brush only what differs from its surroundings.
+        kind: ``"moves"`` adds to the mask, ``"stays"`` removes from it, ``"erase"`` undoes both.
+        points: (x, y) in normalised coordinates; may lie outside the photo.
+        radius: Radius of the brush, as a fraction of the photo's longer side.
+        softness: Fraction of the radius over which the brush fades out, in [0, 1].
+        follows_edges: Selects only the object under the brush, by its difference from the
+            surroundings.
     """
 
     kind: StrokeKind
@@ -50,12 +51,12 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Patch:
-    """Coverage of a stroke on a part of the picture.
+    """Coverage of a stroke in a rectangle of the picture.
 
     Attributes:
         top: First row.
         left: First column.
-        cover: ``[h, w]``, uint8, 255 where it covers all.
+        cover: ``[h, w]``, uint8, 255 for full coverage.
     """
 
     top: int
@@ -64,13 +65,13 @@ class Patch:
 
 
 def cover(stroke: Stroke, picture: np.ndarray, mask: np.ndarray) -> Patch:
-    """Coverage of a picture by a stroke.
+    """Computes the coverage of a picture by a stroke.
 
     Args:
         stroke: The stroke.
         picture: The photo at any size, ``[H, W, 3]``, uint8.
-        mask: S as predicted, ``[h, w]`` in [0, 1], of any size: what a stroke that makes things
-            stay has to tell them from is what moves, and the other way round.
+        mask: Predicted S, ``[h, w]`` in [0, 1], of any size. The moving region is the background
+            of a stroke that removes, the static region that of one that adds.
     """
     height, width = picture.shape[:2]
     longer = max(height, width)
@@ -89,22 +90,22 @@ def cover(stroke: Stroke, picture: np.ndarray, mask: np.ndarray) -> Patch:
     if stroke.follows_edges and stroke.kind != "erase":
         part = picture[top:bottom, left:right].astype(np.float32) / 255.0
         moves = resize(mask, (height, width))[top:bottom, left:right]
-        behind = moves if stroke.kind == "stays" else 1.0 - moves
-        covered *= _thing(part, covered, (distance > radius) * behind)
+        background = moves if stroke.kind == "stays" else 1.0 - moves
+        covered *= _object_probability(part, covered, (distance > radius) * background)
     return Patch(top, left, np.rint(255.0 * covered).astype(np.uint8))
 
 
 def paint(
     strokes: Sequence[tuple[StrokeKind, Patch]], size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lays strokes over each other, a later one over the earlier ones.
+    """Composites strokes; later ones override earlier ones.
 
     Args:
-        strokes: Kinds and what they cover, in the order of drawing.
+        strokes: Kinds and coverages, in the order of drawing.
         size: (height, width) of the picture.
 
     Returns:
-        What moves as well and what stays, ``[H, W]``, uint8: the ``add`` and ``remove`` of
+        Regions to add to a mask and to remove from it, ``[H, W]``, uint8, as for
         :func:`~stylecinegan.mask.corrections.correct_mask`.
     """
     add, remove = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
@@ -141,35 +142,37 @@ def _distance(points: np.ndarray, size: tuple[int, int], farthest: float) -> np.
     return distance
 
 
-def _thing(picture: np.ndarray, inside: np.ndarray, behind: np.ndarray) -> np.ndarray:
-    """Probability that a pixel is of the thing under the brush and not of what is behind it.
+def _object_probability(
+    picture: np.ndarray, inside: np.ndarray, background: np.ndarray
+) -> np.ndarray:
+    """Probability that a pixel belongs to the object under the brush, not to its background.
 
-    What is behind shows around the stroke; the thing is what differs from that inside. Where
-    nothing does, or nothing is known of what is behind, all is taken.
+    The background's colours are those around the stroke, the object's those inside that differ
+    from them. The probability is 1 if none differ or the background is unknown.
 
     Args:
         picture: ``[h, w, 3]``, float32 in [0, 1].
-        inside: Cover of the brush, ``[h, w]`` in [0, 1].
-        behind: Weight of what is behind, ``[h, w]`` in [0, 1].
+        inside: Coverage of the brush, ``[h, w]`` in [0, 1].
+        background: Weight of background pixels, ``[h, w]`` in [0, 1].
 
     Returns:
         ``[h, w]`` in [0, 1].
     """
     everything = np.ones_like(inside)
-    if behind.sum() < 0.1 * (inside == 0).sum():
+    if background.sum() < 0.1 * (inside == 0).sum():
         return everything
     scale = min(1.0, MODEL_SIDE / max(inside.shape))
     size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
-    small, within, ring = (resize(part, size) for part in (picture, inside, behind))
+    small, within, ring = (resize(part, size) for part in (picture, inside, background))
     ring = ring.astype(np.float32)
     around = fit_colours(small, ring)
-    for _ in range(2):  # without the thing, where it goes on beyond the stroke
+    for _ in range(2):  # downweights parts of the object that extend beyond the stroke
         around = fit_colours(small, ring / (1.0 + (around.squared_distance(small) / UNLIKE) ** 2))
     unlike = within * np.clip(around.squared_distance(small) / UNLIKE - 1.0, 0.0, 1.0)
     if unlike.sum() < LEAST_SHARE * within.sum():
         return everything
-    thing = fit_colours(small, unlike.astype(np.float32))
-    ratio = thing.log_density(picture, 0.1) - around.log_density(picture, 0.02)
+    foreground = fit_colours(small, unlike.astype(np.float32))
+    ratio = foreground.log_density(picture, 0.1) - around.log_density(picture, 0.02)
     probability = 1.0 / (1.0 + np.exp(-np.clip(ratio, -6.0, 6.0)))
     filtered = guided_filter(
         torch.from_numpy(probability.astype(np.float32))[None, None],
@@ -178,6 +181,6 @@ def _thing(picture: np.ndarray, inside: np.ndarray, behind: np.ndarray) -> np.nd
         epsilon=FILTER_EPSILON,
         working_side=max(inside.shape),
     )[0, 0].numpy()
-    # One pixel more: its colour is half the thing's.
+    # Dilated by one pixel, whose colours are mixed with the object's.
     grown = load_opencv().dilate(filtered, np.ones((3, 3), np.uint8))
     return np.clip((grown - 0.25) / 0.5, 0.0, 1.0)

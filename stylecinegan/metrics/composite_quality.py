@@ -1,4 +1,4 @@
-"""Recall and precision of predicted masks on composited static things."""
+"""Recall and precision of predicted masks on composited static objects."""
 
 import numpy as np
 
@@ -13,16 +13,16 @@ WIDTHS: dict[str, tuple[int, int | None]] = {
 """Bins of local width, in pixels of a photo whose longer side is 1024."""
 
 TOLERANCE = 0.006
-"""Distance to a thing, as a share of the longer side, up to which a static pixel is its margin."""
+"""Width of the margin around an object, as a fraction of the longer side."""
 
 
 class CompositeQuality:
-    """Recall by local width, and precision, of static pixels on composited things.
+    """Recall by local width, and precision, of static pixels on composited objects.
 
-    Only places that move without the thing count: with A the mask of the photo (A > 0.5 moves), B
-    that of the composite and T the thing (alpha > 0.5), recall is the share of static pixels
-    (B < 0.25) in T ∩ A. Precision is the share of the pixels that became static (A > 0.5,
-    B < 0.25) that lie on the thing or within :data:`TOLERANCE` of it.
+    Let A be the moving region of the photo's mask (above 0.5), B the static region of the
+    composite's mask (below 0.25) and T the object (alpha above 0.5). Recall is
+    ``|A ∩ B ∩ T| / |A ∩ T|``, precision the fraction of A ∩ B on the object or within
+    :data:`TOLERANCE` of it.
     """
 
     def __init__(self) -> None:
@@ -35,15 +35,15 @@ class CompositeQuality:
         """Counts a composite.
 
         Args:
-            alpha: Coverage by the thing, ``[H, W]`` in [0, 1].
+            alpha: Coverage by the object, ``[H, W]`` in [0, 1].
             before: Mask of the photo, ``[H, W]`` in [0, 1].
             after: Mask of the composite, ``[H, W]`` in [0, 1].
         """
         cv2 = load_opencv()
         longer = max(alpha.shape)
-        thing = alpha > 0.5
+        covered = alpha > 0.5
         moved, static = before > 0.5, after < 0.25
-        for name, inside in split_by_width(thing).items():
+        for name, inside in split_by_width(covered).items():
             counted = inside & moved
             self._total[name] += int(counted.sum())
             self._kept[name] += int((counted & static).sum())
@@ -70,7 +70,7 @@ def split_by_width(region: np.ndarray) -> dict[str, np.ndarray]:
     A pixel is at least w wide if an opening of the region by a disc of diameter w keeps it.
 
     Args:
-        region: Boolean, ``[H, W]``; its part at the border goes on beyond it.
+        region: Boolean, ``[H, W]``; it is continued beyond the picture's border.
 
     Returns:
         Boolean ``[H, W]`` by bin; together they are the region.

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylecinegan.errors import InputError
+from stylecinegan.inputs import check_photo
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.displacement import resize_displacement
 
@@ -32,8 +32,7 @@ def predict_motion(
     Raises:
         InputError: If the photo has another shape.
     """
-    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
-        raise InputError(f"a photo must be [1, 3, H, W], got {list(photo.shape)}")
+    check_photo(photo)
     height, width = photo.shape[2:]
     scale = min(generator.side / min(height, width), LONGEST * generator.side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -15,7 +15,7 @@ _SILENCE = 5
 _LEFT = 2**40
 """Subtracted from the count of a process that has left in order."""
 
-_LOOK_EVERY_S = 0.1
+_POLL_INTERVAL_S = 0.1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -110,7 +110,7 @@ class PeerWatch:
                     message = f"error: stopped; process {gone} does not answer any more\n"
                     os.write(2, message.encode())
                     os._exit(1)
-                time.sleep(_LOOK_EVERY_S)
+                time.sleep(_POLL_INTERVAL_S)
             if self._is_over.is_set():
                 break
         os.close(self._pipe[0])

@@ -17,7 +17,7 @@ _FIRST_WORD_S = 3.0
 """Seconds of waiting between messages."""
 
 _NEXT_WORD_S = 30.0
-_LOOK_EVERY_S = 0.2
+_POLL_INTERVAL_S = 0.2
 _CONNECT_S = 10
 
 
@@ -133,7 +133,7 @@ class _Patience:
                 place.address,
                 place.port,
             )
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_POLL_INTERVAL_S)
 
 
 def _answers(place: Place) -> bool:

@@ -137,9 +137,9 @@ class WarpedGenerator:
                 for layer, level in zip(layers, levels, strict=True)
             }
             added = partial_sums(biases)[-1] - photo
-        rest = torch.addcmul(photo, mask, added)
+        static = torch.addcmul(photo, mask, added)
         levels = [level.float() for level in levels]
-        return WarpedPyramid(levels, [None] * len(levels), rest, mask, edges_fade=True)
+        return WarpedPyramid(levels, [None] * len(levels), static, mask, edges_fade=True)
 
     def render(self, warp: FrameWarp) -> Tensor:
         """Renders one frame, ``[1, 3, H, W]``, about [-1, 1], not clamped."""

@@ -20,13 +20,13 @@ def compose_with_replicated_borders(
 ) -> WarpedPyramid:
     """Prepares frames of the generator, composed with the photo (Eq. 4), without border lines.
 
-    The generator enlarges its picture from level to level with zeros beyond the edges, which takes
-    a quarter of the brightness from the outermost pixels; its to-RGB layers learned to add that
-    quarter. Once features move, the quarter moves into the picture as a line, and another is
-    missing at the edge. Here the partial sums S_k of the to-RGB layers, which have no such rim,
-    are split anew into ``S_k − enlarge(S_{k−1})`` with replicated borders. Only the outermost
-    pixels of S_k, tinted by convolutions that see zeros beyond the edge, are replaced by their
-    neighbours; everywhere else frame 0 is the same.
+    The generator upsamples its picture from level to level with zero padding, which darkens the
+    outermost pixels by a quarter; its to-RGB layers learned to compensate. Once features move, the
+    compensation moves into the picture as a bright line and is missing at the edge. Here the
+    partial sums S_k of the to-RGB layers, which have no such rim, are split into
+    ``S_k − enlarge(S_{k−1})`` with replicated borders. Only the outermost pixels of S_k, affected
+    by the zero padding of convolutions, are replaced by their neighbours; elsewhere frame 0 is
+    unchanged.
 
     Args:
         levels: To-RGB outputs with their biases, ``[1, 3, R, R]``, by layer.
@@ -39,8 +39,8 @@ def compose_with_replicated_borders(
         The pyramid that renders composed frames.
 
     Raises:
-        InputError: If only some of the layers are warped; convolutions after them make a rim of
-            their own.
+        InputError: If only some of the layers are warped: the convolutions after them have the
+            same rim.
     """
     images = [_without_rim(image) for image in partial_sums(levels)]
     if warp_layers is not None and not warp_layers:
@@ -53,8 +53,8 @@ def compose_with_replicated_borders(
     if images[-1].shape != photo.shape:
         images[-1] = enlarge(images[-1], photo.shape[2:])
     split = [level.float() for level in differences(images)]
-    rest = torch.addcmul(photo, mask, photo, value=-1.0)
-    return WarpedPyramid(split, [None] * len(split), rest, mask)
+    static = torch.addcmul(photo, mask, photo, value=-1.0)
+    return WarpedPyramid(split, [None] * len(split), static, mask)
 
 
 def _without_rim(image: Tensor) -> Tensor:

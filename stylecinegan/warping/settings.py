@@ -64,10 +64,10 @@ class Warping:
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
-        """Refuses planes with contrast preservation, which has its own compensation of blur.
+        """Checks that planar splatting is not combined with contrast preservation.
 
         Raises:
-            InputError: If both are asked for.
+            InputError: If it is: contrast preservation has its own compensation of blur.
         """
         if self.use_planar_splatting and self.use_contrast_preservation:
             raise InputError(

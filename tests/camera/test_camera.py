@@ -29,7 +29,7 @@ def noise():
 def test_the_frame_after_the_last_is_the_first(move):
     image = draw_landscape(*SIZE).image
     camera = Camera(move, ground())
-    frames = [camera.look(image, frame, 12) for frame in range(13)]
+    frames = [camera.reproject(image, frame, 12) for frame in range(13)]
     assert torch.equal(frames[12], frames[0])
     steps = [float((b - a).abs().mean()) for a, b in pairwise(frames)]
     assert steps[-1] <= max(steps[:-1])
@@ -38,7 +38,7 @@ def test_the_frame_after_the_last_is_the_first(move):
 
 def test_a_push_begins_with_the_picture_itself():
     image = draw_landscape(*SIZE).image
-    assert Camera("push", ground()).look(image, 0, 12) is image
+    assert Camera("push", ground()).reproject(image, 0, 12) is image
 
 
 @pytest.mark.parametrize("move", ["push", "slide"])

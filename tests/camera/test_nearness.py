@@ -101,7 +101,7 @@ def test_towers_stay_straight_and_upright_and_horizons_level(move, foreground):
     drawn = draw((60, 84, 30, 120), foreground=foreground)
     camera = place(drawn, move)
     standing = edge(drawn[0], slice(36, 116), slice(40, 75), -0.5)
-    seen = camera.look(drawn[0], 3 if move == "slide" else 6, 12)
+    seen = camera.reproject(drawn[0], 3 if move == "slide" else 6, 12)
     side = edge(seen, slice(36, 116), slice(40, 75), -0.5)
     assert (side - standing).abs().mean() > 0.5  # it has moved
     rows = torch.arange(80.0)

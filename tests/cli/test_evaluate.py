@@ -74,7 +74,7 @@ def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_of_every_
     )
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
-    kinds = ["", ", drawn masks", ", composited things"]
+    kinds = ["", ", drawn masks", ", composited objects"]
     names = [name + kind for name in ("default", "other") for kind in kinds]
     assert [row["row"] for row in rows] == names
     assert rows[0]["IoU sky"] == rows[3]["IoU sky"]  # the same weights

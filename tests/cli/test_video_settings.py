@@ -69,8 +69,8 @@ def test_with_a_moving_camera_a_layer_over_the_moving_photo_is_the_frame(cinemag
     moved = replace(cinemagraph, camera=Camera("slide", nearness))
     for number, layer in enumerate(moving_layers(moved, moved.frames)):
         opacity = (layer[:, 3:] + 1) / 2
-        composed = opacity * layer[:, :3] + (1 - opacity) * moved.look(moved.photo, number)
-        frame = moved.look(list(moved.steady_frames)[number], number)
+        composed = opacity * layer[:, :3] + (1 - opacity) * moved.reproject(moved.photo, number)
+        frame = moved.reproject(list(moved.steady_frames)[number], number)
         # Colours out of range, under a mask of next to nothing, are clipped.
         is_exact = (layer[:, :3].abs() < 1).all(1, keepdim=True).expand_as(frame)
         step = 1 / 127.5

@@ -11,7 +11,7 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.marks import FALLING, SKY, WATER, read_marks
 from stylecinegan.data.pictures import PictureFolder
 from stylecinegan.data.sky_labels import write_sky_labels
-from stylecinegan.data.standing_things import THINGS, Canvas, draw_thing
+from stylecinegan.data.static_objects import OBJECTS, Canvas, draw_object
 from stylecinegan.errors import InputError
 from stylecinegan.tasks.segmentation import SegmentationTask
 
@@ -58,10 +58,10 @@ def test_alpha_is_the_share_of_a_pixel_that_is_covered():
     assert alpha[4, 6] == pytest.approx(0.5, abs=0.25)
 
 
-@pytest.mark.parametrize("name", sorted(THINGS))
-def test_every_thing_is_drawn_by_its_seed_alone_and_leaves_most_of_the_picture(name):
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_every_object_is_drawn_by_its_seed_alone_and_leaves_most_of_the_picture(name):
     drawn = [
-        draw_thing(128, 160, np.random.default_rng(seed), thickness=2.0, name=name)
+        draw_object(128, 160, np.random.default_rng(seed), thickness=2.0, name=name)
         for seed in (0, 0, 1)
     ]
     assert drawn[0].shape == (128, 160)
@@ -72,7 +72,7 @@ def test_every_thing_is_drawn_by_its_seed_alone_and_leaves_most_of_the_picture(n
         assert alpha.max() <= 1.0
 
 
-def test_the_surroundings_of_a_thing_reach_four_pixels_far():
+def test_the_surroundings_of_an_object_reach_four_pixels_far():
     alpha = np.zeros((20, 20), np.float32)
     alpha[10, 10] = 1.0
     near = surroundings(alpha)
@@ -95,7 +95,7 @@ def test_composited_pixels_are_static_and_count_more(folders):
         heavy = after["weight"][0] >= 5.0
         found += int(heavy.sum())
         difference = (after["image"].int() - before["image"].int()).abs().amax(dim=0)
-        assert difference[after["weight"][0] <= 1.0].max() <= 3  # far from things nothing changes
+        assert difference[after["weight"][0] <= 1.0].max() <= 3  # far from objects nothing changes
         lost = before["target"][1:].sum(dim=0) - after["target"][1:].sum(dim=0)
         assert lost.min() >= -1e-6
     assert found > 100

@@ -10,7 +10,7 @@ from stylecinegan.baselines import Ours, RecurrentWarping
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_frames
-from stylecinegan.evaluation.kept import Kept, measure_all
+from stylecinegan.evaluation.measurement_cache import MeasurementCache, measure_all
 from stylecinegan.evaluation.protocols import measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
 from stylecinegan.metrics.pictures import RMSE
@@ -116,12 +116,12 @@ def test_a_second_run_measures_only_what_is_missing_or_was_made_otherwise(folder
 
 
 def test_a_file_that_a_killed_run_left_torn_is_measured_again(tmp_path):
-    kept = Kept(tmp_path, {"a": "1"})
-    kept.put("x/y", [{"value": 1.0}])
-    assert kept.get("x/y") == [{"value": 1.0}]
-    assert Kept(tmp_path, {"a": "2"}).get("x/y") is None
+    cache = MeasurementCache(tmp_path, {"a": "1"})
+    cache.put("x/y", [{"value": 1.0}])
+    assert cache.get("x/y") == [{"value": 1.0}]
+    assert MeasurementCache(tmp_path, {"a": "2"}).get("x/y") is None
     (tmp_path / "x_y.json").write_text('{"settings": {"a"')
-    assert list(measure_all(["x/y"], lambda name: [{"name": name}], kept)) == [[{"name": "x/y"}]]
+    assert list(measure_all(["x/y"], lambda name: [{"name": name}], cache)) == [[{"name": "x/y"}]]
 
 
 def test_a_list_chooses_the_clips_that_were_held_out(folder, tmp_path):

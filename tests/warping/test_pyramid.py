@@ -24,8 +24,8 @@ def make_pyramid(mask=None, sizes=((24, 40), (48, 80), SIZE), **settings):
     levels = [smooth(1, 3, *size, seed=i, grid=9) for i, size in enumerate(sizes)]
     weights = [0.6 + 0.4 * smooth(1, 1, *size, seed=9).sin() for size in sizes]
     mask = torch.ones(1, 1, *SIZE) if mask is None else mask
-    rest = 0.3 * smooth(1, 3, *SIZE, seed=4)
-    return WarpedPyramid(levels, weights, rest, mask, **settings)
+    static = 0.3 * smooth(1, 3, *SIZE, seed=4)
+    return WarpedPyramid(levels, weights, static, mask, **settings)
 
 
 def make_warps(height=48, width=80, scale=1.5, border=(8, 16), num_frames=8, **settings):
@@ -53,7 +53,7 @@ def on(device, pyramid):
         pyramid,
         levels=[level.to(device) for level in pyramid.levels],
         weights=[None if w is None else w.to(device) for w in pyramid.weights],
-        rest=pyramid.rest.to(device),
+        static=pyramid.static.to(device),
         mask=pyramid.mask.to(device),
     )
 
@@ -152,13 +152,13 @@ def test_only_the_box_that_moves_is_computed_with_the_same_result(device, box):
         else:  # atomic additions
             torch.testing.assert_close(boxed, whole, rtol=1e-4, atol=1e-4)
         static = (pyramid.mask == 0).expand_as(boxed)
-        assert torch.equal(boxed[static], pyramid.rest[static].clamp(-1.0, 1.0))
+        assert torch.equal(boxed[static], pyramid.static[static].clamp(-1.0, 1.0))
 
 
-def test_a_mask_without_anything_gives_the_rest():
+def test_an_empty_mask_gives_the_static_part():
     pyramid = make_pyramid(torch.zeros(1, 1, *SIZE))
     frame = pyramid.render(list(make_warps())[3])
-    assert torch.equal(frame, pyramid.rest.clamp(-1.0, 1.0))
+    assert torch.equal(frame, pyramid.static.clamp(-1.0, 1.0))
 
 
 def test_any_number_of_threads_gives_the_same_bits():
@@ -177,7 +177,7 @@ def test_any_number_of_threads_gives_the_same_bits():
 
 def test_frames_are_clamped():
     pyramid = make_pyramid()
-    bright = replace(pyramid, rest=pyramid.rest + 2.0)
+    bright = replace(pyramid, static=pyramid.static + 2.0)
     for backend in ("native", "reference"):
         frame = bright.render(next(make_warps(backend=backend)))
         assert frame.max() == 1.0
@@ -188,7 +188,9 @@ def test_half_way_between_two_pyramids_is_the_mean_of_their_frames():
     first = make_pyramid()
     other = replace(first, levels=[-0.5 * level for level in first.levels])
     warp = list(make_warps())[3]
-    small = [replace(p, rest=0.0 * p.rest, mask=0.1 * p.mask) for p in (first, other)]  # no clamp
+    small = [
+        replace(p, static=0.0 * p.static, mask=0.1 * p.mask) for p in (first, other)
+    ]  # no clamp
     between = small[0].interpolate(small[1], 0.5).render(warp)
     mean = (small[0].render(warp) + small[1].render(warp)) / 2
     torch.testing.assert_close(between, mean, rtol=1e-4, atol=1e-5)
@@ -202,7 +204,7 @@ def test_fading_edges_are_those_of_the_generator():
     first, second, third = still.levels
     expected = upsample(upsample(first) + second) + third
     frame = still.render(FrameWarp(zero, zero, 0.3, backend="native"))
-    torch.testing.assert_close(frame, (still.rest + 0.1 * expected).clamp(-1.0, 1.0))
+    torch.testing.assert_close(frame, (still.static + 0.1 * expected).clamp(-1.0, 1.0))
 
 
 @NATIVE
@@ -220,7 +222,7 @@ def test_the_operator_keeps_the_rules_of_torch_library(device):
         True,
         False,
         WAVELENGTH,
-        pyramid.rest,
+        pyramid.static,
         pyramid.mask,
         (10, 80, 20, 90),
         pyramid._losses,
@@ -238,7 +240,7 @@ def test_what_does_not_fit_the_operator_is_refused():
     pyramid = make_pyramid()
     warp = next(make_warps(backend="native"))
     with pytest.raises(RuntimeError, match="must have the size of its finest level"):
-        replace(pyramid, rest=pyramid.rest[..., 1:]).render(warp)
+        replace(pyramid, static=pyramid.static[..., 1:]).render(warp)
 
 
 def test_interpolated_levels_are_packed_as_if_they_had_been_packed_anew():

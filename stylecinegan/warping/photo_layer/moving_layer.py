@@ -70,15 +70,15 @@ class MovingLayer:
             else None
             for level in bands
         ]
-        # I - S · (still layer), to which S · (rendered layer) is added.
-        rest = torch.addcmul(photo, mask, images[-1], value=-1.0)
+        # I - S · (layer at frame 0), to which S · (rendered layer) is added.
+        static = torch.addcmul(photo, mask, images[-1], value=-1.0)
         self.pyramid = WarpedPyramid(
-            bands, weights, rest, mask, use_contrast_preservation=use_contrast_preservation
+            bands, weights, static, mask, use_contrast_preservation=use_contrast_preservation
         )
 
     @property
     def levels(self) -> Sequence[Tensor]:
-        """RGB levels, ``[1, 3, H, W]`` each, coarse to fine; their sum is the still layer."""
+        """RGB levels, ``[1, 3, H, W]`` each, coarse to fine; their sum is the layer at frame 0."""
         return self.pyramid.levels
 
     def interpolate(self, other: "MovingLayer", share: float) -> "MovingLayer":

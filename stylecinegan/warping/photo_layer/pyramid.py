@@ -22,13 +22,13 @@ WAVELENGTH = 3.0
 class WarpedPyramid:
     """RGB levels of a still picture, ready to be rendered as the frames of a loop.
 
-    A frame is ``rest + mask · (sum of the warped levels)``, clamped. Where the mask is 0 it is
-    ``rest``, so compiled operators compute only the bounding box of the mask.
+    A frame is ``static + mask · (sum of the warped levels)``, clamped. Where the mask is 0 it is
+    ``static``, so compiled operators compute only the bounding box of the mask.
 
     Attributes:
         levels: ``[1, 3, H, W]``, coarse to fine; the last has the frame's size.
         weights: Weights of the sources of each level, ``[1, 1, H, W]``, or ``None`` for 1.
-        rest: Static part of every frame, ``[1, 3, H, W]``.
+        static: Static part of every frame, ``[1, 3, H, W]``.
         mask: S, ``[1, 1, H, W]``.
         use_contrast_preservation: Divides all levels but the first, which must have zero mean, by
             the contrast that blending two textures keeps (:func:`contrast`), and compensates the
@@ -41,7 +41,7 @@ class WarpedPyramid:
 
     levels: Sequence[Tensor]
     weights: Sequence[Tensor | None]
-    rest: Tensor
+    static: Tensor
     mask: Tensor
     use_contrast_preservation: bool = False
     edges_fade: bool = False
@@ -62,8 +62,8 @@ class WarpedPyramid:
         """
         pairs = zip(self.levels, other.levels, strict=True)
         levels = [torch.lerp(level, aim, share) for level, aim in pairs]
-        rest = torch.lerp(self.rest, other.rest, share)
-        return replace(self, levels=levels, rest=rest, between=(self, other, share))
+        static = torch.lerp(self.static, other.static, share)
+        return replace(self, levels=levels, static=static, between=(self, other, share))
 
     def render(self, warp: FrameWarp, *, use_box: bool = True) -> Tensor:
         """Renders one frame.
@@ -73,14 +73,14 @@ class WarpedPyramid:
             use_box: Computes only the bounding box of the mask; the result is the same without.
 
         Returns:
-            ``[1, 3, H, W]`` in [-1, 1]; equal to ``rest`` where the mask is 0.
+            ``[1, 3, H, W]`` in [-1, 1]; equal to ``static`` where the mask is 0.
         """
         is_single = all(t.dtype == torch.float32 for t in (*self.levels, warp.from_start))
         if warp.direction == "backward" or warp.use_planar_splatting or not is_single:
             return self._render_plainly(warp)
-        if not runs_native(self.rest.device, warp.backend):
+        if not runs_native(self.static.device, warp.backend):
             return self._render_plainly(warp)
-        height, width = self.rest.shape[2:]
+        height, width = self.static.shape[2:]
         return torch.ops.stylecinegan.render_frame(
             self._packed,
             warp.from_start,
@@ -91,7 +91,7 @@ class WarpedPyramid:
             warp.use_hole_filling,
             self.edges_fade,
             WAVELENGTH if self.use_contrast_preservation else 0.0,
-            self.rest,
+            self.static,
             self.mask,
             self._box if use_box else (0, height, 0, width),
             self._losses,
@@ -99,7 +99,7 @@ class WarpedPyramid:
 
     @cached_property
     def _losses(self) -> Tensor:
-        """Of sharpness, ``[levels, 2]``, on the CPU; 0 for the first level and without contrast."""
+        """Losses of sharpness, ``[levels, 2]``, on the CPU; 0 where they are not compensated."""
         if self.between is not None:
             return self.between[0]._losses
         losses = [torch.zeros(2) for _ in self.levels]
@@ -147,7 +147,7 @@ class WarpedPyramid:
                 warped, _ = warp(level, weight)
             image = warped if image is None else self._enlarge(image, warped) + warped
         assert image is not None
-        return torch.addcmul(self.rest, self.mask, image).clamp_(-1.0, 1.0)
+        return torch.addcmul(self.static, self.mask, image).clamp_(-1.0, 1.0)
 
     def _enlarge(self, image: Tensor, like: Tensor) -> Tensor:
         return upsample(image) if self.edges_fade else enlarge(image, like.shape[2:])

@@ -9,7 +9,7 @@ from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT, joint_splat
 from stylecinegan.warping.photo_layer.levels import shrink
 
 LARGEST_GAIN = 1.8
-"""Upper bound: of the finest detail almost nothing is left halfway between four pixels."""
+"""Upper bound of the gain: halfway between four pixels, almost no fine detail is left."""
 
 
 def neighbour_correlation(level: Tensor, mask: Tensor) -> Tensor:

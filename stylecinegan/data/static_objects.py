@@ -1,4 +1,4 @@
-"""Procedural silhouettes of thin and small standing things, with alpha from supersampling."""
+"""Procedural silhouettes of thin and small static objects, with alpha from supersampling."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 from stylecinegan.io import load_opencv
 
 SUPERSAMPLING = 4
-"""Samples along each side of a pixel: alpha is the share of them that the thing covers."""
+"""Samples along each side of a pixel: alpha is the share of them that the object covers."""
 
 
 class Canvas:
@@ -204,9 +204,9 @@ def boat(canvas: Canvas, random: np.random.Generator, width: float) -> None:
         canvas.line((x, top), (end, y), max(0.7, 0.5 * width))
 
 
-THINGS: dict[str, Callable[[Canvas, np.random.Generator, float], None]] = {
-    thing.__name__: thing
-    for thing in (
+OBJECTS: dict[str, Callable[[Canvas, np.random.Generator, float], None]] = {
+    silhouette.__name__: silhouette
+    for silhouette in (
         mast,
         spire,
         pinnacles,
@@ -224,7 +224,7 @@ THINGS: dict[str, Callable[[Canvas, np.random.Generator, float], None]] = {
 """Silhouettes by name; ``width``, in pixels, is that of their thin parts."""
 
 
-def draw_thing(
+def draw_object(
     height: int,
     width: int,
     random: np.random.Generator,
@@ -232,21 +232,21 @@ def draw_thing(
     thickness: float,
     name: str | None = None,
 ) -> np.ndarray:
-    """Draws a standing thing.
+    """Draws a static object.
 
     Args:
         height: Height of the picture in pixels.
         width: Its width.
         random: Decides everything that is not given.
-        thickness: Width of the thing's thin parts, in pixels.
-        name: A key of :data:`THINGS`; any by default.
+        thickness: Width of the object's thin parts, in pixels.
+        name: A key of :data:`OBJECTS`; any by default.
 
     Returns:
         Alpha, float32 ``[H, W]`` in [0, 1].
     """
-    name = name or str(random.choice(sorted(THINGS)))
+    name = name or str(random.choice(sorted(OBJECTS)))
     canvas = Canvas(height, width)
-    THINGS[name](canvas, random, thickness)
+    OBJECTS[name](canvas, random, thickness)
     return canvas.alpha()
 
 

@@ -16,13 +16,13 @@ Entries = list[dict[str, Any]]
 Measure = Callable[[str], Entries]
 
 
-class Kept:
-    """Cache on disk: one file per measurement, valid for its settings only.
+class MeasurementCache:
+    """Cache on disk, with one file per measurement.
 
     Args:
         dir: Folder; created with the first measurement.
-        settings: Everything that influences the numbers, in words. Measurements with other
-            settings is measured again.
+        settings: Everything that influences the numbers, as text. Entries with other settings are
+            invalid.
     """
 
     def __init__(self, dir: str | Path, settings: Mapping[str, str]) -> None:
@@ -30,7 +30,7 @@ class Kept:
         self.settings = dict(settings)
 
     def get(self, name: str) -> Entries | None:
-        """Reads a measurement with the same settings, or ``None``."""
+        """Reads the entries of a name; ``None`` if they are missing or invalid."""
         return self._read(name)[0]
 
     def seconds(self, names: Sequence[str]) -> float:
@@ -39,15 +39,15 @@ class Kept:
 
     def _read(self, name: str) -> tuple[Entries | None, float]:
         try:
-            kept = json.loads(self._file(name).read_text(encoding="utf-8"))
-            if kept["settings"] == self.settings:
-                return kept["entries"], float(kept.get("seconds", 0.0))
+            stored = json.loads(self._file(name).read_text(encoding="utf-8"))
+            if stored["settings"] == self.settings:
+                return stored["entries"], float(stored.get("seconds", 0.0))
         except (OSError, ValueError, LookupError, TypeError):
             pass
         return None, 0.0
 
     def put(self, name: str, entries: Entries, seconds: float = 0.0) -> None:
-        """Writes a measurement and its duration atomically."""
+        """Writes the entries of a name and their duration atomically."""
         self.dir.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
@@ -59,26 +59,26 @@ class Kept:
 
 
 def measure_all(
-    names: Sequence[str], measure: Measure, kept: Kept, *, num_processes: int = 1
+    names: Sequence[str], measure: Measure, cache: MeasurementCache, *, num_processes: int = 1
 ) -> Iterator[Entries]:
-    """Measures what is not cached, one by one, so that results do not depend on the workers.
+    """Measures the names that are not cached.
 
     Args:
         names: Names to measure, in the order of the results.
-        measure: Makes the entries of a name; with several processes it is pickled.
-        kept: Where they are kept.
-        num_processes: Processes that work at once, each with as many threads as this one.
+        measure: Computes the entries of a name; with several processes it is pickled.
+        cache: Cache of the entries.
+        num_processes: Number of worker processes, each with as many threads as this one.
 
     Yields:
         The entries of each name.
     """
-    missing = [name for name in names if kept.get(name) is None]
+    missing = [name for name in names if cache.get(name) is None]
     with tqdm(total=len(names), initial=len(names) - len(missing), unit="item") as progress:
         for name, entries, seconds in _measure(missing, measure, num_processes):
-            kept.put(name, entries, seconds)
+            cache.put(name, entries, seconds)
             progress.update()
     for name in names:
-        entries = kept.get(name)
+        entries = cache.get(name)
         assert entries is not None
         yield entries
 
