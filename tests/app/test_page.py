@@ -136,6 +136,47 @@ def mask_of(page):
     return np.array(values).reshape(-1, width)
 
 
+def test_layers_that_are_kept_from_frame_to_frame_show_what_fresh_ones_would(page):
+    different = page.evaluate(
+        """(async () => {
+            const { app } = stylecinegan;
+            app.loop.play(false);
+            const paint = async (address, canvas, changes) => {
+                const { paintStage } = await import(address);
+                const context = canvas.getContext("2d", { willReadFrequently: true });
+                const hints = { arrows: [], anchors: [], pending: [], draft: null, pointer: null };
+                const shown = { ratio: 1, zoom: 1, showsMask: true, showsHints: 0 };
+                paintStage(context, { ...app, ...hints, ...shown, ...changes });
+                return context.getImageData(0, 0, canvas.width, canvas.height).data.join();
+            };
+            const { Mask } = await import("./page/contour.js");
+            const mask = new Mask(8, 8, Uint8Array.from({ length: 64 }, (_, i) => 4 * i));
+            const { width, height } = app.picture;
+            const picture = new OffscreenCanvas(width, height);
+            picture.getContext("2d").fillRect(0, 0, width / 2, height);
+            const moved = Object.create(app.view, { x: { value: app.view.x + 7 } });
+            const closer = Object.create(app.view, { scale: { value: 1.5 * app.view.scale } });
+            const changes = [
+                {}, { view: moved }, { view: closer }, { mask }, { mask, zoom: 3 }, { picture },
+                { ratio: 0.5 }, { showsMask: false }, {},
+            ];
+            const kept = new OffscreenCanvas(300, 200);
+            const seen = new Set();
+            const different = [];
+            for (const [i, change] of changes.entries()) {
+                if (i === 4) [kept.width, kept.height] = [260, 240];
+                const fresh = new OffscreenCanvas(kept.width, kept.height);
+                const wanted = await paint(`./page/painting.js?${i}`, fresh, change);
+                seen.add(wanted);
+                const found = await paint("./page/painting.js", kept, change);
+                if (found !== wanted) different.push(i);
+            }
+            return { different, count: seen.size };
+        })()"""
+    )
+    assert different == {"different": [], "count": 9}
+
+
 def test_an_arrow_is_one_drag_and_bends_with_it(page):
     page.choose("arrow")
     straight = edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)]))["arrows"][0]

@@ -11,6 +11,15 @@ export class Mask {
     this.line = outline(values, width, height); // in pixels of the mask
   }
 
+  // What moves in another size, made once for all frames of a loop.
+  movingAt(width, height) {
+    if (this.scaled?.width !== width || this.scaled.height !== height) {
+      this.scaled = new OffscreenCanvas(width, height);
+      this.scaled.getContext("2d").drawImage(this.moving, 0, 0, width, height);
+    }
+    return this.scaled;
+  }
+
   static async decode(blob) {
     const picture = await createImageBitmap(blob);
     const { width, height } = picture;

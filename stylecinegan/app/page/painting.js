@@ -6,17 +6,16 @@ export function paintStage(context, scene) {
   const { view, ratio } = scene;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  if (!scene.picture) return;
+  if (!scene.picture || !context.canvas.width || !context.canvas.height) return;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const { width, height } = view.photo;
   const box = [view.x, view.y, width * view.scale, height * view.scale];
-  // So close that single pixels are wanted: they stay squares.
-  context.imageSmoothingEnabled = (view.scale * width) / scene.picture.width < 6;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(scene.picture, ...box);
-  context.imageSmoothingEnabled = true;
+  const place = [...box, ratio];
+  photo.paint(context, [scene.picture, ...place], (layer) => paintPhoto(layer, scene, box));
   if (!scene.showsPhoto) paintLoop(context, scene, box);
-  if (scene.showsMask && scene.mask) paintMask(context, scene, box);
+  if (scene.showsMask && scene.mask) {
+    veil.paint(context, [scene.mask, scene.zoom, ...place], (layer) => paintMask(layer, scene, box));
+  }
   for (const stroke of scene.pending) paintStroke(context, view, stroke);
   if (scene.draft?.kind) paintStroke(context, view, scene.draft);
   if (scene.showsHints > 0) {
@@ -27,6 +26,43 @@ export function paintStage(context, scene) {
     context.globalAlpha = 1;
   }
   if (scene.pointer) paintPointer(context, scene);
+}
+
+// What stays the same from frame to frame, painted once: otherwise a page that plays keeps the cores
+// busy that the next loop is computed on.
+class Layer {
+  constructor() {
+    this.canvas = new OffscreenCanvas(1, 1);
+    this.subject = [];
+  }
+
+  // Lays the layer over a canvas of any size; calls paint(context) if what it depends on is new.
+  paint(context, subject, paint) {
+    const { width, height } = context.canvas;
+    const { canvas } = this;
+    const own = canvas.getContext("2d");
+    const hasSize = canvas.width === width && canvas.height === height;
+    if (!hasSize || subject.some((part, i) => part !== this.subject[i])) {
+      [canvas.width, canvas.height] = [width, height]; // which also clears it
+      own.setTransform(context.getTransform());
+      paint(own);
+      this.subject = subject;
+    }
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(canvas, 0, 0);
+    context.restore();
+  }
+}
+
+const photo = new Layer();
+const veil = new Layer();
+
+function paintPhoto(context, { view, picture }, box) {
+  // So close that single pixels are wanted: they stay squares.
+  context.imageSmoothingEnabled = (view.scale * view.photo.width) / picture.width < 6;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, ...box);
 }
 
 // The moving part over the photo, so that what stays is as sharp as the photo at any zoom.
@@ -46,7 +82,7 @@ function paintLoop(context, scene, box) {
   part.globalCompositeOperation = "copy";
   part.drawImage(frame, 0, 0);
   part.globalCompositeOperation = "destination-in";
-  part.drawImage(mask.moving, 0, 0, layer.width, layer.height);
+  part.drawImage(mask.movingAt(layer.width, layer.height), 0, 0);
   context.drawImage(layer, ...box);
 }
 
