@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from stylecinegan.app.requests import TooLarge
-from stylecinegan.app.sessions import SessionGone
+from stylecinegan.app.sessions import ServerFull, SessionGone
 from stylecinegan.app.worker import Job
 from stylecinegan.errors import InputError
 
@@ -20,6 +20,13 @@ FRAME, MASK, STATUS = 1, 2, 3
 
 ENDS = ("done", "error", "cancelled")
 """Types of a job's last message."""
+
+ALIVE_S = 5.0
+"""Seconds of silence after which a stream says that the job still runs or waits: proxies end a
+silent response, and a page cannot tell it from a server that is gone."""
+
+FULL_RETRY_S = 10
+"""Seconds after which a client that was refused for lack of room should try again."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -31,9 +38,13 @@ def reports_input_errors(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except InputError as error:
-            kinds = {SessionGone: 410, TooLarge: 413}
-            headers = {"connection": "close"} if isinstance(error, TooLarge) else None
-            status = kinds.get(type(error), 400)
+            status, headers = 400, {}
+            if isinstance(error, SessionGone):
+                status = 410
+            elif isinstance(error, TooLarge):
+                status, headers = 413, {"connection": "close"}
+            elif isinstance(error, ServerFull):
+                status, headers = 503, {"retry-after": str(FULL_RETRY_S)}
             return JSONResponse({"message": str(error)}, status, headers)
 
     return handle
@@ -45,7 +56,10 @@ async def stream(
     """Yields a job's encoded messages until it ends; cancels it if the client disconnects."""
     try:
         while True:
-            message = await messages.get()
+            try:
+                message = await asyncio.wait_for(messages.get(), ALIVE_S)
+            except TimeoutError:
+                message = {"type": "alive"}
             yield encode(message)
             if isinstance(message, dict) and message["type"] in ENDS:
                 return

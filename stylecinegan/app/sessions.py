@@ -48,6 +48,10 @@ class SessionGone(InputError):
     """The session does not exist or has expired."""
 
 
+class ServerFull(InputError):
+    """All sessions that the server may have are in use."""
+
+
 @dataclass
 class Session:
     """A photo on a user's page; only the worker's thread accesses computed attributes.
@@ -191,12 +195,37 @@ class Sessions:
         folder.mkdir(mode=0o700)
         return Session(secrets.token_urlsafe(18), folder, safe_name(name))
 
-    def add(self, session: Session) -> None:
-        """Registers a session; at the limit, the longest idle one is removed."""
-        while len(self._sessions) >= self._limits.sessions:
-            self.remove(min(self._sessions.values(), key=lambda session: session.last_use))
+    def add(self, session: Session, replaced: str = "") -> None:
+        """Registers a session; at the limit, the longest idle one is removed.
+
+        Args:
+            session: The session.
+            replaced: Id of a session that is removed for it, if there is one.
+
+        Raises:
+            ServerFull: If all are in use.
+        """
+        self.make_room(replaced)
+        if replaced in self._sessions:
+            self.remove(self._sessions[replaced])
         session.last_use = self._clock()
         self._sessions[session.id] = session
+
+    def make_room(self, replaced: str = "") -> None:
+        """Removes the longest idle sessions until there is room for one more.
+
+        Args:
+            replaced: Id of a session that does not count.
+
+        Raises:
+            ServerFull: If all are in use.
+        """
+        others = [session for session in self._sessions.values() if session.id != replaced]
+        others.sort(key=lambda session: session.last_use)
+        for idlest in others[: max(0, len(others) + 1 - self._limits.sessions)]:
+            if self._clock() - idlest.last_use < self._limits.active_s:
+                raise ServerFull("The server is full: as many photos are open as it can hold.")
+            self.remove(idlest)
 
     def find(self, identity: str) -> Session:
         """Finds a session by its id and updates its last use.

@@ -31,6 +31,7 @@ class Limits:
         megapixels: Size of a photo, in megapixels.
         sessions: Number of sessions.
         idle_minutes: Minutes without a request after which a session expires.
+        active_s: Seconds after a request in which a session makes no room for another.
         disk_mib: Total size of the files of all sessions, in MiB.
         render_side: Longer side of a video, in pixels.
         render_frames: Length of a video, in frames.
@@ -42,6 +43,7 @@ class Limits:
     megapixels: float = 50.0
     sessions: int = 24
     idle_minutes: float = 60.0
+    active_s: float = 60.0
     disk_mib: int = 4096
     render_side: int = 4096
     render_frames: int = 600

@@ -73,7 +73,7 @@ def check_settings(cfg: DictConfig) -> None:
         for name in names:
             least = 2 if name == "num_frames" else 1
             check_number(f"{group}.{name}", cfg[group][name], least=least, is_whole=True)
-    for name in ("megapixels", "idle_minutes", "disk_mib", "stall_s"):
+    for name in ("megapixels", "idle_minutes", "active_s", "disk_mib", "stall_s"):
         check_number(f"limits.{name}", cfg.limits[name], least=0)
     if cfg.threads is not None:
         check_number("threads", cfg.threads, least=1, is_whole=True)

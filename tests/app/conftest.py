@@ -1,5 +1,6 @@
 import pytest
 
+from stylecinegan.app.settings import Limits
 from tests.app.serving import Server, encode, landscape
 
 
@@ -12,7 +13,8 @@ def example(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared_server(example):
-    with Server(example) as server:
+    # Every test opens photos of its own: none is in use any longer.
+    with Server(example, limits=Limits(active_s=0)) as server:
         yield server
 
 

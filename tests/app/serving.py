@@ -92,7 +92,17 @@ SMALL = PreviewSettings(side=96, num_frames=4, working_side=160, picture_side=64
 class Server:
     """The app, running; a context manager."""
 
-    def __init__(self, example, *, model=None, limits=None, token=None, hosts=(), root_path=""):
+    def __init__(
+        self,
+        example,
+        *,
+        model=None,
+        limits=None,
+        connections=None,
+        token=None,
+        hosts=(),
+        root_path="",
+    ):
         self.model = model or SkyFinder()
 
         async def asgi(scope, receive, send):
@@ -104,6 +114,7 @@ class Server:
             log_level="error",
             access_log=False,
             lifespan="on",
+            limit_concurrency=connections,
         )
         self._uvicorn = uvicorn.Server(config)
         self._socket = config.bind_socket()

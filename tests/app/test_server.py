@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylecinegan.app import responses
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
 from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of, unpack
@@ -542,7 +543,7 @@ def test_what_is_no_json_is_refused(server, photo, body):
 
 
 def test_the_session_that_was_idle_the_longest_makes_room(example, photo):
-    with Server(example, limits=Limits(sessions=2)) as server:
+    with Server(example, limits=Limits(sessions=2, active_s=0)) as server:
         first, second = server.open(photo), server.open(photo)
         assert server.ask("GET", f"/api/sessions/{first['id']}")[0] == 200  # in use again
         third = server.open(photo)
@@ -552,6 +553,36 @@ def test_the_session_that_was_idle_the_longest_makes_room(example, photo):
         for session in (first, third):
             assert server.ask("GET", f"/api/sessions/{session['id']}")[0] == 200
         wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == 2)
+
+
+def test_a_session_in_use_makes_no_room_for_another_unless_that_replaces_it(example, photo):
+    with Server(example, limits=Limits(sessions=2)) as server:
+        first, second = server.open(photo), server.open(photo)
+        status, headers, data = server.ask("POST", "/api/sessions", photo)
+        assert (status, headers["retry-after"]) == (503, "10")
+        assert message(data) == "The server is full: as many photos are open as it can hold."
+        replaces = {"x-replaces": first["id"]}
+        status, _, data = server.ask("POST", "/api/sessions", b"<html>", replaces)
+        assert status == 400
+        for session in (first, second):  # what is no photo replaces nothing
+            assert server.ask("GET", f"/api/sessions/{session['id']}")[0] == 200
+        status, _, data = server.ask("POST", "/api/sessions", photo, replaces)
+        assert status == 201
+        for session, status in ((first, 410), (second, 200), (json.loads(data), 200)):
+            assert server.ask("GET", f"/api/sessions/{session['id']}")[0] == status
+        replaces = {"x-replaces": "guessed"}
+        assert server.ask("POST", "/api/sessions", photo, replaces)[0] == 503
+        wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == 2)
+
+
+def test_a_stream_that_has_nothing_to_say_says_that_it_is_alive(server, photo, monkeypatch):
+    monkeypatch.setattr(responses, "ALIVE_S", 0.05)
+    session = server.open(photo)
+    server.model.mask_layer.seconds = 0.01
+    messages = [content for kind, content in server.preview(session["id"], {}) if kind == "status"]
+    assert messages.count({"type": "alive"}) > 5
+    assert messages[-1] == {"type": "done"}
+    assert {"type": "alive"} in server.render(session["id"], {}, {"num_frames": 2})
 
 
 def test_an_idle_session_expires_with_its_files(example, photo):

@@ -7,6 +7,7 @@ const $ = (id) => document.getElementById(id);
 export function setUpExport(app) {
   const dialog = $("video");
   let isRunning = false;
+  let rendered = null; // the session whose video is made
 
   const settings = () => ({
     format: dialog.querySelector("input[name=format]:checked").value,
@@ -47,8 +48,8 @@ export function setUpExport(app) {
       $("video-bar").value = 1;
       $("video-news").textContent = `Done: ${news.width} × ${news.height}, ${size}`;
       const save = $("video-save");
-      save.href = server.videoAddress(app.session.id);
-      save.download = `${app.session.name}.${settings().format}`;
+      save.href = server.videoAddress(rendered.id);
+      save.download = `${rendered.name}.${settings().format}`;
       save.hidden = false;
       save.focus();
     } else if (news.type === "error") $("video-news").textContent = news.message;
@@ -87,18 +88,23 @@ export function setUpExport(app) {
     $("video-news").textContent = "Preparing the photo at full size…";
     show(true);
     try {
-      await server.render(app.session.id, { edits: app.history.edits, video: settings() }, hear);
+      const wish = { edits: app.history.edits, video: settings() };
+      await app.inSession((id) => {
+        rendered = { ...app.session, id };
+        return server.render(id, wish, hear);
+      });
     } catch (error) {
-      $("video-news").textContent = error.message;
+      const advice = error.isPassing ? " The video is not finished; start it again." : "";
+      $("video-news").textContent = `${error.message}${advice}`;
     }
     if (!$("video-bar").hasAttribute("value")) $("video-bar").value = 0;
     show(false);
   });
   $("video-cancel").addEventListener("click", () => {
     $("video-news").textContent = "Cancelling…";
-    server.cancelRender(app.session.id).catch(() => {});
+    server.cancelRender(rendered.id).catch(() => {});
   });
-  return { settings, restore: (video) => {
+  return { settings, isRunning: () => isRunning, restore: (video) => {
     const format = dialog.querySelector(`input[name=format][value=${video.format}]`);
     if (format) format.checked = true;
     $("video-frames").value = video.num_frames;

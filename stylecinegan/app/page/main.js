@@ -31,13 +31,14 @@ const app = {
   change,
   redraw,
   toolChanged,
+  inSession,
 };
 const tools = new Tools(app);
 const stage = $("stage");
 const context = stage.getContext("2d");
 const exporting = setUpExport(app);
 // For tests and for the curious.
-window.stylecinegan = { app, tools };
+window.stylecinegan = { app, tools, patience: server.patience };
 
 // The stage
 
@@ -133,7 +134,6 @@ function adaptCamera() {
   if (isSteady() !== wasSteady) requestPreview();
 }
 
-const PATIENCE = 3000; // milliseconds until a server that was not there is tried again
 let previewing = null;
 
 async function requestPreview(isAgain = false) {
@@ -145,7 +145,7 @@ async function requestPreview(isAgain = false) {
   const frames = [];
   const is_steady = (wasSteady = isSteady());
   const hasCamera = edits.camera !== "none" && !is_steady;
-  let [total, isWhole] = [0, false];
+  let [total, isWhole, isReplaced] = [0, false, false];
   if (!isAgain) say(app.loop.frames.length ? "Working…" : "Finding what moves…", true);
   const hear = (kind, value) => {
     if (aborting.signal.aborted) return;
@@ -164,7 +164,7 @@ async function requestPreview(isAgain = false) {
     } else if (value.type === "waiting" && value.position > 1) {
       say(`Waiting, number ${value.position} in line…`, true);
     } else if (value.type === "cancelled") {
-      say(""); // another page has the same session: its edit is the newest
+      isReplaced = true;
     } else if (value.type === "error") {
       throw new server.Refusal(400, value.message);
     }
@@ -172,6 +172,8 @@ async function requestPreview(isAgain = false) {
   try {
     await server.preview(session.id, { edits, is_steady }, aborting.signal, hear);
     const bitmaps = await Promise.all(frames);
+    // By the newer edit of another page with this session, or has the session ended?
+    if (isReplaced) await server.describe(session.id);
     if (aborting.signal.aborted || session !== app.session) {
       for (const bitmap of bitmaps) bitmap.close();
       return;
@@ -180,15 +182,18 @@ async function requestPreview(isAgain = false) {
       app.loop.replace(bitmaps, { isWhole, hasCamera });
       $("frame").max = total - 1;
       app.previews = (app.previews ?? 0) + 1;
-      say("");
       redraw();
     }
+    say("");
   } catch (error) {
     if (error.name === "AbortError" || aborting.signal.aborted) return;
-    if (error.status === 410 && app.file) return reopen();
+    if (error.status === 410 && app.file) {
+      reopen().then(edited, (failure) => say(failure.message, false, true));
+      return;
+    }
     if (error.isPassing) {
       say(`${error.message} Trying again…`, true, true);
-      setTimeout(() => aborting.signal.aborted || requestPreview(true), PATIENCE);
+      setTimeout(() => aborting.signal.aborted || requestPreview(true), error.wait);
       return;
     }
     if (error.status === 400) app.pending = [];
@@ -198,6 +203,20 @@ async function requestPreview(isAgain = false) {
 }
 
 // Sessions
+
+// Does what needs the server, again and again while that is away or full.
+async function persist(action, signal) {
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!error.isPassing) throw error;
+      if (!signal?.aborted) say(`${error.message} Trying again…`, true, true);
+      await new Promise((resolve) => setTimeout(resolve, error.wait));
+      if (signal?.aborted) throw new DOMException("", "AbortError");
+    }
+  }
+}
 
 let opening = null;
 
@@ -211,9 +230,11 @@ async function open(file) {
     else if (!signal.aborted) say("Opening the photo…", true);
   };
   try {
-    const session = await (file ? server.openFile(file, { signal, hear }) : server.openExample());
+    // A video that is being made keeps its session.
+    const replaces = exporting.isRunning() ? null : app.session?.id;
+    const session = await persist(() => server.open(file, { replaces, signal, hear }), signal);
     if (signal.aborted) return;
-    app.file = file ?? "example";
+    app.file = file;
     app.styleFile = null;
     await enter(session);
   } catch (error) {
@@ -223,24 +244,38 @@ async function open(file) {
   }
 }
 
-// The server has forgotten the session (it was idle for long): the page still has everything.
-async function reopen() {
-  const { edits, past, future } = app.history;
-  const { file, styleFile } = app;
+// The server has forgotten the session (it was idle for long, or started anew): the page still has
+// everything.
+let reopening = null;
+
+function reopen() {
+  reopening ??= (async () => {
+    const { session: before, file, styleFile } = app;
+    const session = await persist(() => server.open(file));
+    if (before !== app.session) return; // another photo was opened meanwhile
+    if (styleFile) await persist(() => server.setStyle(session.id, styleFile));
+    app.session = { ...session, name: before.name };
+    sessionStorage.setItem("session", session.id);
+    if (!styleFile && !session.has_style) app.history.change({ has_style: false });
+  })().finally(() => {
+    reopening = null;
+  });
+  return reopening;
+}
+
+// Does something with the session, which is opened again if need be.
+async function inSession(action) {
   try {
-    const session = await (file === "example" ? server.openExample() : server.openFile(file));
-    if (styleFile) await server.setStyle(session.id, styleFile);
-    const has_style = edits.has_style && (styleFile !== null || session.has_style);
-    await enter({ ...session, edits: { ...edits, has_style } });
-    Object.assign(app.history, { past, future });
-    showEdits();
+    return await action(app.session.id);
   } catch (error) {
-    say(error.message, false, true);
+    if (error.status !== 410 || !app.file) throw error;
+    await reopen();
+    return action(app.session.id);
   }
 }
 
 async function enter(session) {
-  const picture = await createImageBitmap(await server.photo(session.id));
+  const picture = await createImageBitmap(await persist(() => server.photo(session.id)));
   app.picture?.close();
   Object.assign(app, { session, picture, mask: null, pending: [] });
   app.loop.clear();
@@ -259,14 +294,20 @@ async function enter(session) {
 async function begin() {
   const kept = sessionStorage.getItem("session");
   if (kept) {
+    const { signal } = (opening = new AbortController());
+    say("Opening the photo…", true);
     try {
-      await enter(await server.describe(kept));
+      const session = await persist(() => server.describe(kept), signal);
+      if (!signal.aborted) await enter(session);
       return;
     } catch {
+      if (signal.aborted) return;
       sessionStorage.removeItem("session");
+    } finally {
+      if (opening?.signal === signal) opening = null;
     }
   }
-  await open(null);
+  await open("example");
 }
 
 // What is said
@@ -470,7 +511,7 @@ $("style-file").addEventListener("change", async () => {
   if (!file) return;
   say("Reading the style…", true);
   try {
-    await server.setStyle(app.session.id, file);
+    await inSession((id) => server.setStyle(id, file));
     app.styleFile = file;
     const picture = $("style-picture");
     URL.revokeObjectURL(picture.src);
@@ -485,7 +526,7 @@ $("style-remove").addEventListener("click", () => change({ has_style: false }));
 
 $("save").addEventListener("click", async () => {
   try {
-    save(await server.sessionFile(app.session.id, wish()), `${app.session.name}.stylecinegan`);
+    await saveSession();
     say("The session is saved; open it here again like a photo.");
   } catch (error) {
     say(error.message, false, true);
@@ -493,14 +534,12 @@ $("save").addEventListener("click", async () => {
 });
 $("copy").addEventListener("click", async () => {
   try {
-    const { command, from_session } = await server.command(app.session.id, wish());
+    const { command, from_session } = await inSession((id) => server.command(id, wish()));
     const { strokes, has_style } = app.history.edits;
     // Masks and pictures cannot stand in a line: the session's file brings them along.
     const needsFiles = strokes.length > 0 || has_style;
     const line = needsFiles ? from_session : command;
-    if (needsFiles) {
-      save(await server.sessionFile(app.session.id, wish()), `${app.session.name}.stylecinegan`);
-    }
+    if (needsFiles) await saveSession();
     await copy(line);
   } catch (error) {
     say(error.message, false, true);
@@ -517,6 +556,11 @@ async function copy(line) {
     $("command").showModal();
     $("command-line").select();
   }
+}
+
+async function saveSession() {
+  const file = await inSession((id) => server.sessionFile(id, wish()));
+  save(file, `${app.session.name}.stylecinegan`);
 }
 
 const wish = () => ({ edits: app.history.edits, video: exporting.settings() });

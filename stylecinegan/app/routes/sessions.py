@@ -44,6 +44,7 @@ class SessionRoutes:
     async def _create(self, request: Request) -> Response:
         is_example = request.query_params.get("example") is not None
         name = self._example.stem if is_example else unquote(request.headers.get("x-name", ""))
+        replaced = request.headers.get("x-replaces", "")
         self._service.sessions.check_disk()
         session = self._service.sessions.create(name)
         try:
@@ -53,11 +54,12 @@ class SessionRoutes:
             else:
                 limits = self._service.limits
                 await save_body(request, upload, limits.upload_mib << 20, limits.stall_s)
+            self._service.sessions.make_room(replaced)  # once all is sent, as browsers want it
             await self._service.compute(session, lambda job: self._open(session, upload))
+            self._service.sessions.add(session, replaced)
         except BaseException:
             self._service.sessions.remove(session)
             raise
-        self._service.sessions.add(session)
         return self._description(session, 201)
 
     def _open(self, session: Session, upload: Path) -> None:
