@@ -1,6 +1,5 @@
 """Adversarial training of the generator up to D^10 through a fixed top (Projected GAN)."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -15,34 +14,25 @@ from stylecinegan.backbones.efficientnet import EfficientNet, load_imagenet_weig
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.layers import ModulatedConv
-from stylecinegan.generator.pyramid_discriminator import PyramidDiscriminator, SpectralWeights
+from stylecinegan.generator.pyramid_discriminator import PyramidDiscriminator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, last_layer, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.losses.adversarial import (
-    SqueezeNetFeatures,
-    discriminator_loss,
-    generator_loss,
-)
-from stylecinegan.metrics.frechet import FeatureStatistics
+from stylecinegan.losses.adversarial import SqueezeNetFeatures
+from stylecinegan.tasks.feature_gan import FeatureGANTask, FeatureMaps, Terms
 from stylecinegan.tasks.generator_setup import load_weights
 from stylecinegan.tasks.layout_gan import load_layout
-from stylecinegan.training.augmentation import augment, draw_numbers
-from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.tasks.sample_distance import SampleDistance
+from stylecinegan.training.augmentation import augment
 from stylecinegan.training.run_log import save_grid
-from stylecinegan.training.update import Precision, Update
-
-logger = logging.getLogger(__name__)
-
-Terms = dict[str, Tensor]
+from stylecinegan.training.update import Precision
 
 NUM_SAMPLES = 64
 NUM_MEASURED = 2000
 TRUNCATION = 0.7
-_SAMPLE_BATCH = 50
 _WHITENING_FLOOR = 0.02  # of the mean eigenvalue: does not amplify directions of low variance
 
 
-class ProjectedGANTask:
+class ProjectedGANTask(FeatureGANTask):
     """Trains mapping network and layers up to D^10 against discriminators on fixed features.
 
     The encoder and the layers after D^10 are frozen, so inversions and masks do not change. The
@@ -51,8 +41,7 @@ class ProjectedGANTask:
 
     Discriminators: on the picture at half resolution, by features of EfficientNet-Lite0 and of
     SqueezeNet; on the picture at full resolution, by those of EfficientNet-Lite0, in the second
-    part of the training; and on the whitened D^10, with a small receptive field. A step updates
-    the discriminators on the fakes and features of the generator's update.
+    part of the training; and on the whitened D^10, with a small receptive field.
 
     Args:
         generator: The generator to train, with ``use_feature_projection``.
@@ -61,8 +50,8 @@ class ProjectedGANTask:
             generator has other arguments, only the frozen layers are loaded.
             ``discriminator.safetensors``, if present, is loaded too.
         layout: ``layout.safetensors`` of :class:`~stylecinegan.tasks.layout_gan.LayoutGANTask`, a
-            generator of the same arguments, to begin with its layers up to 8. Not read if
-            ``initial`` holds a generator of these arguments, which a run goes on with.
+            generator of the same arguments whose layers up to 8 are the initial ones. Not read if
+            ``initial`` has a generator of these arguments, whose training continues.
         trunk: ImageNet weights of EfficientNet-Lite0.
         feature_weights: ImageNet weights of SqueezeNet, ``.npz``.
         coarse_share: Fraction of the training without the discriminator at full resolution.
@@ -76,6 +65,8 @@ class ProjectedGANTask:
     Attributes:
         progress: Completed fraction of the training, in [0, 1], set by the training loop.
     """
+
+    discriminator_weight = 1.0
 
     def __init__(
         self,
@@ -119,7 +110,9 @@ class ProjectedGANTask:
         self.coarse_layer = last_layer(side // 2)
         channels = generator.channels[layer_resolution(FEATURE_LAYER)]
         lite = EfficientNet.num_channels
-        self.discriminators = nn.ModuleDict(
+        super().__init__(
+            generator,
+            _unfreeze_bottom(generator),
             {
                 "lite_half": PyramidDiscriminator(lite, coarse, width=width),
                 "squeeze_half": PyramidDiscriminator((128, 256, 512), coarse, width=width),
@@ -127,35 +120,21 @@ class ProjectedGANTask:
                     [channels], [64], width=width, smallest_side=16
                 ),
                 "lite_full": PyramidDiscriminator(lite, fine, width=width),
-            }
-        ).to(memory_format=torch.channels_last)
-        self.weights = dict.fromkeys(self.discriminators, 1.0)
-        self.weights["deep_feature"] = feature_weight
+            },
+            learning_rate=learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+            ema_half_life=ema_half_life,
+            precision=precision,
+        )
+        self.generator_weights = dict.fromkeys(self.discriminators, 1.0)
+        self.generator_weights["deep_feature"] = feature_weight
         self.feature_mean = torch.zeros(channels)
         self.whitening = torch.eye(channels)
         self._load_discriminators(Path(initial))
-
         self.coarse_share = coarse_share
         self.progress = 0.0
-        self.step_number = 0
         self.learning_rate = learning_rate
-        self._real: FeatureStatistics | None = None
-        self._num_real = 0
-        self._fake_maps: dict[str, list[Tensor]] = {}
-
-        trained = _unfreeze_bottom(generator)
-        critics = list(self.discriminators.parameters())
-        optimizers = (
-            torch.optim.Adam(trained, learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True),
-            torch.optim.Adam(
-                critics, discriminator_learning_rate, betas=(0.0, 0.99), eps=1e-8, fused=True
-            ),
-        )
-        self.generator_update, self.discriminator_update = (
-            Update(parameters, optimizer, precision=precision)
-            for parameters, optimizer in zip((trained, critics), optimizers, strict=True)
-        )
-        self.averaged = ExponentialMovingAverage(generator, half_life=ema_half_life)
+        self.distance = SampleDistance(self.squeezenet, NUM_MEASURED)
 
     def to(self, device: torch.device) -> None:
         """Moves all networks."""
@@ -176,79 +155,42 @@ class ProjectedGANTask:
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         if self.step_number == 0:
             self._prepare(image)
-        self._add_statistics(image)
-        device = image.device
+        self.distance.add_photos(image)
         for group in self.generator_update.optimizer.param_groups:
             group["lr"] = self.learning_rate * min(1.0, (self.step_number + 1) / 100)
-        drawn = {
-            "z": torch.randn(len(image), self.generator.style_dim, device=device),
-            "numbers": draw_numbers(len(image), device),
-        }
-        terms = self.generator_update(self.generator_loss, drawn)
-        photos = {"image": image, "numbers": draw_numbers(len(image), device)}
-        terms |= self.discriminator_update(self.discriminator_loss, photos)
-        self.averaged.update(self.generator, len(image))
-        self.step_number += 1
-        return terms
+        return self.update(image, self.generator.style_dim)
 
-    def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Adversarial loss on samples, whose mixed maps are kept for the discriminators' update."""
+    def fake_maps(self, z: Tensor, numbers: Tensor) -> FeatureMaps:
+        """Feature maps of samples, augmented, and of their D^10."""
         generator = self.generator
-        with torch.autocast(batch["z"].device.type, enabled=False):
-            w_plus = generator.repeat_w(generator.mapping(batch["z"]))
+        with torch.autocast(z.device.type, enabled=False):
+            w_plus = generator.repeat_w(generator.mapping(z))
         features = generator.features(w_plus, last=self.view_layer, use_fresh_noise=True)
         picture = generator.render(features, w_plus)
-        maps = self._mixed_maps(picture, features[FEATURE_LAYER], batch["numbers"])
-        self._fake_maps = {name: [x.detach() for x in mixed] for name, mixed in maps.items()}
-        terms: Terms = {}
-        for name, mixed in maps.items():
-            with torch.no_grad():
-                weights = self._spectral(name)
-            logits = self._discriminator(name)(mixed, weights)
-            terms[f"generator_{name}"] = generator_loss(logits, "hinge")
-        total = sum(self.weights[name[10:]] * term for name, term in terms.items())
-        return cast(Tensor, total), terms
+        return self._augmented_maps(picture, features[FEATURE_LAYER], numbers)
 
-    def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Hinge loss on photos and on the samples of this step."""
-        with torch.no_grad():
-            image = batch["image"]
-            feature = self.encoder(image)[1]
-            if self.view_layer == self.coarse_layer:
-                image = _halve(image)
-            maps = self._mixed_maps(image, feature, batch["numbers"])
-        terms: Terms = {}
-        for name, mixed in maps.items():
-            weights = self._spectral(name)
-            discriminator = self._discriminator(name)
-            real = discriminator(mixed, weights)
-            fake = discriminator(self._fake_maps[name], weights)
-            terms[f"discriminator_{name}"] = discriminator_loss(real, fake, "hinge")
-        return torch.stack(list(terms.values())).sum(), terms
+    def real_maps(self, image: Tensor, numbers: Tensor) -> FeatureMaps:
+        """Feature maps of photos, augmented, and of the encoder's D^10."""
+        feature = self.encoder(image)[1]
+        if self.view_layer == self.coarse_layer:
+            image = _halve(image)
+        return self._augmented_maps(image, feature, numbers)
 
     def state_dict(self) -> dict:
         """State of a resumable run."""
         return {
             "generator": self.generator.state_dict(),
-            "discriminators": self.discriminators.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "generator_update": self.generator_update.state_dict(),
-            "discriminator_update": self.discriminator_update.state_dict(),
             "feature_mean": self.feature_mean,
             "whitening": self.whitening,
-            "step": self.step_number,
+            **super().state_dict(),
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Restores a state of :meth:`state_dict`."""
+        super().load_state_dict(state)
         self.generator.load_state_dict(state["generator"])
-        self.discriminators.load_state_dict(state["discriminators"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.generator_update.load_state_dict(state["generator_update"])
-        self.discriminator_update.load_state_dict(state["discriminator_update"])
         self.feature_mean = state["feature_mean"].to(self.feature_mean.device, copy=True)
         self.whitening = state["whitening"].to(self.whitening.device, copy=True)
-        self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
         """Writes the averaged generator, the discriminators and samples."""
@@ -276,19 +218,16 @@ class ProjectedGANTask:
         pictures = [generator(part).clamp(-1.0, 1.0) for part in torch.cat(codes).split(16)]
         return {"samples": torch.cat(pictures)}
 
-    @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Fréchet distance of 2,000 samples to as many photos, over SqueezeNet's features."""
-        if self._real is None or self._num_real < NUM_MEASURED:
-            return {}
         generator = self._averaged_generator()
         device = generator.w_mean.device
-        drawn = torch.Generator().manual_seed(0)
-        fake = FeatureStatistics(self.squeezenet)
-        for _ in range(NUM_MEASURED // _SAMPLE_BATCH):
-            z = torch.randn(_SAMPLE_BATCH, generator.style_dim, generator=drawn).to(device)
-            fake.add(generator(generator.repeat_w(generator.mapping(z))).clamp(-1.0, 1.0))
-        return {"frechet": self._real.distance(fake)}
+
+        def render(z: Tensor) -> Tensor:
+            w = generator.mapping(z.to(device))
+            return generator(generator.repeat_w(w)).clamp(-1.0, 1.0)
+
+        return self.distance.measure(render, generator.style_dim)
 
     def _averaged_generator(self) -> Generator:
         generator = cast(Generator, self.averaged.module)
@@ -309,27 +248,14 @@ class ProjectedGANTask:
             scales = (values.clamp(min=0.0) + _WHITENING_FLOOR * values.mean()).rsqrt()
             self.feature_mean.copy_(mean)
             self.whitening.copy_((vectors * scales) @ vectors.t())
-            for name, maps in self._maps(image, feature).items():
-                self._discriminator(name).calibrate(maps)
+            self.calibrate(self._maps(image, feature))
             self.averaged.module.load_state_dict(self.generator.state_dict())
 
-    @torch.no_grad()
-    def _add_statistics(self, image: Tensor) -> None:
-        """Adds to the statistics of the first photos, the reference of the Fréchet distance."""
-        if self._num_real < NUM_MEASURED:
-            self._real = self._real or FeatureStatistics(self.squeezenet)
-            self._real.add(image[: NUM_MEASURED - self._num_real])
-            self._num_real += len(image[: NUM_MEASURED - self._num_real])
-
-    def _mixed_maps(
-        self, picture: Tensor, feature: Tensor, numbers: Tensor
-    ) -> dict[str, list[Tensor]]:
-        """Augments a picture; mixed feature maps of it and of its D^10 by discriminator."""
+    def _augmented_maps(self, picture: Tensor, feature: Tensor, numbers: Tensor) -> FeatureMaps:
         picture = augment(picture, numbers).contiguous(memory_format=torch.channels_last)
-        maps = self._maps(picture, feature)
-        return {name: self._discriminator(name).mix(maps[name]) for name in maps}
+        return self._maps(picture, feature)
 
-    def _maps(self, picture: Tensor, feature: Tensor) -> dict[str, list[Tensor]]:
+    def _maps(self, picture: Tensor, feature: Tensor) -> FeatureMaps:
         """Feature maps of a picture, full or halved, and its whitened D^10, by discriminator."""
         is_full = picture.shape[2] == self.generator.resolution
         half = _halve(picture) if is_full else picture
@@ -343,13 +269,6 @@ class ProjectedGANTask:
         if is_full:
             maps["lite_full"] = self.efficientnet(picture)
         return maps
-
-    def _discriminator(self, name: str) -> PyramidDiscriminator:
-        return cast(PyramidDiscriminator, self.discriminators[name])
-
-    def _spectral(self, name: str) -> list[SpectralWeights]:
-        with torch.autocast(self.feature_mean.device.type, enabled=False):
-            return self._discriminator(name).normalised_weights()
 
     def _load_discriminators(self, directory: Path) -> None:
         path = directory / "discriminator.safetensors"

@@ -80,7 +80,6 @@ def test_a_layout_of_another_generator_is_refused_by_name(make, squeezenet, tmp_
 
 def test_samples_are_measured_by_the_photos_seen(make, photos, monkeypatch):
     monkeypatch.setattr(layout_gan, "NUM_MEASURED", 8)
-    monkeypatch.setattr(layout_gan, "_SAMPLE_BATCH", 4)
     task = make()
     task.step(photos)
     assert task.measure() == {}

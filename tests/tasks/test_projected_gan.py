@@ -100,7 +100,6 @@ def test_an_exported_run_is_gone_on_with(make, initial, photos, tmp_path):
 
 def test_samples_are_measured_by_the_photos_seen(make, photos, monkeypatch):
     monkeypatch.setattr(projected_gan, "NUM_MEASURED", 6)
-    monkeypatch.setattr(projected_gan, "_SAMPLE_BATCH", 3)
     task = make()
     task.step(photos)
     assert task.measure() == {}
