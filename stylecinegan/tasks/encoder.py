@@ -14,15 +14,11 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.losses.adversarial import pyramid_error
 from stylecinegan.tasks.generator_setup import load_weights, unfreeze_top
-from stylecinegan.training import distributed
-from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.tasks.supervised import SupervisedTask, Terms
 from stylecinegan.training.update import Precision, Update
 
-Terms = dict[str, Tensor]
 
-
-class EncoderTask:
+class EncoderTask(SupervisedTask):
     """Trains a :class:`FeatureStyleEncoder` to invert pictures.
 
     With ``train_top=False`` the generator is frozen, as in the paper. With ``train_top=True`` its
@@ -62,6 +58,8 @@ class EncoderTask:
         precision: Compute dtype of the networks.
         num_accumulate: Parts that a batch is split into.
     """
+
+    network_key = "networks"
 
     def __init__(
         self,
@@ -112,9 +110,6 @@ class EncoderTask:
             "code": code_weight,
             "regularization": regularization_weight,
         }
-        self.num_steps = num_steps
-        self.num_warmup = num_warmup
-        self.step_number = 0
 
         generator.requires_grad_(False)
         groups = [{"params": list(encoder.parameters()), "peak": learning_rate}]
@@ -126,11 +121,19 @@ class EncoderTask:
                 # Batches of few crops: running statistics have to average over many of them.
                 module.momentum = 0.02
                 module.train(not freeze_statistics)
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        self.update = Update(
-            trained, self.optimizer, precision=precision, num_accumulate=num_accumulate
+        update = Update(
+            trained,
+            torch.optim.Adam(groups, betas=(0.9, 0.99)),
+            precision=precision,
+            num_accumulate=num_accumulate,
         )
-        self.averaged = ExponentialMovingAverage(self.networks, half_life=ema_half_life)
+        super().__init__(
+            self.networks,
+            update,
+            num_steps=num_steps,
+            num_warmup=num_warmup,
+            ema_half_life=ema_half_life,
+        )
 
     def to(self, device: torch.device) -> None:
         """Moves all networks."""
@@ -139,18 +142,8 @@ class EncoderTask:
         if self.perceptual is not None:
             self.perceptual.to(device)
 
-    def step(self, batch: Terms) -> Terms:
-        """Runs one optimisation step on ``{"image": [B, 3, S, S]}``; returns the loss terms."""
-        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
-        terms = self.update(self.loss, batch)
-        self.averaged.update(self.networks, len(batch["image"]) * distributed.world_size())
-        self.step_number += 1
-        return terms
-
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the weighted terms over real and sampled pictures."""
+        """Sums the weighted terms over real pictures, ``[B, 3, S, S]``, and sampled ones."""
         image = batch["image"]
         num_synthetic = round(self.synthetic_share * image.shape[0])
         real = image[num_synthetic:]
@@ -209,22 +202,6 @@ class EncoderTask:
         features = self.generator.features(w_plus)
         image = self.generator.render(features, w_plus).clamp(-1.0, 1.0)
         return image, w_plus, features[FEATURE_LAYER].float()
-
-    def state_dict(self) -> dict:
-        """State of a resumable run."""
-        return {
-            "networks": self.networks.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "update": self.update.state_dict(),
-            "step": self.step_number,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
-        self.networks.load_state_dict(state["networks"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.update.load_state_dict(state["update"])
-        self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
         """Writes the averaged networks as ``generator.safetensors`` and ``encoder.safetensors``."""

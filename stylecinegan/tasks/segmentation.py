@@ -7,19 +7,15 @@ from torch import Tensor
 
 from stylecinegan import checkpoints
 from stylecinegan.backbones.u2net import U2Net, add_classes, load_sky_weights
-from stylecinegan.training import distributed
+from stylecinegan.tasks.supervised import SupervisedTask, Terms
 from stylecinegan.training.augmentation import change_colors
-from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
-
-Terms = dict[str, Tensor]
 
 SIDE_WEIGHT = 0.2
 """Weight of the side outputs' mean loss (deep supervision, as in U²-Net's paper)."""
 
 
-class SegmentationTask:
+class SegmentationTask(SupervisedTask):
     """Trains a :class:`U2Net` by cross-entropy with soft labels.
 
     With target probabilities y of static, sky, water and falling water, p those of the network
@@ -61,36 +57,32 @@ class SegmentationTask:
         elif initial is not None:
             load_sky_weights(network, initial)
         self.network = network.to(memory_format=torch.channels_last).train()
-        self.learning_rate = learning_rate
-        self.num_steps = num_steps
-        self.num_warmup = num_warmup
-        self.step_number = 0
         weights = list(network.parameters())
-        self.update = Update(
+        update = Update(
             weights,
             torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay),
             precision=precision,
             num_accumulate=num_accumulate,
         )
-        self.averaged = ExponentialMovingAverage(network, half_life=ema_half_life)
+        super().__init__(
+            network,
+            update,
+            num_steps=num_steps,
+            num_warmup=num_warmup,
+            ema_half_life=ema_half_life,
+        )
 
     def to(self, device: torch.device) -> None:
         """Moves the network and its average."""
         self.network.to(device)
         self.averaged.to(device)
 
-    def step(self, batch: Terms) -> Terms:
-        """Runs one step on a batch of :class:`~stylecinegan.data.composites.Composites`."""
-        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
-        for group in self.update.optimizer.param_groups:
-            group["lr"] = self.learning_rate * rate
-        terms = self.update(self.loss, batch)
-        self.averaged.update(self.network, len(batch["image"]) * distributed.world_size())
-        self.step_number += 1
-        return terms
-
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Weighted cross-entropy of the output, and of the side outputs."""
+        """Weighted cross-entropy of the output and of the side outputs.
+
+        Args:
+            batch: A batch of :class:`~stylecinegan.data.composites.Composites`.
+        """
         image = batch["image"]
         if self.network.training:
             image = change_colors(image, torch.rand(len(image), 3).to(image))
@@ -100,22 +92,6 @@ class SegmentationTask:
         )
         side = torch.stack(sides).mean()
         return fused + SIDE_WEIGHT * side, {"entropy": fused, "side_entropy": side}
-
-    def state_dict(self) -> dict:
-        """State of a resumable run."""
-        return {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "update": self.update.state_dict(),
-            "step": self.step_number,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.update.load_state_dict(state["update"])
-        self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
         """Writes the averaged network as ``segmentation.safetensors``, 8 bits a weight."""

@@ -12,16 +12,12 @@ from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import MaskEnsemble
 from stylecinegan.mask.semantic_features import ContextNetwork, SemanticContext
 from stylecinegan.tasks.segmentation import soft_cross_entropy
-from stylecinegan.training import distributed
+from stylecinegan.tasks.supervised import SupervisedTask, Terms
 from stylecinegan.training.augmentation import change_colors
-from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 
-Terms = dict[str, Tensor]
 
-
-class SemanticTask:
+class SemanticTask(SupervisedTask):
     """Trains a :class:`SemanticContext` on photos and their labels by cross-entropy.
 
     Photos are augmented by random changes of brightness, saturation and contrast, against
@@ -54,6 +50,8 @@ class SemanticTask:
         InputError: If the context has several networks.
     """
 
+    network_key = "context"
+
     def __init__(
         self,
         ensemble: MaskEnsemble,
@@ -84,9 +82,6 @@ class SemanticTask:
         self.ensemble = ensemble
         self.context = context.to(memory_format=torch.channels_last).train()
         self.network = network
-        self.num_steps = num_steps
-        self.num_warmup = num_warmup
-        self.step_number = 0
         network.trunk.stem.requires_grad_(num_frozen == 0)
         network.trunk.blocks[:num_frozen].requires_grad_(False)
         tuned = [weight for weight in network.trunk.parameters() if weight.requires_grad]
@@ -95,36 +90,32 @@ class SemanticTask:
             {"params": tuned, "peak": trunk_learning_rate},
             {"params": head, "peak": learning_rate},
         ]
-        self.update = Update(
+        update = Update(
             [*tuned, *head],
             torch.optim.AdamW(groups, weight_decay=weight_decay),
             precision=precision,
             num_accumulate=num_accumulate,
         )
-        self.averaged = ExponentialMovingAverage(context, half_life=ema_half_life)
+        super().__init__(
+            context,
+            update,
+            num_steps=num_steps,
+            num_warmup=num_warmup,
+            ema_half_life=ema_half_life,
+        )
 
     def to(self, device: torch.device) -> None:
         """Moves all networks."""
         self.ensemble.to(device)
         self.averaged.to(device)
 
-    def step(self, batch: Terms) -> Terms:
-        """Runs one step; returns the terms.
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Cross-entropy with the fractions of each class, at the feature maps' resolution.
 
         Args:
-            batch: ``{"image": [B, 3, S, S], "label": [B, S, S]}``, or one of
+            batch: ``{"image": [B, 3, S, S], "label": [B, S, S]}``, or a batch of
                 :class:`~stylecinegan.data.composites.Composites`.
         """
-        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
-        for group in self.update.optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
-        terms = self.update(self.loss, batch)
-        self.averaged.update(self.context, len(batch["image"]) * distributed.world_size())
-        self.step_number += 1
-        return terms
-
-    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Cross-entropy with the fractions of each class, at the feature maps' resolution."""
         image = batch["image"]
         if self.context.training:
             image = change_colors(image, 0.25 + 0.5 * torch.rand(len(image), 3).to(image))
@@ -132,22 +123,6 @@ class SemanticTask:
         logits = self.network.classify(self.network(image)).float()
         entropy = soft_cross_entropy(logits, _soft_labels(batch, logits))
         return entropy, {"entropy": entropy}
-
-    def state_dict(self) -> dict:
-        """State of a resumable run."""
-        return {
-            "context": self.context.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "update": self.update.state_dict(),
-            "step": self.step_number,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
-        self.context.load_state_dict(state["context"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.update.load_state_dict(state["update"])
-        self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
         """Writes the ensemble with the averaged context as ``mask.safetensors``."""

@@ -9,17 +9,13 @@ from torch import Tensor, nn
 from stylecinegan import checkpoints
 from stylecinegan.baselines.emf.network import SplattingNetwork, splat_symmetrically
 from stylecinegan.losses.adversarial import perceptual_distance
-from stylecinegan.training import distributed
-from stylecinegan.training.ema import ExponentialMovingAverage
-from stylecinegan.training.schedule import cosine_rate
+from stylecinegan.tasks.supervised import SupervisedTask, Terms
 from stylecinegan.training.update import Precision, Update
-
-Terms = dict[str, Tensor]
 
 NUM_SHOWN = 8
 
 
-class EMFTask:
+class EMFTask(SupervisedTask):
     """Trains a :class:`SplattingNetwork` on spans of real clips.
 
     Both ends of a span are encoded, splatted to a moment between them and decoded; the target is
@@ -57,16 +53,16 @@ class EMFTask:
         self.network = network.to(memory_format=torch.channels_last)
         self.perceptual = perceptual
         self.weights = {"pixel": pixel_weight, "perceptual": perceptual_weight}
-        self.learning_rate = learning_rate
-        self.num_steps = num_steps
-        self.num_warmup = num_warmup
-        self.step_number = 0
         parameters = list(network.parameters())
         optimizer = torch.optim.Adam(parameters, learning_rate, betas=(0.9, 0.99))
-        self.update = Update(
-            parameters, optimizer, precision=precision, num_accumulate=num_accumulate
+        update = Update(parameters, optimizer, precision=precision, num_accumulate=num_accumulate)
+        super().__init__(
+            network,
+            update,
+            num_steps=num_steps,
+            num_warmup=num_warmup,
+            ema_half_life=ema_half_life,
         )
-        self.averaged = ExponentialMovingAverage(network, half_life=ema_half_life)
 
     def to(self, device: torch.device) -> None:
         """Moves all networks."""
@@ -74,44 +70,18 @@ class EMFTask:
             if module is not None:
                 module.to(device)
 
-    def step(self, batch: Terms) -> Terms:
-        """Runs one optimisation step; returns the loss terms.
+    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
+        """Weighted sum of the terms.
 
         Args:
-            batch: As :class:`~stylecinegan.data.clip_spans.ClipSpans` makes them.
+            batch: A batch of :class:`~stylecinegan.data.clip_spans.ClipSpans`.
         """
-        rate = cosine_rate(self.step_number, self.num_steps, self.num_warmup)
-        for group in self.update.optimizer.param_groups:
-            group["lr"] = self.learning_rate * rate
-        terms = self.update(self.loss, batch)
-        self.averaged.update(self.network, len(batch["image"]) * distributed.world_size())
-        self.step_number += 1
-        return terms
-
-    def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Weighted sum of the terms."""
         picture, image = interpolate(self.network, batch), batch["image"]
         terms = {"pixel": (picture - image).abs().mean()}
         if self.perceptual is not None:
             terms["perceptual"] = perceptual_distance(self.perceptual, picture, image)
         total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
         return total.sum(), terms
-
-    def state_dict(self) -> dict:
-        """State of a resumable run."""
-        return {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "update": self.update.state_dict(),
-            "step": self.step_number,
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.update.load_state_dict(state["update"])
-        self.step_number = state["step"]
 
     def export(self, directory: Path) -> None:
         """Writes the averaged network as ``emf.safetensors``."""
