@@ -1,8 +1,30 @@
-"""Interruption of a forward pass between layers."""
+"""Interruption of computation between layers and between functions of PyTorch."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+class InterruptibleFunctions(TorchFunctionMode):
+    """Calls a check before every function of PyTorch in a ``with`` block.
+
+    Only in the thread of the block; networks that run beside it need :func:`make_interruptible`.
+
+    Args:
+        check: Raises an exception to interrupt the block.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        self._check()
+        return func(*args, **(kwargs or {}))
 
 
 def make_interruptible(networks: nn.Module, check: Callable[[], None]) -> None:

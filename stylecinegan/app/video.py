@@ -82,7 +82,7 @@ def make_video(
             pause()
 
     file = session.folder / f"video.{settings.format}"
-    io.write_video(file, frames(), fps=settings.fps)
+    io.write_video(file, frames(), fps=settings.fps, check=pause)
     session.video = file
     height, width = cinemagraph.photo.shape[2:]
     job.report({"type": "video", "bytes": file.stat().st_size, "width": width, "height": height})

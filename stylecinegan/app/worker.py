@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from stylecinegan.app.interruption import InterruptibleFunctions
 from stylecinegan.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -154,10 +155,11 @@ class Worker:
 
         For code in the worker's thread that does not know its job.
         """
-        with self._changed:
-            job = self._current[-1] if self._current else None
-        if job is not None:
-            job.check()
+        try:
+            job = self._current[-1]  # without the lock: this is called before every operation
+        except IndexError:
+            return
+        job.check()
 
     def run_urgent_jobs(self) -> None:
         """Runs the waiting urgent jobs; long jobs call this between their steps."""
@@ -179,6 +181,10 @@ class Worker:
         )
 
     def _work(self) -> None:
+        with InterruptibleFunctions(self.check):
+            self._run_jobs()
+
+    def _run_jobs(self) -> None:
         while True:
             with self._changed:
                 while not self._waiting and not self._is_stopped:

@@ -1,5 +1,6 @@
 import os
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,8 @@ class FrameEncoder(Protocol):
         """Appends a frame, ``[H, W, 3]`` or with alpha ``[H, W, 4]``, uint8."""
         ...
 
-    def close(self) -> None:
-        """Completes the file."""
+    def close(self, is_unwanted: Callable[[], bool]) -> None:
+        """Completes the file; stops early once it is unwanted, which is asked between frames."""
         ...
 
     def abort(self) -> None:
@@ -83,14 +84,21 @@ class VideoEncoder:
         frame.time_base = 1 / self._rate
         frame.duration = 1
         self._num_frames += 1
-        self._mux(frame)
+        for packet in self._stream.encode(frame):
+            self._mux(packet)
 
-    def close(self) -> None:
-        """Completes the file."""
-        if self._container is not None:
-            self._mux(None)
-            self._write_repetitions()
-            self._container.close()
+    def close(self, is_unwanted: Callable[[], bool]) -> None:
+        """Completes the file; stops early once it is unwanted, which is asked between frames."""
+        if self._container is None:
+            return
+        # Encoders look ahead: the last frames come out only now, one after the other.
+        for packet in self._stream.codec_context.encode_lazy(None):
+            packet.stream = self._stream
+            self._mux(packet)
+            if is_unwanted():
+                return
+        self._write_repetitions()
+        self._container.close()
 
     def abort(self) -> None:
         """Closes an incomplete file, which will be deleted."""
@@ -119,14 +127,13 @@ class VideoEncoder:
             context.color_range = ColorRange.MPEG
             context.colorspace = context.color_primaries = context.color_trc = BT709
 
-    def _mux(self, frame: av.VideoFrame | None) -> None:
+    def _mux(self, packet: av.Packet) -> None:
         assert self._container is not None
-        for packet in self._stream.encode(frame):
-            if self._repeat > 1:
-                assert packet.pts is not None
-                assert packet.dts is not None
-                self._encoded.append((packet, packet.pts, packet.dts))
-            self._container.mux(packet)
+        if self._repeat > 1:
+            assert packet.pts is not None
+            assert packet.dts is not None
+            self._encoded.append((packet, packet.pts, packet.dts))
+        self._container.mux(packet)
 
     def _write_repetitions(self) -> None:
         assert self._container is not None
@@ -159,9 +166,11 @@ class FolderEncoder:
         Image.fromarray(pixels).save(file, compress_level=1)
         self._num_frames += 1
 
-    def close(self) -> None:
-        """Copies the frames for repetitions."""
+    def close(self, is_unwanted: Callable[[], bool]) -> None:
+        """Copies the frames for repetitions, until they are unwanted."""
         for frame in range(self._num_frames, self._num_frames * self._repeat):
+            if is_unwanted():
+                return
             shutil.copyfile(self._file(frame % self._num_frames), self._file(frame))
 
     def abort(self) -> None:

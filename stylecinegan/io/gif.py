@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -58,8 +59,8 @@ class GifEncoder:
         self._waiting = dither(pixels, self._table)
         self._waiting_start = start
 
-    def close(self) -> None:
-        """Completes the file."""
+    def close(self, is_unwanted: Callable[[], bool]) -> None:
+        """Completes the file by its last frame."""
         if self._stream is not None:
             self._flush(self._start_of(self._num_frames))
             self._stream.write(b";")

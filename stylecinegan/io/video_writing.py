@@ -3,11 +3,12 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -52,6 +53,7 @@ def write_video(
     loops: int = 0,
     repeat: int = 1,
     max_bytes: int | None = None,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Writes a video; the suffix decides the format, and parent folders are created.
 
@@ -74,6 +76,8 @@ def write_video(
             loop; not for the four formats that do.
         max_bytes: The file has at most so many: pictures are made smaller until they fit, and GIF
             shows about 15 a second first. The frames wait on disk meanwhile. Not for a folder.
+        check: Called ten times a second while the last frames are encoded; what it raises ends the
+            writing, as what the frames raise does before.
 
     Raises:
         InputError: If the file cannot be written, there is no frame, ``fps`` is no rate, the format
@@ -88,7 +92,7 @@ def write_video(
 
         def encode(pixels: Iterable[np.ndarray], shortest_delay: int = SHORTEST_DELAY) -> None:
             encoder = _encoder(temporary, suffix, rate, loops, repeat, shortest_delay)
-            _encode(path, encoder, iter(pixels))
+            _encode(path, encoder, iter(pixels), check)
 
         if max_bytes is None:
             encode(pixels)
@@ -199,18 +203,23 @@ def _check_frame_size(path: PathLike, suffix: str, frame: Tensor) -> None:
         )
 
 
-def _encode(path: PathLike, encoder: FrameEncoder, frames: Iterator[np.ndarray]) -> None:
+def _encode(
+    path: PathLike,
+    encoder: FrameEncoder,
+    frames: Iterator[np.ndarray],
+    check: Callable[[], None] | None,
+) -> None:
     """Encodes in a thread, a few frames behind the rendering."""
     waiting: deque[Future[None]] = deque()
-    has_failed = threading.Event()
+    is_unwanted = threading.Event()
 
-    def run(step: Callable[..., None], *arguments: np.ndarray) -> None:
-        if has_failed.is_set():  # what was queued behind a failure
+    def run(step: Callable[..., None], *arguments: Any) -> None:
+        if is_unwanted.is_set():  # what was queued behind a failure
             return
         try:
             step(*arguments)
         except BaseException:
-            has_failed.set()
+            is_unwanted.set()
             raise
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="video-encoder")
@@ -222,11 +231,15 @@ def _encode(path: PathLike, encoder: FrameEncoder, frames: Iterator[np.ndarray])
                     waiting.popleft().result()
                     if not waiting:
                         break
-        waiting.append(worker.submit(run, encoder.close))
+        waiting.append(worker.submit(run, encoder.close, is_unwanted.is_set))
+        while check is not None and not waiting[-1].done():
+            check()
+            wait([waiting[-1]], timeout=0.1)
         with reporting_write_errors(path):
             for future in waiting:
                 future.result()
     except BaseException:
+        is_unwanted.set()
         worker.shutdown(cancel_futures=True)
         # The trailer of a broken file may fail again, which would hide the first error.
         with suppress(OSError, av.FFmpegError):

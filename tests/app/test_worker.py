@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+import torch
 
 from stylecinegan.app.worker import Job, Worker
 from stylecinegan.errors import InputError
@@ -81,6 +82,25 @@ def test_a_newer_edit_stops_the_older_one_at_its_next_step(worker):
     newer, _ = submit(worker, lambda job: None, replaces="preview")
     go_on.set()
     assert newer.is_over.wait(20)
+    assert heard.outcomes() == ["cancelled"]
+    assert len(steps) == 1
+
+
+def test_a_cancelled_job_stops_before_its_next_function_of_pytorch(worker):
+    steps, is_running, go_on = [], threading.Event(), threading.Event()
+
+    def slow(job):  # calls no check of its own
+        for step in range(1000):
+            torch.zeros(2).add(1)
+            steps.append(step)
+            is_running.set()
+            go_on.wait(20)
+
+    job, heard = submit(worker, slow)
+    assert is_running.wait(20)
+    job.cancel()
+    go_on.set()
+    assert job.is_over.wait(20)
     assert heard.outcomes() == ["cancelled"]
     assert len(steps) == 1
 

@@ -4,13 +4,17 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
+import av
 import pytest
 import torch
 
 from stylecinegan import io
 from stylecinegan.errors import InputError
 from stylecinegan.io import video_writing
+from stylecinegan.io.codecs import CODECS
+from stylecinegan.io.frame_encoders import VideoEncoder
 from tests.processes import run_code
 
 TARGETS = ["a.mp4", "a.webm", "a.gif", "a.webp", "a.mov", "a.avif", "a.apng", "frames/"]
@@ -140,6 +144,54 @@ for name in ("a.mp4", "a.gif", "frames/"):
             assert process.stdout.readline() == "left: []\n"
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_check_that_raises_after_the_last_frame_ends_the_writing_and_leaves_nothing(
+    tmp_path, target
+):
+    def check():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        # Large enough that the encoder is behind.
+        io.write_video(f"{tmp_path}/{target}", frames(6, side=512), fps=30, check=check)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_an_encoder_that_looks_ahead_stops_between_its_last_frames(tmp_path, suffix):
+    encoder = VideoEncoder(tmp_path / f"a{suffix}", Fraction(30), CODECS[suffix])
+    num_frames, asked = 12, []
+    for frame in frames(num_frames, side=64):
+        encoder.write(io.to_uint8(frame).numpy())
+
+    def is_unwanted():
+        asked.append(True)
+        return len(asked) == 2
+
+    encoder.close(is_unwanted)
+    assert len(asked) == 2
+    encoder.abort()
+    with av.open(str(tmp_path / f"a{suffix}")) as video:
+        assert len(list(video.decode(video=0))) < num_frames
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_check_changes_nothing(tmp_path, target):
+    pictures = list(frames(6))
+    for name, check in (("plain", None), ("checked", lambda: None)):
+        io.write_video(f"{tmp_path}/{name}/{target}", pictures, fps=30, check=check)
+    if target == "a.webm":  # the container holds a random number
+        plain, checked = (io.read_video(tmp_path / name / target) for name in ("plain", "checked"))
+        for frame, other in zip(plain, checked, strict=True):
+            assert torch.equal(frame, other)
+        return
+    plain, checked = (
+        [file.read_bytes() for file in sorted((tmp_path / name).rglob("*.*"))]
+        for name in ("plain", "checked")
+    )
+    assert plain == checked
+
+
 def test_frames_are_computed_while_earlier_ones_are_encoded_but_not_far_ahead(
     tmp_path, monkeypatch
 ):
@@ -151,7 +203,7 @@ def test_frames_are_computed_while_earlier_ones_are_encoded_but_not_far_ahead(
             time.sleep(0.02)
             alive.append(-1)
 
-        def close(self):
+        def close(self, is_unwanted):
             pass
 
         abort = close
