@@ -109,5 +109,7 @@ def resize_photo(photo: Tensor, size: int | tuple[int, int] | None) -> Tensor:
             raise InputError(f"size must be a number or [height,width], got {size}") from error
     if max(height, width) < 64:
         raise InputError(f"size must be at least 64 pixels, got {size}")
+    if (height, width) == tuple(photo.shape[2:]):
+        return photo
     resized = F.interpolate(photo, (height, width), mode="bicubic", antialias=True)
     return resized.clamp(-1.0, 1.0)

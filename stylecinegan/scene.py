@@ -28,6 +28,7 @@ from stylecinegan.motion.controls import (
 from stylecinegan.motion.controls.text import asks_for_fountain
 from stylecinegan.motion.falls import find_falls, mark_falls, mark_fountains
 from stylecinegan.motion.generator import MotionGenerator
+from stylecinegan.motion.working_size import shrink_mask, shrink_photo
 from stylecinegan.warping.settings import Warping
 
 
@@ -237,17 +238,20 @@ class Scene:
 
     @property
     def motion_field(self) -> Tensor:
-        """M with the controls applied, ``[1, 2, H, W]``, pixels per frame, not multiplied by S.
+        """M with the controls applied, not multiplied by S.
+
+        ``[1, 2, h, w]``, in pixels per frame of this map: of the photo's size, or of a longer side
+        of 2048 if the photo's is above it.
 
         Raises:
             InputError: If a control refers to a region that the mask does not have.
         """
         if self._motion is None:
-            vote = self._vote
+            mask, vote = shrink_mask(self.mask), self._vote
             if self._predicted_motion is None:
-                self._predicted_motion = self._uncontrolled_motion(vote)
+                self._predicted_motion = self._uncontrolled_motion(mask, vote)
             self._motion = controlled_motion(
-                self._predicted_motion, self.mask, vote, **self._controls
+                self._predicted_motion, mask, vote, **self._sized_controls()
             )
         return self._motion
 
@@ -310,21 +314,37 @@ class Scene:
         """
         if self.classes is None:
             return None
-        falls = find_falls(self.photo, self.classes, self.mask)
+        falls = find_falls(self._small_photo, self.classes, shrink_mask(self.mask))
         vote = self.classes.vote if falls is None else mark_falls(self.classes.vote, falls)
         painted = self._corrections["add"]
         if painted is not None and asks_for_fountain(self._controls.get("text", "")):
-            vote = mark_fountains(vote, painted)
+            vote = mark_fountains(vote, shrink_mask(painted))
         return vote
 
-    def _uncontrolled_motion(self, vote: Tensor | None) -> Tensor:
+    @cached_property
+    def _small_photo(self) -> Tensor:
+        return shrink_photo(self.photo)
+
+    def _sized_controls(self) -> dict[str, Any]:
+        """The controls: pixels are those of the photo, drawn anchors have the motion's size."""
+        controls = dict(self._controls)
+        if controls.get("photo_size") is None:
+            controls["photo_size"] = (self.photo.shape[2], self.photo.shape[3])
+        anchors = controls.get("anchors")
+        if isinstance(anchors, Tensor) and anchors.shape[2:] == self.photo.shape[2:]:
+            held = (anchors > 0.5).to(self.photo)
+            # A stroke holds however thin it is.
+            controls["anchors"] = (shrink_photo(held) > 0).to(held)
+        return controls
+
+    def _uncontrolled_motion(self, mask: Tensor, vote: Tensor | None) -> Tensor:
         if isinstance(self._source, Tensor):
             return self._source.to(self.photo.device)
         if self._source != "auto":
-            return directed_motion(self._source, self.mask, vote)
+            return directed_motion(self._source, mask, vote)
         if self._model.motion_generator is None:
-            return directed_motion("right", self.mask, vote)
-        return self._model.predict_motion(self.photo, self.mask, self.classes)
+            return directed_motion("right", mask, vote)
+        return self._model.predict_motion(self._small_photo, mask, self.classes)
 
     def _forget_mask(self) -> None:
         self._mask = self._motion = self._predicted_motion = None

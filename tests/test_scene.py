@@ -8,7 +8,9 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import MaskPrediction
+from stylecinegan.motion import working_size
 from stylecinegan.motion.controls import directed_motion
+from stylecinegan.warping.displacement import resize_displacement
 from stylecinegan.warping.settings import Warping
 from tests.test_pipeline import tiny_model
 
@@ -111,6 +113,35 @@ def test_a_preview_is_the_same_scene_at_another_size(drawn):
     # Displacement scales with the side.
     ratio = preview.motion.abs().amax() / full.motion.abs().amax()
     assert ratio.item() == pytest.approx(0.75, rel=0.1)
+
+
+def test_motion_of_a_huge_photo_is_that_of_its_small_version(drawn, monkeypatch):
+    held = torch.zeros_like(drawn.mask)
+    held[..., 20] = 1.0  # a line of one pixel
+    controls = {"arrows": [[20, 5, 60, 12]], "anchors": held, "speed": 2.0}  # pixels of the photo
+    fields = []
+    for side in (2048, 48):
+        monkeypatch.setattr(working_size, "LONGEST_SIDE", side)
+        scene = open_scene(Counting(drawn.mask), drawn)
+        scene.motion(**controls)
+        fields.append(scene.motion_field)
+        assert len(list(scene.animate(2).frames)) == 2
+    full, small = fields
+    assert small.shape == (1, 2, 32, 48)
+    assert small[..., 10].abs().max() == 0  # in the middle of the line
+    moves = drawn.mask > 0.99
+    enlarged = resize_displacement(small, (64, 96))
+    difference = (enlarged - full).norm(dim=1, keepdim=True)[moves].mean()
+    assert difference < 0.05 * full.norm(dim=1, keepdim=True)[moves].mean()
+
+
+def test_a_hairline_mask_moves_in_a_huge_photo_too(drawn, monkeypatch):
+    monkeypatch.setattr(working_size, "LONGEST_SIDE", 24)
+    scene = open_scene(Counting(drawn.mask), drawn)
+    scene.mask = torch.zeros_like(drawn.mask)
+    scene.mask[..., 30, 10:80] = 1.0
+    scene.motion("right")
+    assert scene.motion_field.abs().max() > 0
 
 
 def test_a_camera_that_stands_changes_no_bit_of_any_frame(drawn):

@@ -33,6 +33,7 @@ from stylecinegan.cli.sweeps import job_path
 from stylecinegan.cli.video_settings import (
     aim_camera,
     check_video_settings,
+    say_reduction,
     size_photo,
     write_video,
 )
@@ -196,6 +197,8 @@ def animate_picture(
     else:
         photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
     is_many = is_folder(cfg.photo) or cfg.seeds is not None
+    if not is_many:
+        say_reduction(drawn_size, photo, cfg)
     with step("predict mask and motion, prepare the loop", is_said=not is_many):
         scene = make_scene(cfg, model, photo, drawn_size, opacity)
         style = None

@@ -29,6 +29,9 @@ from stylecinegan.transparency import add_alpha, lay_on_white
 
 logger = logging.getLogger(__name__)
 
+LONGEST_SIDE = 4096
+"""Of a video without a given size: most hardware decodes H.264 up to here."""
+
 
 def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
     """Checks the settings of the video before any computation.
@@ -61,11 +64,27 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
 
 
 def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
-    """Resizes a photo by the settings; it covers the size of a preset."""
-    size = cfg.size
+    """Resizes a photo by the settings; it covers the size of a preset.
+
+    Without a size it keeps its own up to :data:`LONGEST_SIDE`.
+    """
+    size, own = cfg.size, (photo.shape[2], photo.shape[3])
     if isinstance(size, str):
-        size = covering_size((photo.shape[2], photo.shape[3]), PRESETS[size])
+        size = covering_size(own, PRESETS[size])
+    elif size is None and max(own) > LONGEST_SIDE:
+        size = LONGEST_SIDE
     return resize_photo(photo, size)
+
+
+def say_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
+    """Says that the video of a photo of (height, width) is smaller, though no size was given."""
+    height, width = photo.shape[2:]
+    if cfg.size is None and (height, width) != own:
+        logger.info(
+            "the photo has %dx%d pixels and the video %dx%d, which players can show; size=%d "
+            "keeps them all",
+            *(own[1], own[0], width, height, max(own)),
+        )
 
 
 def aim_camera(cinemagraph: Cinemagraph, cfg: DictConfig) -> Cinemagraph:

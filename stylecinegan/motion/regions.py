@@ -142,13 +142,13 @@ def _number_parts(moves: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, t
         _, labels, statistics, _ = cv2.connectedComponentsWithStats(
             (moves & (classes == value)).astype(np.uint8)
         )
-        areas = statistics[:, cv2.CC_STAT_AREA]
-        parts += [(areas[part], labels == part, value) for part in range(1, len(areas))]
-    largest = max(area for area, _, _ in parts)
-    for area, part, value in parts:
-        if area >= min(LEAST_AREA * moves.size, largest):
+        parts.append((value, labels, statistics[1:, cv2.CC_STAT_AREA]))
+    largest = max(areas.max() for _, _, areas in parts)
+    for value, labels, areas in parts:
+        large = np.flatnonzero(areas >= min(LEAST_AREA * moves.size, largest)) + 1
+        for part in large:
             kinds.append(KINDS[int(value)])
-            number[part] = len(kinds)
+            number[labels == part] = len(kinds)
     return number, tuple(kinds)
 
 

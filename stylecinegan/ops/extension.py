@@ -44,7 +44,8 @@ class ExtensionError(RuntimeError):
 def is_available(device: str) -> bool:
     """Whether compiled operators run on a type of device; compiles and loads them if need be.
 
-    Logs one warning a process where they should compile and do not.
+    Logs one warning where they should compile and do not: of the processes that torchrun or Slurm
+    started on a machine, the first does.
 
     Args:
         device: Type of a device, such as ``"cpu"``.
@@ -54,9 +55,13 @@ def is_available(device: str) -> bool:
     try:
         load(device)
     except ExtensionError as error:
-        if device not in _warned:
+        with _lock:
+            is_said = device in _warned
             _warned.add(device)
-            logger.warning("%s; PyTorch's own, slower operations give the same result", error)
+        if not is_said:
+            number = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+            level = logging.WARNING if number == "0" else logging.DEBUG
+            logger.log(level, "%s; PyTorch's own, slower operations give the same result", error)
         return False
     return True
 

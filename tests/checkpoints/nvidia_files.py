@@ -129,6 +129,12 @@ def network(state, source="raise SystemExit", class_name="Generator"):
     buffers = ("w_avg", "noise_const", "resample_filter")
     content = {
         "training": False,
+        # What their modules hold beside tensors: gains that NumPy computed, and hooks.
+        "weight_gain": np.float64(1.0) / np.sqrt(8.0),
+        "act_gain": np.sqrt(2.0),
+        "activation": "lrelu",
+        "conv_clamp": None,
+        "_forward_hooks": sys.modules["collections"].OrderedDict(),
         "_parameters": {
             k: torch.nn.Parameter(v, requires_grad=False)
             for k, v in own.items()
@@ -239,11 +245,12 @@ def nvidia_modules():
 def write(path, state, source="raise SystemExit", protocol=4, **others):
     """Writes a training snapshot of stylegan2-ada-pytorch."""
     with nvidia_modules():
+        untrained = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
         content = {
-            "G": None,
+            "G": network(untrained, source),
             "D": network({"b4.out.weight": torch.zeros(1, 4)}, source, "Discriminator"),
             "G_ema": network(state, source),
-            "augment_pipe": None,
+            "augment_pipe": network({"p": torch.zeros(())}, source, "AugmentPipe"),
             "training_set_kwargs": sys.modules["dnnlib.util"].EasyDict(path="lhq.zip"),
             **others,
         }

@@ -13,6 +13,7 @@ from stylecinegan.cli.video_settings import (
     aim_camera,
     check_video_settings,
     moving_layers,
+    say_reduction,
     size_photo,
     write_video,
 )
@@ -52,6 +53,32 @@ def cinemagraph():
         raise AssertionError("no inversion is needed")
 
     return Cinemagraph(4, photo, mask, motion, invert, frames)
+
+
+@pytest.mark.parametrize(
+    ("own", "size", "expected"),
+    [
+        ((40, 4096), None, (40, 4096)),
+        ((200, 8192), None, (100, 4096)),
+        ((8192, 200), None, (4096, 100)),
+        ((200, 8192), 8192, (200, 8192)),
+        ((40, 30), None, (40, 30)),
+    ],
+)
+def test_a_video_of_no_given_size_has_at_most_what_players_show(own, size, expected):
+    photo = torch.zeros(1, 3, *own)
+    assert tuple(size_photo(photo, settings(size=size)).shape[2:]) == expected
+
+
+def test_a_smaller_video_than_its_photo_is_said_with_the_setting_that_keeps_all(caplog):
+    caplog.set_level("INFO")
+    photo = torch.zeros(1, 3, 200, 8192)
+    for size in (None, 1024):
+        cfg = settings(size=size)
+        say_reduction((200, 8192), size_photo(photo, cfg), cfg)
+    (line,) = caplog.messages
+    assert "8192x200 pixels and the video 4096x100" in line
+    assert "size=8192" in line
 
 
 def test_a_moving_layer_over_the_photo_is_the_frame(cinemagraph):

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import pytest
 import torch
@@ -62,6 +63,18 @@ def test_regions_follow_classes_and_reach_the_next_one(mask, classes):
 def test_specks_of_another_class_belong_to_their_surroundings(mask, classes):
     classes[..., 4, 4] = 2
     assert find_regions(mask, classes).kinds == ("sky", "water")
+
+
+def test_thousands_of_specks_take_no_more_memory_than_a_few(classes):
+    mask = torch.zeros(1, 1, 384, 384)
+    mask[..., ::4, ::4] = 1.0  # 9,216 of them
+    mask[..., 200:, :] = 1.0
+    tracemalloc.start()
+    regions = find_regions(mask, classes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert regions.kinds == ("water",)
+    assert peak < 40 * mask.numel()  # a map for each speck would take 300 times as much
 
 
 def test_one_arrow_rules_the_whole_region_and_no_other(mask, classes):

@@ -47,6 +47,19 @@ def test_without_a_compiler_it_warns_once_and_gives_the_same_result(tmp_path):
     assert json.loads(output) == expected.flatten().tolist()
 
 
+def test_of_the_processes_of_a_machine_one_says_that_there_is_no_compiler(tmp_path):
+    outputs = []
+    for variable in ("LOCAL_RANK", "SLURM_LOCALID"):
+        numbers = [{variable: str(number)} for number in range(3)]
+        empty = {"PATH": "", "CXX": "", "XDG_CACHE_HOME": str(tmp_path / "empty")}
+        processes = [start("auto", **empty, **number) for number in numbers]
+        outputs.append([process.communicate() for process in processes])
+        assert len({result for result, _ in outputs[-1]}) == 1
+    for group in outputs:
+        (line,) = "".join(errors for _, errors in group).splitlines()
+        assert line.startswith("WARNING no C++ compiler")
+
+
 def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()

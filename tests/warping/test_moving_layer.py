@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,7 @@ from stylecinegan.warping.photo_layer.levels import (
     sum_pyramid,
 )
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
+from tests.processes import run_code
 
 SIZE = (96, 160)
 
@@ -156,3 +159,31 @@ def test_the_core_leaves_out_the_soft_edge_but_never_everything():
     thin = torch.zeros(1, 1, 200, 300)
     thin[..., 50, :] = 1.0
     assert torch.equal(moving_core(thin), thin)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no mark of the highest memory")
+def test_a_frame_takes_the_memory_of_a_few_photos():
+    code = """
+import torch
+from stylecinegan.benchmarks.memory import peak_of
+from stylecinegan.warping.frame_warp import FrameWarp
+from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
+
+def run(height, width):
+    photo = torch.rand(1, 3, height, width) * 2.0 - 1.0
+    mask = torch.ones(1, 1, height, width)
+    mask[..., height // 2 :, :] = 0.0
+    still = torch.zeros(1, 2, 96, 128)
+    layer = MovingLayer({}, photo, mask)
+    layer.render(FrameWarp(still, still, 0.0))
+    return photo
+
+run(96, 128)  # compiles, starts the threads
+photo = run(1536, 2048)
+size = photo.numel() * 4
+del photo
+print(peak_of(lambda: run(1536, 2048), torch.device("cpu")) / size)
+"""
+    # Held are the photo, its bands twice, the static part and the frame; copies of a moment add to
+    # that. It was 11.8 with copies of the whole photo in filling, packing and measuring.
+    assert float(run_code(code).stdout) < 10.8

@@ -35,7 +35,8 @@ def differences(images: Sequence[Tensor]) -> list[Tensor]:
     """Levels whose partial sums (:func:`sum_pyramid`) are the pictures, coarse to fine."""
     levels = [images[0]]
     for coarse, fine in pairwise(images):
-        levels.append(fine - enlarge(coarse, fine.shape[2:]))
+        enlarged = enlarge(coarse, fine.shape[2:])
+        levels.append(torch.sub(fine, enlarged, out=enlarged))
     return levels
 
 
@@ -91,9 +92,10 @@ def fill_static(image: Tensor, core: Tensor) -> Tensor:
         pushed.append((shrink(value, size), shrink(weight, size)))
     value, weight = pushed.pop()
     filled = value / weight.clamp(min=_EPSILON)
-    for value, weight in reversed(pushed):
-        known = value / weight.clamp(min=_EPSILON)
+    while pushed:
+        value, weight = pushed.pop()
+        known = value.div_(weight.clamp(min=_EPSILON))
         # Cells covered by half or more are kept fully: their average is of moving content alone.
-        share = (weight * 2.0).clamp(max=1.0)
-        filled = torch.lerp(enlarge(filled, weight.shape[2:]), known, share)
+        share = (weight * 2.0).clamp_(max=1.0)
+        filled = enlarge(filled, weight.shape[2:]).lerp_(known, share)
     return filled

@@ -120,8 +120,11 @@ class WarpedPyramid:
         packed = []
         for level, weight in zip(self.levels, self.weights, strict=True):
             weight = torch.ones_like(level[:, :1]) if weight is None else weight
-            interleaved = torch.cat([level * weight, weight], dim=1)[0].permute(1, 2, 0)
-            packed.append(interleaved.contiguous())
+            interleaved = level.new_empty(*level.shape[2:], 4)
+            for channel in range(3):  # in place: a photo has no memory for copies of its size
+                interleaved[..., channel] = level[0, channel] * weight[0, 0]
+            interleaved[..., 3] = weight[0, 0]
+            packed.append(interleaved)
         return packed
 
     @cached_property

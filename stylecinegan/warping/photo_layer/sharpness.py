@@ -28,10 +28,13 @@ def neighbour_correlation(level: Tensor, mask: Tensor) -> Tensor:
     found = []
     for axis in (3, 2):
         length = level.shape[axis] - 1
-        first, second = level.narrow(axis, 0, length), level.narrow(axis, 1, length)
         both = weight.narrow(axis, 0, length) * weight.narrow(axis, 1, length)
-        power = (both * (first.square() + second.square())).sum().clamp(min=1e-12)
-        found.append(2.0 * (both * first * second).sum() / power)
+        power = product = level.new_zeros(())
+        for channel in level.split(1, dim=1):
+            first, second = channel.narrow(axis, 0, length), channel.narrow(axis, 1, length)
+            power = power + (both * (first.square() + second.square())).sum()
+            product = product + (both * first * second).sum()
+        found.append(2.0 * product / power.clamp(min=1e-12))
     return torch.stack(found).clamp(0.0, 1.0)
 
 

@@ -1,0 +1,35 @@
+"""Size at which motion is predicted and controlled."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+LONGEST_SIDE = 2048
+"""Photos above it are shrunk: motion varies slowly, and is integrated at 512."""
+
+
+def working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Size of the motion of a photo of (height, width): at most 2048 pixels a side."""
+    scale = min(1.0, LONGEST_SIDE / max(size))
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
+
+
+def shrink_photo(photo: Tensor) -> Tensor:
+    """Averages ``[1, C, H, W]`` to the working size; a map of that size is returned as it is."""
+    size = working_size((photo.shape[2], photo.shape[3]))
+    return photo if size == tuple(photo.shape[2:]) else F.interpolate(photo, size, mode="area")
+
+
+def shrink_mask(mask: Tensor) -> Tensor:
+    """Averages a mask to the working size; what is too thin to stay above 0.5 keeps its largest.
+
+    Args:
+        mask: ``[1, 1, H, W]`` in [0, 1].
+
+    Returns:
+        ``[1, 1, h, w]`` in [0, 1]; above 0.5 somewhere if the mask is.
+    """
+    shrunken = shrink_photo(mask)
+    if shrunken is mask or bool((shrunken > 0.5).any()):
+        return shrunken
+    return F.adaptive_max_pool2d(mask, shrunken.shape[2:])
