@@ -138,10 +138,7 @@ def _spreading(
     cv2 = load_opencv()
     height, width = regions.number.shape
     is_falling = falls.weight[0, 0] > 0.5
-    pool = regions.moves & ~is_falling
-    sky = [number for number in range(len(regions.kinds)) if regions.is_sky(number)]
-    for number in sky:
-        pool = pool & (regions.number != number)
+    pool = regions.moves & ~is_falling & ~regions.sky
     away, weight = torch.zeros_like(motion), torch.zeros_like(motion[:, :1])
     _, places, statistics, _ = cv2.connectedComponentsWithStats(is_falling.byte().cpu().numpy())
     place = pixel_grid(height, width, motion)

@@ -32,6 +32,16 @@ Chosen on real training clips, where twice as much lowers the rank correlation.
 LEAST_AGREEMENT = 0.7
 """Minimal ratio of |Σ M| and Σ |M| over a sky for one common direction."""
 
+UPPER_SKY = 1 / 3
+"""Share of the sky's height, from its top, whose median speed is its usual speed."""
+
+SKY_HORIZON_SPEED = 0.5
+"""Maximal speed at the sky's lower end, as a share of the usual.
+
+In real clips the lowest fifth moves at 0.2 of the speed of the uppermost, but a sky's lower end may
+be a roof line far above the horizon.
+"""
+
 EXTRAPOLATION_SIDE = 256
 EXTRAPOLATION_REACH = 0.05
 """Longer side of the map on which motion is extrapolated, and the reach as a share of it."""
@@ -70,6 +80,7 @@ def refine_motion(
             motion = extrapolate_motion(motion, mask, classes)
             motion = follow_shapes(align_sky(motion, regions), regions)
         motion = slow_distant_water(equalize_speeds(motion, regions), regions)
+        motion = slow_distant_sky(motion, regions)
         if falls is not None:
             motion = fall(motion, falls, regions)
     return motion * edge_ramp(mask, edge_width) * mask
@@ -116,10 +127,7 @@ def align_sky(motion: Tensor, regions: Regions) -> Tensor:
     Returns:
         ``[1, 2, H, W]``.
     """
-    is_sky = torch.tensor(
-        [regions.is_sky(number) for number in range(len(regions.kinds))],
-        device=regions.number.device,
-    )[regions.number]
+    is_sky = regions.sky
     inside = motion[0][:, is_sky & regions.moves]
     if inside.shape[1] == 0:
         return motion
@@ -154,8 +162,34 @@ def equalize_speeds(motion: Tensor, regions: Regions, share: float = SPEED_TOLER
     return motion * factor
 
 
+def slow_distant_sky(motion: Tensor, regions: Regions) -> Tensor:
+    """Limits the sky's speed by distance: at its lower end it is half as fast as in its upper part.
+
+    All parts of a sky have one limit, so that a small one does not run ahead of the others.
+
+    Args:
+        motion: ``[1, 2, H, W]``.
+        regions: Regions of this map.
+
+    Returns:
+        ``[1, 2, H, W]``.
+    """
+    if "sky" not in regions.kinds:
+        return motion
+    is_sky = regions.sky & regions.moves
+    rows = is_sky.any(dim=1).nonzero()
+    top, bottom = int(rows.min()), int(rows.max())
+    row = torch.arange(len(is_sky), device=is_sky.device)[:, None]
+    depth = ((row - top) / max(bottom - top, 1)).clamp(0.0, 1.0)
+    speed = lengths(motion)[0, 0]
+    usual = speed[is_sky & (depth <= UPPER_SKY)].median()
+    limit = usual * (1.0 - (1.0 - SKY_HORIZON_SPEED) * depth)
+    factor = (limit / speed.clamp(min=1e-9)).clamp(max=1.0)
+    return torch.where(regions.sky, motion * factor, motion)
+
+
 def slow_distant_water(motion: Tensor, regions: Regions) -> Tensor:
-    """Slows water down towards its horizon, as in perspective; the sky keeps its speeds.
+    """Slows water down towards its horizon, as in perspective.
 
     The network learns it for skies from real clips, of which there are too few of water.
 

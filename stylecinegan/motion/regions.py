@@ -67,6 +67,12 @@ class Regions:
             return self.kinds[number] == "sky"
         return bool((self.moves & (self.number == number))[0].any())
 
+    @property
+    def sky(self) -> Tensor:
+        """Pixels whose nearest region is sky, boolean ``[H, W]``."""
+        by_number = [self.is_sky(number) for number in range(len(self.kinds))]
+        return torch.tensor(by_number, device=self.number.device)[self.number]
+
     def at(self, point: complex) -> int | None:
         """Number of the moving region at a point x + iy, or ``None``."""
         height, width = self.number.shape

@@ -6,6 +6,7 @@ from stylecinegan.motion.refinement import (
     equalize_speeds,
     refine_motion,
     remove_outliers,
+    slow_distant_sky,
     slow_distant_water,
 )
 from stylecinegan.motion.regions import find_regions
@@ -88,6 +89,34 @@ def test_water_slows_down_towards_its_horizon_and_the_sky_does_not():
     assert slowed[[21, 30]].tolist() == pytest.approx([0.3 + step, 0.3 + 10 * step])
     # … each the mean of 3 rows: 2 % of 100 columns, and odd.
     assert slowed[20] == pytest.approx((1.0 + 0.3 + 0.3 + step) / 3)
+
+
+def sky_over_land():
+    """Regions of a large sky, and of a small one behind a column of land at the right."""
+    mask = torch.zeros(1, 1, 60, 100)
+    mask[..., :50, :80] = 1.0
+    mask[..., :10, 85:] = 1.0
+    return find_regions(mask, torch.ones(1, 1, 60, 100).long())
+
+
+def test_a_sky_of_one_speed_slows_down_towards_its_lower_end_by_half():
+    slowed = slow_distant_sky(torch.ones(1, 2, 60, 100), sky_over_land())[0, 0, :, 40]
+    assert slowed[0] == pytest.approx(1.0)
+    assert slowed[24] == pytest.approx(0.75, abs=0.01)
+    assert slowed[49] == pytest.approx(0.5)
+
+
+def test_a_sky_that_is_slower_at_its_lower_end_already_stays_as_it_is():
+    speed = torch.linspace(1.0, 0.2, 60).view(60, 1).expand(1, 2, 60, 100)
+    slowed = slow_distant_sky(speed, sky_over_land())
+    torch.testing.assert_close(slowed[:, :, 30:], speed[:, :, 30:])
+
+
+def test_a_small_part_of_the_sky_does_not_run_ahead_of_the_others():
+    motion = torch.ones(1, 2, 60, 100)
+    motion[..., 85:] = 3.0
+    slowed = slow_distant_sky(motion, sky_over_land())
+    torch.testing.assert_close(slowed[..., :10, 90], slowed[..., :10, 40])
 
 
 def test_perspective_is_left_to_the_motion_where_classes_are_not_given():
