@@ -18,6 +18,7 @@ from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.frame_borders import SceneBox, find_scene, visible
 from stylecinegan.mask.matting import CAUTION
+from stylecinegan.mask.overlays import keep_text_static
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import (
     ANCHOR_RADIUS,
@@ -116,16 +117,16 @@ class Scene:
         """Predicted mask, before corrections, and classes of the pixels.
 
         The prediction is of the photo without bars, frames and transparent margins, which are
-        static.
+        static. Text laid over the photo is static, too.
 
         Raises:
             InputError: If the model has no classifiers.
         """
         size, box = (self.photo.shape[2], self.photo.shape[3]), self._box
-        if box.covers(size):
-            return self._model.segment(self.photo, self._region, caution=self._caution)
-        scene = self._model.segment(box.crop(self.photo), self._region, caution=self._caution)
-        return box.embed_prediction(scene, size)
+        photo = self.photo if box.covers(size) else box.crop(self.photo)
+        scene = self._model.segment(photo, self._region, caution=self._caution)
+        scene = keep_text_static(scene, photo)
+        return scene if photo is self.photo else box.embed_prediction(scene, size)
 
     @cached_property
     def _box(self) -> SceneBox:
