@@ -8,3 +8,7 @@ class InputError(ValueError):
 
 class TrainingError(RuntimeError):
     """Training cannot continue; the message is one line with the reason and a remedy."""
+
+
+class ExtensionError(RuntimeError):
+    """The compiled operators were asked for and cannot be had."""

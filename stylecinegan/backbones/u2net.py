@@ -97,15 +97,16 @@ class ResidualUBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, in_channels, H, W]`` to ``[B, 64, H, W]``."""
-        first = x = F.relu(self.first(x))
+        # In place, as everywhere here: at full resolution memory costs more than arithmetic.
+        first = x = self.first(x).relu_()
         maps = []
         last = len(self.down) - 1
         for level, convolution in enumerate(self.down):
             # The bottom keeps the resolution of the level above it.
-            x = F.relu(convolution(_pool(x) if self.shrinks and 0 < level < last else x))
+            x = convolution(_pool(x) if self.shrinks and 0 < level < last else x).relu_()
             maps.append(x)
         for convolution, skipped in zip(reversed(self.up), reversed(maps[:-1]), strict=True):
-            x = F.relu(convolution(torch.cat([_enlarge(x, skipped), skipped], dim=1)))
+            x = convolution(torch.cat([_enlarge(x, skipped), skipped], dim=1)).relu_()
         return x + first
 
 

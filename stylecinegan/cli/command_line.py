@@ -9,12 +9,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.utils import configure_log
 from hydra.errors import HydraException, InstantiationException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
@@ -22,8 +24,7 @@ from stylecinegan.cli.extras import explain_missing
 from stylecinegan.cli.help_page import read_sections
 from stylecinegan.cli.literal_keys import literal_keys
 from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
-from stylecinegan.errors import InputError, TrainingError
-from stylecinegan.ops import ExtensionError
+from stylecinegan.errors import ExtensionError, InputError, TrainingError
 from stylecinegan.resources import CONFIGS_DIR, project_path
 
 # Hydra composes configurations before any function of ours runs.
@@ -35,38 +36,45 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 """Exceptions of Hydra for overrides that it cannot compose; the last one for ``model=null``."""
 
 
-def run(main: Callable[[], None], config_name: str) -> None:
+@dataclass(frozen=True)
+class Composition:
+    """What a command line asks for.
+
+    Attributes:
+        arguments: The command line in Hydra's grammar.
+        cfg: The settings; ``None`` if a flag of Hydra's own asks for something else. Of a sweep,
+            those of its first job.
+        job_logging: How Hydra would set up the log.
+    """
+
+    arguments: tuple[str, ...]
+    cfg: DictConfig | None = None
+    job_logging: DictConfig = field(default_factory=lambda: OmegaConf.create({}))
+
+
+_composed: dict[tuple[str, ...], Composition] = {}
+
+
+def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True) -> None:
     """Runs a command: quotes its paths and reports configuration errors in one line.
 
     Args:
         main: A function decorated by ``hydra.main``.
         config_name: Its root in ``configs/``.
+        needs_hydra: Whether the function, or an interpolation of the root, asks what Hydra knows
+            of the job. Otherwise Hydra does not compose the settings twice more to run it.
     """
-    try:
-        sweeps = is_sweep(sys.argv[1:])
-        keys = literal_keys(config_name, sys.argv[1:])
-        sys.argv[1:] = quote_values(sys.argv[1:], keys, are_lists=sweeps)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    flags = [argument for argument in sys.argv[1:] if argument.startswith("-")]
-    if all(flag in MULTIRUN_FLAGS for flag in flags):  # the others are Hydra's own
-        try:
-            job = first_job(sys.argv[1:]) if sweeps else sys.argv[1:]
-            with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
-                cfg = compose(config_name, overrides=job)
-        except COMPOSITION_ERRORS as error:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1":
-                raise
-            sys.exit(f"error: {_one_line(error, config_name)}")
-        needed = ", ".join(f"{key}=" for key in cfg if OmegaConf.is_missing(cfg, key))
-        if needed:
-            sys.exit(f"error: wanted values for {needed}; --help explains the settings")
-        try:
-            check_kinds(cfg, config_name)
-        except InputError as error:
-            sys.exit(f"error: {error}")
+    key = (config_name, *sys.argv[1:])
+    composition = _composed.pop(key, None) or compose_arguments(config_name, sys.argv[1:])
+    sys.argv[1:] = composition.arguments
     # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sweeps = is_sweep(sys.argv[1:])
+    is_plain = not any("hydra" in word or word.startswith("-") for word in sys.argv[1:])
+    if is_plain and not needs_hydra and composition.cfg is not None:
+        configure_log(composition.job_logging)
+        main.__wrapped__(composition.cfg)  # type: ignore[attr-defined]
+        return
     with ExitStack() as stack:
         if sweeps:
             sys.argv[1:] = name_jobs(sys.argv[1:])
@@ -75,6 +83,52 @@ def run(main: Callable[[], None], config_name: str) -> None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 sys.argv.append(f"hydra.sweep.dir={folder}")
         main()
+
+
+def compose_ahead(config_name: str, arguments: Sequence[str]) -> None:
+    """Composes the settings that the next :func:`run` needs, which takes no PyTorch.
+
+    Args:
+        config_name: As for :func:`run`.
+        arguments: The command line that it will find.
+    """
+    _composed[(config_name, *arguments)] = compose_arguments(config_name, arguments)
+
+
+def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition:
+    """Composes the settings of a command line; one that is wrong ends the process.
+
+    Args:
+        config_name: The command's root in ``configs/``.
+        arguments: The command line without the command's name.
+    """
+    words = list(arguments)
+    try:
+        sweeps = is_sweep(words)
+        words = quote_values(words, literal_keys(config_name, words), are_lists=sweeps)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    if any(word.startswith("-") and word not in MULTIRUN_FLAGS for word in words):
+        return Composition(tuple(words))  # the other flags are Hydra's own
+    try:
+        job = first_job(words) if sweeps else words
+        with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
+            cfg = compose(config_name, overrides=job, return_hydra_config=True)
+    except COMPOSITION_ERRORS as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        sys.exit(f"error: {_one_line(error, config_name)}")
+    job_logging = cfg.hydra.job_logging
+    with open_dict(cfg):
+        del cfg["hydra"]
+    needed = ", ".join(f"{key}=" for key in cfg if OmegaConf.is_missing(cfg, key))
+    if needed:
+        sys.exit(f"error: wanted values for {needed}; --help explains the settings")
+    try:
+        check_kinds(cfg, config_name)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    return Composition(tuple(words), cfg, job_logging)
 
 
 def check_kinds(cfg: DictConfig, config_name: str) -> None:

@@ -385,7 +385,7 @@ def run() -> None:
     """Runs the command with the arguments of the process."""
     given = [argument for argument in sys.argv[1:] if argument.startswith("session=")]
     if not given:
-        command_line.run(main, "generate")
+        command_line.run(main, "generate", needs_hydra=False)
         return
     with tempfile.TemporaryDirectory(prefix="stylecinegan-session-") as folder:
         try:
@@ -394,4 +394,4 @@ def run() -> None:
             sys.exit(f"error: {error}")
         own = [f"{key}={value}" for key, value in settings.items()]
         sys.argv[1:] = [*own, *(word for word in sys.argv[1:] if word not in given)]
-        command_line.run(main, "generate")
+        command_line.run(main, "generate", needs_hydra=False)

@@ -16,6 +16,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stylecinegan.cli.help_page import read_sections
 from stylecinegan.resources import CONFIGS_DIR
 
 # Hydra reads these as the text that they are.
@@ -42,6 +43,12 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
         for key, value in given.items()
         if not _is_group(key) and (_NUMBER.fullmatch(value) or not _PLAIN.fullmatch(value))
     }
+    numbers = _numbers(config_name)  # the usual case, decided without a composition
+    uncertain = {
+        key: value
+        for key, value in uncertain.items()
+        if key not in numbers or not _NUMBER.fullmatch(value)
+    }
     if not uncertain:
         return keys
     groups = [f'{key}="{value.split(",")[0]}"' for key, value in given.items() if _is_group(key)]
@@ -52,6 +59,17 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
     except (HydraException, OmegaConfBaseException):
         return keys  # the composition of the whole line says what is wrong
     return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
+
+
+def _numbers(config_name: str) -> set[str]:
+    """Settings of the root, and of no group, that are a number by default."""
+    sections = read_sections(CONFIGS_DIR / f"{config_name}.yaml")
+    return {
+        setting.key
+        for section in sections
+        for setting in section.settings
+        if "." not in setting.key and _NUMBER.fullmatch(setting.default or "")
+    }
 
 
 def _config_dirs(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Mask prediction for a photo (Sec. 3.2)."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +17,7 @@ from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.matting import CAUTION, matte
 from stylecinegan.mask.refinement import refine
 from stylecinegan.mask.segmentation import combine, segment
+from stylecinegan.threads import thread_pool
 
 Region = Literal["both", "sky", "water"]
 
@@ -118,12 +118,20 @@ def classify_pixels(
         shrunken = F.interpolate(shrunken, (height, width), mode="bilinear", antialias=True)
     if segmenter is None:
         return ensemble(compute_deep_features(generator, encoder, shrunken), (height, width))
+    kind = photo.device.type
+    precision = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+
+    @torch.no_grad()
+    def classify() -> PixelClasses:
+        with torch.autocast(kind, *precision):  # which is the thread's own
+            features = compute_deep_features(generator, encoder, shrunken)
+            return ensemble(features, (height // 2, width // 2))
+
     # Concurrently, as the small layers of neither keep all cores busy.
-    with ThreadPoolExecutor(1, thread_name_prefix="segmentation") as beside:
-        segmented = beside.submit(segment, segmenter, photo)
-        features = compute_deep_features(generator, encoder, shrunken)
-        classes = ensemble(features, (height // 2, width // 2))
-    return combine(classes, segmented.result())
+    num_cores = max(1, torch.get_num_threads() // 2)
+    with thread_pool(2, "classes", num_cores=num_cores) as pool:
+        segmented, classified = pool.submit(segment, segmenter, photo), pool.submit(classify)
+        return combine(classified.result(), segmented.result())
 
 
 def _round(side: float) -> int:

@@ -1,4 +1,4 @@
-from stylecinegan.ops.extension import ExtensionError
+from stylecinegan.errors import ExtensionError
 from stylecinegan.ops.splatting import Backend, splat
 
 __all__ = ["Backend", "ExtensionError", "splat"]

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+from stylecinegan.errors import ExtensionError
+
 logger = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parent / "csrc"
@@ -35,10 +37,6 @@ _lock = threading.Lock()
 _loaded: set[str] = set()
 _failures: dict[str, str] = {}
 _warned: set[str] = set()
-
-
-class ExtensionError(RuntimeError):
-    """The compiled operators were asked for and cannot be had."""
 
 
 def is_available(device: str) -> bool:

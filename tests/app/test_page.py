@@ -164,7 +164,7 @@ def test_layers_that_are_kept_from_frame_to_frame_show_what_fresh_ones_would(pag
             const seen = new Set();
             const different = [];
             for (const [i, change] of changes.entries()) {
-                if (i === 4) [kept.width, kept.height] = [260, 240];
+                if (i === 8) [kept.width, kept.height] = [260, 240];
                 const fresh = new OffscreenCanvas(kept.width, kept.height);
                 const wanted = await paint(`./page/painting.js?${i}`, fresh, change);
                 seen.add(wanted);

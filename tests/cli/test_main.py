@@ -1,5 +1,7 @@
 import sys
 
+import pytest
+
 from tests.processes import run
 
 PROGRAM = """
@@ -24,3 +26,36 @@ def test_a_command_collects_garbage_but_not_among_modules_and_lets_waiting_threa
 def test_a_users_wait_policy_of_openmp_stays():
     done = run(sys.executable, "-c", PROGRAM, "photo=nowhere.jpg", OMP_WAIT_POLICY="ACTIVE")
     assert done.stdout.split()[-1] == "ACTIVE", done.stderr
+
+
+LIBRARIES = """
+import sys, threading
+from pathlib import Path
+from stylecinegan.cli.libraries import load_libraries
+load_libraries()
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+print("torch" in sys.modules, "libtorch_python" in Path("/proc/self/maps").read_text())
+import torch
+print(torch.ones(3).sum().item())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is loaded")
+def test_pytorchs_libraries_are_loaded_before_its_import():
+    done = run(sys.executable, "-c", LIBRARIES)
+    assert done.stdout.split() == ["False", "True", "3.0"], done.stderr
+
+
+def test_wrong_settings_are_reported_before_pytorch_is_imported():
+    program = """
+import sys
+from stylecinegan.cli.main import run
+try:
+    run("generate")
+except SystemExit as error:
+    print(error, "torch" in sys.modules)
+"""
+    done = run(sys.executable, "-c", program, "photo=lake.jpg", "num_frames=[2]")
+    assert done.stdout.strip() == "error: num_frames must be a number, got [2] False", done.stderr
