@@ -253,6 +253,12 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
     if is_folder(cfg.photo):
         return {**name_folder_videos(cfg.photo, cfg.video)}
     if cfg.seeds is None:
+        # A slash at the end is lost here, and files beside the video go by its name without ending.
+        if str(cfg.video).endswith("/") and Path(cfg.video).suffix:
+            raise InputError(
+                f"video must be a folder whose name has no ending, got {cfg.video}: leave out "
+                f"{Path(cfg.video).suffix}"
+            )
         source = cfg.photo or f"seed{cfg.seed}.jpg"
         return {cfg.seed or 0: job_path(cfg.video or Path(source).stem + ".mp4")}
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(cfg.seeds))

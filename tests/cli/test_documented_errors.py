@@ -30,6 +30,7 @@ ERRORS = [
     ("generate", "precision=fp8", "precision must be one of fp32, bf16, fp16, got fp8"),
     ("generate", "photo=gone.jpg", "cannot read gone.jpg: wanted a photo, found no such file"),
     ("generate", "video=v.avi", "wanted a name ending in"),
+    ("generate", "video=lake.v2/", "video must be a folder whose name has no ending"),
     ("generate", "share=3/3", "share must be auto, all, or one of 0/8"),
     ("generate", "anchor_radius=null", "anchor_radius must be a number of at least 0"),
     ("generate", "seed=1", "got photo and seed"),
