@@ -437,6 +437,98 @@ def test_nothing_is_cut_off_at_any_width(page, width):
     assert hidden == []
 
 
+CONTROLS = "button, .button, select, label.check, input, fieldset label"
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (820, 1180), (1280, 800)])
+def test_fingers_find_every_control(page, width, height):
+    """At least 40 pixels each way (WCAG 2.5.8 asks for 24)."""
+    page.visit(width, height, is_phone=True, ratio=2)
+    page.choose("arrow", by_touch=True)
+    edit(page, lambda: page.drag([(0.7, 0.15), (0.3, 0.15)], by_touch=True))
+    page.wait("!document.querySelector('#delete').hidden")
+    page.choose("stays", by_touch=True)
+    if page.evaluate("document.querySelector('#adjust').offsetParent !== null"):
+        page.press("#adjust", by_touch=True)
+    for dialog in (None, "#export"):
+        if dialog:
+            page.press(dialog, by_touch=True)
+        small = page.evaluate(
+            f"""[...document.querySelectorAll({CONTROLS!r})].filter(
+                e => e.offsetParent && !e.matches(".unseen, [type=checkbox], [type=radio]")
+            ).map(e => [e.id || e.dataset.tool || e.textContent.trim(), e.getBoundingClientRect()])
+            .filter(([, box]) => box.width < 40 || box.height < 40)
+            .map(([name, box]) => `${{name}} ${{box.width}}x${{box.height}}`)"""
+        )
+        assert small == []
+    page.key("Escape")
+    page.resize(1280, 800)
+
+
+@pytest.mark.parametrize("is_dark", [True, False])
+def test_words_stand_out_from_what_is_behind_them(page, is_dark):
+    """At a contrast of 4.5 or more (WCAG AA), computed from the colours of the style sheet."""
+    page.visit(dark=is_dark)
+    page.choose("stays")
+    page.press("#export")
+    faint = page.evaluate(
+        """(() => {
+            const paint = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+            const read = (...layers) => {
+                for (const layer of layers) { paint.fillStyle = layer; paint.fillRect(0, 0, 1, 1); }
+                return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
+            };
+            const luminance = (colour) => colour
+                .map((value) => value / 255)
+                .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+                .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+            const found = [];
+            for (const e of document.querySelectorAll("body *")) {
+                const words = e.matches("input:not([type=range]), select") ||
+                    [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+                if (!words || !e.offsetParent || e.closest(":disabled, .unseen, option")) continue;
+                const behind = [];
+                for (let at = e; at; at = at.parentElement) {
+                    behind.unshift(getComputedStyle(at).backgroundColor);
+                }
+                for (const part of [null, ...(e.placeholder ? ["::placeholder"] : [])]) {
+                    const { color, opacity } = getComputedStyle(e, part);
+                    const [a, b] = [read(...behind, color), read(...behind)].map(luminance);
+                    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+                    if (contrast >= 4.5 && Number(opacity) === 1) continue;
+                    found.push(`${e.tagName} ${e.id} ${e.textContent} ${contrast.toFixed(2)}`);
+                }
+            }
+            return found;
+        })()"""
+    )
+    assert faint == []
+    page.key("Escape")
+    page.visit()
+
+
+def test_before_the_first_photo_nothing_can_be_set_and_nothing_breaks(page):
+    page.evaluate("sessionStorage.clear()")
+    page.call("Network.setBlockedURLs", urls=["*/api/sessions*"])
+    page.open(page.address)
+    page.wait("document.querySelector('#status').classList.contains('error')")
+    assert page.status() == "The server cannot be reached. Trying again…"
+    assert page.evaluate("document.querySelector('#export').disabled")
+    assert page.evaluate("[...document.querySelectorAll('[inert]')].map(e => e.id)") == [
+        *("tools", "player", "panel")
+    ]
+    page.key("b")
+    page.mouse("mousePressed", 300, 300)
+    page.mouse("mouseMoved", 400, 300)
+    page.mouse("mouseReleased", 400, 300)
+    page.key("z", modifiers=2)
+    assert page.evaluate("stylecinegan.app.history.past.length") == 0
+    page.call("Network.setBlockedURLs", urls=[])
+    page.wait_for_loop()
+    assert not page.evaluate("document.querySelector('#export').disabled")
+    page.problems[:] = [p for p in page.problems if p.get("source") != "network"]
+
+
 def test_on_a_phone_one_finger_draws_and_two_zoom(page):
     page.visit(360, 740, is_phone=True, ratio=3)
     page.choose("arrow", by_touch=True)

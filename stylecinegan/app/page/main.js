@@ -87,7 +87,7 @@ function showPlace() {
   const { loop, view } = app;
   $("frame").value = loop.index;
   $("number").textContent = loop.frames.length ? `${loop.index + 1} / ${loop.frames.length}` : "";
-  $("zoom-fit").textContent = `${Math.round(100 * view.scale)} %`;
+  $("zoom-fit").textContent = app.picture ? `${Math.round(100 * view.scale)} %` : "–";
   const { chosen } = tools;
   const button = $("delete");
   button.hidden = !chosen || tools.held !== null || tools.draft !== null;
@@ -105,7 +105,7 @@ function showPlace() {
 // Edits
 
 function change(changes, stroke) {
-  if (!app.history.change(changes)) return;
+  if (!app.session || !app.history.change(changes)) return;
   if (stroke) app.pending.push(stroke);
   edited();
 }
@@ -204,6 +204,12 @@ async function requestPreview(isAgain = false) {
 
 // Sessions
 
+// Without a photo there is nothing to set, to play or to save.
+function showEmpty(isEmpty) {
+  for (const part of ["tools", "panel", "player"]) $(part).inert = isEmpty;
+  $("export").disabled = isEmpty;
+}
+
 // Does what needs the server, again and again while that is away or full.
 async function persist(action, signal) {
   for (;;) {
@@ -276,6 +282,7 @@ async function inSession(action) {
 
 async function enter(session) {
   const picture = await createImageBitmap(await persist(() => server.photo(session.id)));
+  showEmpty(false);
   app.picture?.close();
   Object.assign(app, { session, picture, mask: null, pending: [] });
   app.loop.clear();
@@ -653,6 +660,7 @@ addEventListener("paste", (event) => {
   if (file) open(file);
 });
 
+showEmpty(true);
 toolChanged();
 showPlaying();
 showNumbers();
