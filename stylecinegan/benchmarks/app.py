@@ -98,6 +98,7 @@ class Load:
         num_edits: Edits that were made.
         num_shown: Those that ended with a loop.
         num_replaced: Those that a newer one replaced.
+        num_lost: Users whose last edit did not end with a loop.
         errors: Messages of all errors.
         seconds: From edit to loop.
         memory: Bytes of the server, by seconds since the beginning.
@@ -106,6 +107,7 @@ class Load:
     num_edits: int = 0
     num_shown: int = 0
     num_replaced: int = 0
+    num_lost: int = 0
     errors: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
@@ -169,6 +171,8 @@ def put_under_load(
         for _ in range(num_sessions)
     ]
     begin = time.monotonic()
+    num_edits = max(1, int(duration_s / every_s))
+    last_outcomes: dict[str, str] = {}
 
     def edit(path: str, number: int) -> None:
         y = 0.05 + 0.3 * (number * 0.37 % 1.0)
@@ -179,6 +183,8 @@ def put_under_load(
         except (OSError, http.client.HTTPException, RuntimeError) as error:
             outcome = str(error)
         with lock:
+            if number == num_edits - 1:
+                last_outcomes[path] = outcome
             load.num_edits += 1
             if outcome == "done":
                 load.num_shown += 1
@@ -191,7 +197,7 @@ def put_under_load(
     def use(path: str, offset: float) -> None:
         threads = []
         time.sleep(offset)
-        for number in range(max(1, int(duration_s / every_s))):
+        for number in range(num_edits):
             thread = threading.Thread(target=edit, args=(path, number))
             thread.start()
             threads.append(thread)
@@ -208,7 +214,8 @@ def put_under_load(
     while any(user.is_alive() for user in users):
         load.memory.append((time.monotonic() - begin, server.resident_bytes))
         time.sleep(0.5)
-    # The last edit of each page is what it shows: none may have been replaced by an older one.
+    # The last edit of each page is what it shows: nothing newer can have replaced it.
+    load.num_lost = sum(last_outcomes.get(path) != "done" for path in paths)
     return load
 
 

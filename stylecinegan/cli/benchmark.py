@@ -250,7 +250,7 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
         {"row": f"{crowd}: replaced by a newer one", "measured": float(load.num_replaced)},
         {
             "row": f"{crowd}: lost edits",
-            "measured": float(load.num_edits - load.num_shown - load.num_replaced),
+            "measured": float(load.num_lost),
             "wanted": 0.0,
         },
         {"row": f"{crowd}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
