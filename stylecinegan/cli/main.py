@@ -10,6 +10,7 @@ from types import ModuleType
 import stylecinegan
 from stylecinegan.cli.arguments import HELP_FLAGS, read_arguments
 from stylecinegan.cli.extras import explain_missing
+from stylecinegan.cli.freed_memory import keep_freed_memory
 from stylecinegan.cli.help_page import help_page
 from stylecinegan.cli.libraries import load_libraries
 from stylecinegan.errors import InputError
@@ -72,6 +73,7 @@ def run(command: str) -> None:
     if command == "generate":
         # NumPy's library of matrix products has threads that spin for a while once it is loaded.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        keep_freed_memory()
     load_libraries()  # which read these when they are loaded
     try:
         module = _load(command)

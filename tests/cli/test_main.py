@@ -59,3 +59,26 @@ except SystemExit as error:
 """
     done = run(sys.executable, "-c", program, "photo=lake.jpg", "num_frames=[2]")
     assert done.stdout.strip() == "error: num_frames must be a number, got [2] False", done.stderr
+
+
+KEPT = """
+import resource, sys
+import numpy as np
+from stylecinegan.cli.freed_memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+np.ones(3 << 20).sum()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    np.ones(3 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_freed_memory_is_used_again_without_asking_the_system_for_it():
+    asked, kept = (
+        int(run(sys.executable, "-c", KEPT, word, GLIBC_TUNABLES="").stdout)
+        for word in ("return", "keep")
+    )
+    assert kept < asked / 2

@@ -1,0 +1,27 @@
+"""Memory that a process has freed and keeps for its next frames."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Numbers of glibc's parameters, see ``man mallopt``."""
+
+_KEPT_BYTES = 1 << 30
+_LARGEST_BYTES = 32 << 20
+"""The largest that glibc takes: a picture of 1600x1600 in float32."""
+
+
+def keep_freed_memory() -> None:
+    """Has glibc keep freed memory instead of returning it to the system.
+
+    A frame of the loop otherwise gets its memory from the system anew, which clears every page:
+    a fifth of the processor time of rendering. Up to a gigabyte is kept, which adds a twentieth
+    to the peak; larger pictures than 1600x1600 are returned as before. Other C libraries are left
+    alone.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, _LARGEST_BYTES)
