@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from stylecinegan import checkpoints
 from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.restyling import restyling, style_path
-from stylecinegan.appearance.style_change import StyledPhoto
+from stylecinegan.appearance.styled_photo import StyledPhoto, prepare_photo
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
@@ -31,11 +31,7 @@ from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.scene import Scene
 from stylecinegan.warping.displacement import resize_displacement
-from stylecinegan.warping.feature_warping import WarpedGenerator
 from stylecinegan.warping.frame_queue import choose_num_at_once, render_ahead
-from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
-from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
-from stylecinegan.warping.replicated_borders import compose_with_replicated_borders
 from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
@@ -299,7 +295,7 @@ class StyleCineGAN(nn.Module):
         photo = extend(image)
 
         def prepare(invert: Callable[[], Inversion], photo: Tensor) -> StyledPhoto:
-            return self._prepare(invert, photo, extended_mask, settings)
+            return prepare_photo(self.generator, invert, photo, extended_mask, settings)
 
         plain = prepare(find_inversion, photo)
         styled_at = None
@@ -323,53 +319,6 @@ class StyleCineGAN(nn.Module):
                 yield frame[:, :, : image.shape[2], : image.shape[3]]
 
         return Cinemagraph(num_frames, image, mask, motion, find_inversion, render)
-
-    def _prepare(
-        self,
-        invert: Callable[[], Inversion],
-        photo: Tensor,
-        mask: Tensor,
-        settings: Warping,
-    ) -> StyledPhoto:
-        if settings.uses_moving_layer:
-            renderer: MovingLayer | WarpedPyramid | WarpedGenerator = MovingLayer(
-                self._rgb_levels(invert, settings),
-                photo,
-                mask,
-                use_detail_transfer=settings.use_detail_transfer,
-                use_moving_content_only=settings.use_moving_content_only,
-                use_contrast_preservation=settings.use_contrast_preservation,
-            )
-        elif settings.use_replicated_borders:
-            levels = self._rgb_levels(invert, settings)
-            renderer = compose_with_replicated_borders(levels, photo, mask, settings.warp_layers)
-        else:
-            inversion = invert()
-            warped = WarpedGenerator(
-                self.generator,
-                inversion.features,
-                inversion.w_plus,
-                warp_layers=settings.warp_layers,
-                first_rgb_layer=settings.first_rgb_layer,
-                use_folding=settings.use_folding,
-            )
-            renderer = warped.compose(photo, mask) or warped
-        return StyledPhoto(photo, mask, renderer)
-
-    def _rgb_levels(self, invert: Callable[[], Inversion], settings: Warping) -> dict[int, Tensor]:
-        layers = settings.warp_layers or range(FEATURE_LAYER, self.generator.last_layer + 1, 2)
-        if odd := [layer for layer in layers if layer % 2]:
-            raise InputError(
-                "only even layers can be warped with detail transfer, moving content only, "
-                f"contrast preservation or replicated borders, got {odd}: turn these off for others"
-            )
-        if not settings.shows_generator:
-            return {}
-        inversion = invert()
-        return {
-            layer: self.generator.to_rgb(layer, inversion.features[layer], inversion.w_plus)
-            for layer in range(settings.first_rgb_layer, self.generator.last_layer + 1, 2)
-        }
 
 
 def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:

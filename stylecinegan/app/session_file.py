@@ -23,7 +23,6 @@ SETTINGS = "session.json"
 HINTS = "hints.json"
 """The motion controls again, as a file for ``hints=`` of ``generate``."""
 
-MASKS = ("mask_add.png", "mask_remove.png")
 MAX_BYTES = 1 << 30
 """Largest size of an unpacked member."""
 

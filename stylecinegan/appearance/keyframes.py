@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import lru_cache
 
-from stylecinegan.appearance.style_change import StyledPhoto
+from stylecinegan.appearance.styled_photo import StyledPhoto
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from stylecinegan.appearance.interpolation import choose_style_layers
 from stylecinegan.appearance.keyframes import every_frame, interpolated
-from stylecinegan.appearance.style_change import StyleChange, StyledPhoto, color_difference, restyle
+from stylecinegan.appearance.style_change import StyleChange, color_difference, restyle
+from stylecinegan.appearance.styled_photo import StyledPhoto
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inversion.inversion import Inversion

@@ -1,10 +1,9 @@
-"""A photo in a new style, its static regions included (Eqs. 6 and 7)."""
+"""Change of appearance: restyled codes and features (Eq. 5), colour difference (Eq. 7)."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,10 +11,6 @@ from stylecinegan.appearance.interpolation import choose_style_layers, interpola
 from stylecinegan.appearance.schedule import Schedule, check_schedule, style_strength
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.warping.feature_warping import WarpedGenerator
-from stylecinegan.warping.frame_warp import FrameWarp
-from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
-from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 from stylecinegan.warping.settings import extend
 
 
@@ -49,49 +44,6 @@ class StyleChange:
     def strength_at(self, progress: float) -> float:
         """β at t / N = ``progress`` of the loop."""
         return style_strength(progress, self.schedule, self.strength)
-
-
-@dataclass(frozen=True)
-class StyledPhoto:
-    """A photo in one style, ready to be animated.
-
-    Attributes:
-        photo: I + ΔI_s, ``[1, 3, H, W]``; the photo itself without a change of style.
-        mask: S, ``[1, 1, H, W]``.
-        renderer: Warps and renders frames.
-    """
-
-    photo: Tensor
-    mask: Tensor
-    renderer: MovingLayer | WarpedPyramid | WarpedGenerator
-
-    def render(self, warp: FrameWarp) -> Tensor:
-        """Renders one frame, ``[1, 3, H, W]`` in [-1, 1] (Eq. 6).
-
-        ``(1 - S) (I + ΔI_s) + S I_t``; without a change of style, ΔI_s = 0, it is Eq. 4.
-        """
-        frame = self.renderer.render(warp)
-        if not isinstance(self.renderer, WarpedGenerator):
-            return frame  # composed with the photo already
-        if frame.shape != self.photo.shape:
-            frame = F.interpolate(frame, self.photo.shape[2:], mode="bilinear")
-        composed = torch.lerp(self.photo, frame, self.mask)
-        return torch.where(self.mask > 0, composed, self.photo).clamp_(-1.0, 1.0)
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether frames are linear in RGB levels, as :meth:`interpolate` requires."""
-        return not isinstance(self.renderer, WarpedGenerator) or self.renderer.is_folded
-
-    def interpolate(self, other: "StyledPhoto", share: float) -> "StyledPhoto":
-        """Interpolates the RGB levels linearly between this style and another.
-
-        Args:
-            other: The same photo in the other style.
-            share: Weight of the other style, in [0, 1].
-        """
-        renderer = self.renderer.interpolate(other.renderer, share)  # type: ignore[arg-type]
-        return StyledPhoto(torch.lerp(self.photo, other.photo, share), self.mask, renderer)
 
 
 def restyle(

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 Sources = dict[str, Callable[[], Tensor]]
-"""Pictures by name, read when they are called."""
+"""Functions that read pictures, by name."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="annotate")
@@ -53,7 +53,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def check(folder: Path) -> None:
-    """Lists invalid files with reasons, and summarises the others."""
+    """Logs invalid files with reasons, and a summary of the others.
+
+    Raises:
+        InputError: If a file is invalid.
+    """
     result = annotation_folder.check_folder(folder)
     for problem in result.problems:
         logger.error(problem)
@@ -102,7 +106,7 @@ def list_photos(path: str, num: int, folder: Path) -> Sources:
     sources: Sources = {}
     for name in sorted(photos.names[index] for index in order[:num]):
         if stem(name) in sources:
-            raise InputError(f"photos must have names of their own, got two of {stem(name)}")
+            raise InputError(f"photos must have different names, got two of {stem(name)}")
         sources[stem(name)] = partial(read_photo, photos, name)
     return sources
 
@@ -125,7 +129,7 @@ def list_samples(seeds: object, model: StyleCineGAN) -> Sources:
 
 
 def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:
-    """Predicts the class of every pixel, uint8, ``[H, W]``; the refined mask draws the edges."""
+    """Predicts the class of every pixel, uint8, ``[H, W]``, with the edges of the refined mask."""
     prediction = model.segment(photo.to(next(model.parameters()).device))
     probabilities = F.interpolate(
         prediction.classes.probabilities, photo.shape[2:], mode="bilinear"

@@ -20,16 +20,17 @@ from stylecinegan import Cinemagraph, StyleCineGAN, io
 from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.appearance import read_style
-from stylecinegan.cli import command_line, generate
+from stylecinegan.cli import command_line
 from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.literal_keys import literal_keys
+from stylecinegan.cli.scene_settings import make_scene
 from stylecinegan.cli.style_settings import make_style, make_target
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 from stylecinegan.resources import CONFIGS_DIR, EXAMPLE_PHOTO
 
 HOME = ("127.0.0.1", "localhost", "[::1]")
-"""Names of this machine."""
+"""Local host names."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def main(cfg: DictConfig) -> None:
     logger.info("the app is at %s (Ctrl-C ends it)", address)
     if cfg.browser:
         threading.Timer(0.5, webbrowser.open, [address]).start()
-    # Jobs compose settings of their own; Hydra's state of this command is no longer needed.
+    # Jobs compose their own configurations, which Hydra allows only without this command's state.
     GlobalHydra.instance().clear()
     config = uvicorn.Config(
         app.asgi,
@@ -64,7 +65,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses settings that make no sense."""
+    """Checks the settings before the server starts."""
     check_number("port", cfg.port, least=0, is_whole=True)
     for group, names in (
         ("preview", ("side", "num_frames", "working_side", "picture_side", "quality")),
@@ -100,20 +101,20 @@ def make_app(cfg: DictConfig, hosts: list[str], token: str | None) -> App:
 def animate(
     model: StyleCineGAN, settings: Mapping[str, str], pause: Callable[[], None]
 ) -> Cinemagraph:
-    """Makes the cinemagraph that the command `generate` makes of these settings.
+    """Makes the same cinemagraph as the command ``generate``.
 
     Args:
-        model: The networks.
-        settings: Of generate.yaml, by their keys, as one types them.
-        pause: Called between the slow parts.
+        model: The model.
+        settings: Values of settings of ``generate`` by key, as on the command line.
+        pause: Called between slow steps.
     """
     typed = [f"{key}={value}" for key, value in settings.items()]
-    keys = literal_keys("generate", typed) | {"text"}  # a visitor's, whatever it reads like
+    keys = literal_keys("generate", typed) | {"text"}  # visitors may type anything
     with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
         cfg = compose("generate", overrides=quote_values(typed, keys))
     image = io.read_image(cfg.photo).to(model.generator.w_mean.device)
     photo = resize_photo(image, cfg.size)
-    scene = generate.make_scene(cfg, model, photo, (image.shape[2], image.shape[3]))
+    scene = make_scene(cfg, model, photo, (image.shape[2], image.shape[3]))
     del image
     style = None
     if cfg.style is not None:
@@ -134,17 +135,17 @@ def animate(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Opens the socket.
+    """Opens the server's socket.
 
     Raises:
-        InputError: If that is not possible.
+        InputError: If the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen()  # whoever opens the address before the server runs waits for it
+        listening.listen()  # clients that connect before the server runs wait for it
     except (OSError, OverflowError) as error:
         listening.close()
         reason = getattr(error, "strerror", None) or error
@@ -153,10 +154,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def choose_token(host: str, token: str | None) -> str | None:
-    """The token of a visitor: always required beyond this machine.
+    """Chooses the access token: by default random, and none if only this machine has access.
 
     Raises:
-        InputError: If the token is too short to be one.
+        InputError: If the token is shorter than 8 characters.
     """
     if token is not None and len(str(token)) < 8:
         raise InputError("a token must have at least 8 characters")
@@ -166,7 +167,7 @@ def choose_token(host: str, token: str | None) -> str | None:
 
 
 def allowed_hosts(host: str, port: int, further: Any) -> list[str]:
-    """Names under which the app may be reached."""
+    """Lists the host names of the app, with ports."""
     own = [f"{name}:{port}" for name in HOME]
     if host in ("0.0.0.0", "::"):
         own += [f"{name}:{port}" for name in (socket.gethostname(), *addresses())]
@@ -176,11 +177,11 @@ def allowed_hosts(host: str, port: int, further: Any) -> list[str]:
 
 
 def addresses() -> list[str]:
-    """Addresses of this machine in its networks."""
+    """Lists the network addresses of this machine."""
     found = {str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None)}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # which way out? of a datagram socket nothing is sent
+            probe.connect(("192.0.2.1", 9))  # selects the outgoing interface; sends nothing
             found.add(probe.getsockname()[0])
         except OSError:
             pass

@@ -1,4 +1,4 @@
-"""Arguments in Hydra's grammar: bare photos, spelling, literal paths."""
+"""Translation of the command line to Hydra's grammar: bare paths, flags, quoting, spelling."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -14,10 +14,10 @@ BARE_KEYS = {
     "annotate": "photos",
     "prepare_data": "source",
 }
-"""The key of each command that a bare path is the value of."""
+"""Key of each command that takes a bare path."""
 
 SESSION_SUFFIX = ".stylecinegan"
-"""Ending of what the browser app saves; such a bare path of ``generate`` is its ``session``."""
+"""Suffix of session files of the browser app; a bare one is ``session=`` of ``generate``."""
 
 FLAGS = {
     "app": {
@@ -27,7 +27,7 @@ FLAGS = {
         "--no-browser": "browser=false",
     }
 }
-"""Settings of a command that may be written as flags, and the values of bare flags."""
+"""Flags of a command and their settings; flags without a value stand for a whole override."""
 
 HELP_FLAGS = ("-h", "--help", "help")
 
@@ -52,7 +52,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
         Arguments that Hydra takes.
 
     Raises:
-        InputError: If an argument is no ``key=value``, with the spelling that would be one.
+        InputError: If an argument is not ``key=value``, with a suggested spelling.
     """
     known = setting_names(command)
     bare_key = BARE_KEYS.get(command)
@@ -85,7 +85,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
 
 
 def setting_names(command: str) -> set[str]:
-    """Settings and groups in the configuration files of a command; choices may add others."""
+    """Lists the settings and groups of a command and of its default choices."""
     file = CONFIGS_DIR / f"{command}.yaml"
     groups = read_groups(file)
     sections = read_sections(file)
@@ -99,16 +99,16 @@ def setting_names(command: str) -> set[str]:
 def quote_values(
     arguments: Sequence[str], keys: Collection[str], *, are_lists: bool = False
 ) -> list[str]:
-    """Quotes the values of keys that hold paths or prose, so that they are taken literally.
+    """Quotes the values of keys that are paths or prose, so that Hydra takes them literally.
 
-    Hydra's grammar refuses most characters of such a value, and ``${...}`` would be looked up.
-    Values in quotes are left to Hydra.
+    Hydra's grammar rejects many characters of such values, and resolves ``${...}``. Values in
+    quotes are left unchanged.
 
     Args:
         arguments: The command line without the script's name.
-        keys: Keys whose values are taken as they are typed.
-        are_lists: Whether several values may stand between commas, as with ``-m``: words, and
-            paths of what is there.
+        keys: Keys whose values are taken literally.
+        are_lists: Whether values may be lists separated by commas, as with ``-m``, of words and
+            existing paths.
 
     Raises:
         InputError: If such a value is missing.
@@ -130,14 +130,14 @@ def quote_values(
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Most similar known name as a question, or a semicolon."""
+    """Suggests the most similar known name, as the continuation of an error message."""
     by_last = {key.rsplit(".", 1)[-1]: key for key in known}
     close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
     return f"; did you mean {by_last[close[0]]}=?" if close else ";"
 
 
 def _quoted(value: str) -> str:
-    # Arrows are a path or numbers; nobody's file is called "[[0.1,…]]".
+    # Arrows are a path or numbers; "[[0.1,…]]" is taken for numbers.
     if (
         value == "null"
         or value.startswith("[[")
@@ -146,7 +146,7 @@ def _quoted(value: str) -> str:
         return value
     if value == "???":  # stands for a value that is missing
         value = "./???"
-    # A backslash is itself unless quotes or an interpolation follow.
+    # Backslashes are literal unless quotes or an interpolation follow.
     pieces, run = [], 0
     for index, character in enumerate(value):
         if character == "\\":

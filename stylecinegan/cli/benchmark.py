@@ -53,7 +53,7 @@ UNITS = {
     "train": "picture",
     "app": "wait",
 }
-"""The suites, and what their times are of."""
+"""Suites and the unit of their times."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="benchmark")
@@ -112,7 +112,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def draw_scene(cfg: DictConfig, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """A drawn photo, its mask and its motion, pixels per frame of the photo."""
+    """Draws a photo with its mask and its motion, in pixels per frame."""
     drawn = draw_landscape(cfg.size, cfg.size)
     mask = drawn.mask.to(device)
     motion = normalize_speed(directed_motion("right", mask) * mask, 1.0)

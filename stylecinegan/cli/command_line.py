@@ -1,4 +1,4 @@
-"""Runs commands: configuration errors and invalid input in one line."""
+"""Entry point of the commands; configuration errors and invalid input are reported in one line."""
 
 import functools
 import os
@@ -33,18 +33,17 @@ OmegaConf.register_new_resolver("project", project_path, replace=True)
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
-"""Exceptions of Hydra for overrides that it cannot compose; the last one for ``model=null``."""
+"""Exceptions of Hydra for invalid overrides; ``ValueError`` is that of ``model=null``."""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What a command line asks for.
+    """The composed settings of a command line.
 
     Attributes:
         arguments: The command line in Hydra's grammar.
-        cfg: The settings; ``None`` if a flag of Hydra's own asks for something else. Of a sweep,
-            those of its first job.
-        job_logging: How Hydra would set up the log.
+        cfg: The settings, in a sweep those of the first job; ``None`` with flags of Hydra's own.
+        job_logging: Hydra's configuration of the log.
     """
 
     arguments: tuple[str, ...]
@@ -60,14 +59,14 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
 
     Args:
         main: A function decorated by ``hydra.main``.
-        config_name: Its root in ``configs/``.
-        needs_hydra: Whether the function, or an interpolation of the root, asks what Hydra knows
-            of the job. Otherwise Hydra does not compose the settings twice more to run it.
+        config_name: Name of its configuration in ``configs/``.
+        needs_hydra: Whether the function, or an interpolation of its configuration, uses Hydra's
+            runtime information. Otherwise Hydra does not compose the settings twice more to run it.
     """
     key = (config_name, *sys.argv[1:])
     composition = _composed.pop(key, None) or compose_arguments(config_name, sys.argv[1:])
     sys.argv[1:] = composition.arguments
-    # As Ctrl-C: what is being written is cleaned up. Training puts its own handler on top.
+    # Like Ctrl-C, so that unfinished files are removed. Training installs its own handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sweeps = is_sweep(sys.argv[1:])
     is_plain = not any("hydra" in word or word.startswith("-") for word in sys.argv[1:])
@@ -79,7 +78,7 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
         if sweeps:
             sys.argv[1:] = name_jobs(sys.argv[1:])
             if not _keeps_sweeps(config_name, sys.argv[1:]):
-                # Hydra writes a file there that nobody asked for.
+                # Hydra writes a file into the sweep's folder, which is not wanted by default.
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 sys.argv.append(f"hydra.sweep.dir={folder}")
         main()
@@ -134,10 +133,10 @@ def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition
 def check_kinds(cfg: DictConfig, config_name: str) -> None:
     """Checks that values have the types of their defaults.
 
-    Ranges, and which values may be null, are checked by the commands.
+    Ranges and null values are checked by the commands.
 
     Raises:
-        InputError: With the key and what was found.
+        InputError: If a value has another type.
     """
     for section in read_sections(CONFIGS_DIR / f"{config_name}.yaml"):
         for setting in section.settings:
@@ -166,7 +165,7 @@ def _check_kind(key: str, value: object, default: object) -> None:
 
 
 def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
-    """Whether the user chose the folder of a sweep, whose files are kept then."""
+    """Whether Hydra's files of a sweep are kept, because the user chose their folder."""
     given = ("hydra.sweep.dir=", "hydra/launcher=")  # a launcher on a cluster logs there
     root = OmegaConf.load(CONFIGS_DIR / f"{config_name}.yaml")
     return any(name in argument for name in given for argument in arguments) or (
@@ -175,7 +174,7 @@ def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
 
 
 def _one_line(error: Exception, config_name: str) -> str:
-    """Translates a configuration error to the words of the command line."""
+    """Rewords a configuration error for users of the command line."""
     text = " ".join(str(error).split())
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
@@ -196,7 +195,7 @@ def _one_line(error: Exception, config_name: str) -> str:
 
 
 def commit() -> str | None:
-    """The commit that runs, ``-dirty`` with changes, or ``None`` outside a checkout."""
+    """Commit of the running code, with ``-dirty`` if changed; ``None`` outside a checkout."""
     git = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40"],
         cwd=Path(__file__).parent,
@@ -208,7 +207,7 @@ def commit() -> str | None:
 
 
 def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
-    """Turns errors of the user into one line on standard error and exit status 1.
+    """Decorates a command: user errors become one line on standard error and exit status 1.
 
     With ``HYDRA_FULL_ERROR=1`` in the environment the traceback is shown.
     """
@@ -218,13 +217,13 @@ def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConf
         try:
             main(cfg)
         except (*USER_ERRORS, InstantiationException) as error:
-            # Hydra wraps what a constructor raises.
+            # Hydra wraps exceptions of constructors.
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
             message = str(cause) if isinstance(cause, USER_ERRORS) else explain_missing(cause)
             if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
             sys.exit(f"error: {message}")
-        except OmegaConfBaseException as error:  # ${...} of something that is not there
+        except OmegaConfBaseException as error:  # an interpolation of a missing key
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise
             sys.exit("error: " + " ".join(str(error).split()))

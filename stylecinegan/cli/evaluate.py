@@ -20,7 +20,7 @@ from stylecinegan.inputs import check_precision
 logger = logging.getLogger(__name__)
 
 
-WITHOUT_MODEL = ("2", "3")  # made of people's answers
+WITHOUT_MODEL = ("2", "3")  # tables of the user study
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="evaluate")

@@ -11,14 +11,14 @@ EXTRAS = {
     "starlette": "app",
     "uvicorn": "app",
 }
-"""Extras of ``pyproject.toml`` by the modules that inference does without."""
+"""Extras of ``pyproject.toml`` by the optional modules that they install."""
 
 
 def explain_missing(error: BaseException | None) -> str | None:
     """Explains how to install a missing module.
 
     Args:
-        error: Any exception; those that it was raised from are searched as well.
+        error: Any exception; its causes are searched too.
 
     Returns:
         One line, or ``None`` if no optional module is missing.

@@ -1,4 +1,4 @@
-"""Shared list of failures of many processes, as JSON lines."""
+"""List of failures as JSON lines, shared by processes."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ NAME = "failures.jsonl"
 
 
 class Failures:
-    """List of failed photos, in a file beside the videos that exists only if there are some.
+    """List of failed photos, in a file beside the videos; the file is deleted when it is empty.
 
     Args:
         folder: Folder of the videos.
@@ -25,7 +25,7 @@ class Failures:
         self.path = folder / NAME
 
     def add(self, source: str, video: Path, error: Exception) -> None:
-        """Writes a line."""
+        """Appends a failure."""
         entry = {
             "source": source,
             "video": str(video),
@@ -40,7 +40,7 @@ class Failures:
                 file.write(line.encode())
 
     def forget(self, sources: Collection[str]) -> None:
-        """Removes the lines of photos that are tried again."""
+        """Removes the entries of photos that are processed again."""
         if not self.path.exists():
             return
         with reporting_write_errors(self.path), self._locked() as file:

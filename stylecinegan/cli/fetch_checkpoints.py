@@ -26,7 +26,7 @@ RELEASED = (
     ("img2flow_sky/latest_net_G.pth", "56 tensors, 730 MB", "motion of skies"),
     ("img2flow_fluid/latest_net_G.pth", "56 tensors, 730 MB", "motion of water"),
 )
-"""File, size of its tensors in float32, what it becomes."""
+"""File, size of its tensors in float32, and the network that it is converted to."""
 
 
 def run() -> None:
@@ -57,7 +57,7 @@ def run() -> None:
 
 
 def convert(file: Path, out: Path, mean: Path | None) -> None:
-    """Reads a file of any known layout and writes it as safetensors, in full precision."""
+    """Converts a file of any known layout to safetensors, in float32."""
     found = recognize(file, None if mean is None else checkpoints.read_mean(mean))
     print(f"{file}: {found.layout}; {outline(found)}")
     target = out if out.suffix == ".safetensors" else out / found.file_name
@@ -67,7 +67,7 @@ def convert(file: Path, out: Path, mean: Path | None) -> None:
 
 
 def outline(found: Recognized) -> str:
-    """One line with class, arguments and size of a network."""
+    """Describes class, arguments and size of a network in one line."""
     module = found.module
     arguments = ", ".join(f"{name}={value}" for name, value in module.arguments.items())  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     millions = sum(tensor.numel() for tensor in module.state_dict().values()) / 1e6

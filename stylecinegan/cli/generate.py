@@ -7,10 +7,9 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hydra
 import torch
@@ -20,20 +19,21 @@ from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io, visualization
+from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
 from stylecinegan.app.session_file import unpack
 from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.failures import Failures
 from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
+from stylecinegan.cli.scene_settings import make_scene
 from stylecinegan.cli.shares import Share, choose_share, is_of_torchrun, local_number
 from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
 from stylecinegan.cli.sweeps import job_path
 from stylecinegan.cli.video_settings import (
     aim_camera,
     check_video_settings,
-    say_reduction,
+    log_reduction,
     size_photo,
     write_video,
 )
@@ -45,23 +45,10 @@ from stylecinegan.inputs import (
 )
 from stylecinegan.io.paths import VIDEO_SUFFIXES
 from stylecinegan.mask.matting import moving_threshold
-from stylecinegan.mask.prediction import Region
 from stylecinegan.metrics.loop_quality import LoopQuality
-from stylecinegan.motion.controls import (
-    ANCHOR_RADIUS,
-    DIRECTIONS,
-    Hints,
-    combine_hints,
-    read_hints,
-)
-from stylecinegan.motion.controls.speeds import speeds_in_shares
 from stylecinegan.transparency import resize_transparent, split_opacity
 
 logger = logging.getLogger(__name__)
-
-
-REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
-"""Region that a word asks the mask's prediction for."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="generate")
@@ -95,7 +82,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int | Path, Path]:
-    """The videos that are this process's to make."""
+    """Chooses the videos of this process, without existing ones if they are to be skipped."""
     share = choose_share(str(cfg.share), os.environ)
     if not is_folder(cfg.photo) and cfg.seeds is None:
         # torchrun gives all processes the same photo. Tasks of Slurm may have one each.
@@ -110,10 +97,10 @@ def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int |
         there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
         chosen = {source: video for source, video in chosen.items() if video not in there}
         if not chosen:
-            logger.info("every video is there already")
+            logger.info("all videos exist already")
     if share.count > 1:
         logger.info(
-            "share %d/%d: %d of %d videos, %d of them there already",
+            "share %d/%d: %d of %d videos, %d of which exist already",
             *(share.index, share.count, num_mine, len(videos), num_mine - len(chosen)),
         )
     return chosen
@@ -125,10 +112,10 @@ def write_many(
     target: StyleTarget | None,
     videos: dict[int | Path, Path],
 ) -> None:
-    """Animates many pictures; one that fails is listed in a file and does not end the others.
+    """Animates many pictures; failures are listed in a file and do not stop the others.
 
     Raises:
-        InputError: If photos gave no video, or no sample did.
+        InputError: If a photo failed, or all samples did.
     """
     failures = Failures(next(iter(videos.values())).parent)
     failures.forget({str(source) for source in videos})
@@ -137,7 +124,7 @@ def write_many(
     bar = tqdm(videos.items(), unit="video", disable=None)
     with logging_redirect_tqdm():
         for source, video in bar:
-            if cfg.skip_existing and video.exists():  # somebody else was faster
+            if cfg.skip_existing and video.exists():  # another process was faster
                 continue
             try:
                 write_cinemagraph(cfg, model, read_source(cfg, model, source), target, video)
@@ -152,7 +139,7 @@ def write_many(
         return
     if len(videos) == 1:
         raise errors[0]
-    message = f"{len(errors)} of {len(videos)} gave no video, listed in {failures.path}"
+    message = f"{len(errors)} of {len(videos)} failed, listed in {failures.path}"
     if not is_of_torchrun(os.environ):
         raise InputError(message)
     logger.warning(message)  # with another status torchrun would end the other processes
@@ -175,7 +162,7 @@ def write_cinemagraph(
 
 @contextmanager
 def reporting_memory(image: Tensor) -> Iterator[None]:
-    """Says in one line that a picture is too large for the machine."""
+    """Turns a lack of memory into an input error of one line."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -190,7 +177,7 @@ def animate_picture(
 ) -> None:
     """Makes one video."""
     image = image.to(next(model.parameters()).device)
-    drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of what the user sees
+    drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of the user's file
     photo, opacity = split_opacity(image)
     if opacity is None:
         photo = size_photo(photo, cfg)
@@ -198,8 +185,8 @@ def animate_picture(
         photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
     is_many = is_folder(cfg.photo) or cfg.seeds is not None
     if not is_many:
-        say_reduction(drawn_size, photo, cfg)
-    with step("predict mask and motion, prepare the loop", is_said=not is_many):
+        log_reduction(drawn_size, photo, cfg)
+    with step("predict mask and motion, prepare the loop", is_logged=not is_many):
         scene = make_scene(cfg, model, photo, drawn_size, opacity)
         style = None
         if target is not None:
@@ -214,7 +201,7 @@ def animate_picture(
         )
         cinemagraph = aim_camera(cinemagraph, cfg)
     quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
-    with step("render and encode the frames", is_said=not is_many):
+    with step("render and encode the frames", is_logged=not is_many):
         frames = progress(cinemagraph, quality, is_many=is_many)
         write_video(video, cinemagraph, frames, cfg, opacity)
     if quality is not None:
@@ -225,7 +212,11 @@ def animate_picture(
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses what cannot be animated before anything takes time."""
+    """Checks the settings before any computation.
+
+    Raises:
+        InputError: If a setting is missing or out of its range.
+    """
     sources = [key for key in ("photo", "seed", "seeds") if cfg[key] is not None]
     if len(sources) != 1:
         raise InputError(
@@ -249,7 +240,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
-    """Files to write, by seed or photo; a single photo's number says nothing."""
+    """Names the videos by seed or photo; the key of a single photo has no meaning."""
     if is_folder(cfg.photo):
         return {**name_folder_videos(cfg.photo, cfg.video)}
     if cfg.seeds is None:
@@ -271,81 +262,10 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
     return {seed: folder / f"seed{seed:0{len(str(last))}d}.mp4" for seed in range(first, last + 1)}
 
 
-def make_scene(
-    cfg: DictConfig,
-    model: StyleCineGAN,
-    photo: Tensor,
-    drawn_size: tuple[int, int],
-    opacity: Tensor | None = None,
-) -> Scene:
-    """Opens a photo with the mask, the corrections and the motion that the settings name."""
-    size = (photo.shape[2], photo.shape[3])
-    is_predicted = cfg.mask in REGION_OF
-    scene = model.scene(
-        photo,
-        region=REGION_OF.get(cfg.mask, "both"),
-        caution=cfg.mask_caution,
-        animate_all_if_small=cfg.mask_small == "everything",
-        num_inversion_steps=cfg.inversion.steps,
-        opacity=opacity,
-    )
-    if cfg.mask == "all":
-        scene.mask = torch.ones_like(photo[:, :1])
-    elif not is_predicted:
-        scene.mask = io.read_mask(cfg.mask, size)
-    add, remove = (
-        None if path is None else io.read_mask(path, size)
-        for path in (cfg.mask_add, cfg.mask_remove)
-    )
-    scene.paint(add=add, remove=remove)
-    if not is_predicted and not bool((scene.mask > 0.5).any()):
-        raise InputError(
-            f"the mask is empty: wanted white where something moves in {cfg.mask}"
-            + (f" outside {cfg.mask_remove}" if cfg.mask_remove else "")
-        )
-    if cfg.motion == "auto" and model.motion_generator is None:
-        logger.info("the model has no motion.safetensors: everything moves to the right")
-    is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
-    scene.motion(
-        cfg.motion if is_word else io.read_motion(cfg.motion),
-        **read_controls(cfg, drawn_size),
-        speed_sky=cfg.speed_sky,
-        speed_water=cfg.speed_water,
-    )
-    return scene
-
-
-def read_arrows(
-    arrows: str | Sequence[Sequence[float]], drawn_size: tuple[int, int]
-) -> Sequence[Sequence[float]]:
-    """Reads the arrows that somebody drew in LabelMe, or passes on those of the settings."""
-    return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
-
-
-def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any]:
-    """Joins the hints of a file with those of the settings; a setting wins over the file."""
-    hints = Hints() if cfg.hints is None else read_hints(cfg.hints)
-    hints = combine_hints(
-        hints,
-        drawn_size,
-        arrows=read_arrows(cfg.arrows, drawn_size),
-        anchors=cfg.anchors,
-        text=cfg.text or "",
-    )
-    controls = hints.controls()
-    if cfg.hints is None or cfg.speed != 1.0:
-        controls["speed"] = cfg.speed
-    if cfg.hints is None or cfg.anchor_radius != ANCHOR_RADIUS:
-        controls["anchor_radius"] = cfg.anchor_radius
-    if cfg.speeds:
-        controls["speeds"] = speeds_in_shares(cfg.speeds, drawn_size)
-    return controls
-
-
 def progress(
     cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_many: bool
 ) -> Iterator[Tensor]:
-    """Passes the frames on under a progress bar, measured before the camera if wanted."""
+    """Yields the frames with a progress bar; quality is measured before the camera's move."""
     frames = cinemagraph.steady_frames
     bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=is_many)
     with logging_redirect_tqdm():  # messages get lines of their own
@@ -356,7 +276,7 @@ def progress(
 
 
 def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:
-    """Writes mask, motion, inversion and the loop's figures beside the video."""
+    """Writes mask, motion, inversion and loop quality beside the video."""
     base = video.with_suffix("")
     io.write_mask(f"{base}_mask.png", cinemagraph.mask)
     io.write_motion(f"{base}_motion.npy", cinemagraph.motion)
@@ -369,7 +289,7 @@ def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuali
 def write_codes(
     video: Path, model: StyleCineGAN, cinemagraph: Cinemagraph, target: StyleTarget | None
 ) -> None:
-    """Writes what style= takes beside the video: how the photo looks, and how its style does."""
+    """Writes appearance descriptors of the photo and of its style, for ``style=``."""
     base = video.with_suffix("")
     inversion = cinemagraph.inversion
     write_latent(f"{base}_latent.safetensors", describe_inversion(model.generator, inversion))
@@ -379,11 +299,11 @@ def write_codes(
 
 
 @contextmanager
-def step(name: str, *, is_said: bool = True) -> Iterator[None]:
-    """Says what has been done and how long it took; of one of many videos, nothing."""
+def step(name: str, *, is_logged: bool = True) -> Iterator[None]:
+    """Logs the name and the duration of a step."""
     start = time.perf_counter()
     yield
-    if is_said:
+    if is_logged:
         logger.info("%s: %.1f s", name, time.perf_counter() - start)
 
 

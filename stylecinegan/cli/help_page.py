@@ -18,7 +18,7 @@ _LINE = re.compile(
 _COMMENT = re.compile(r"(?P<indent> *)# ?(?P<text>.*)")
 _EXAMPLE = re.compile(r"(?P<meaning>.*?)[;,]? ?e\.g\. (?P<example>.*)")
 _KEY_WIDTH = 20
-# Neither is a setting of the command: where Hydra puts its own files, and which class is built.
+# Not settings of the command: Hydra's own options and the class to build.
 _HIDDEN = ("hydra", "defaults", "_target_", "_partial_")
 
 
@@ -28,7 +28,7 @@ class Setting:
 
     Attributes:
         key: Its name on the command line, with dots.
-        default: Its value as the file writes it, ``None`` for one that has to be given.
+        default: Its value as in the file, ``None`` if it is required.
         meaning: The comment beside it.
         example: Example after "e.g." in the comment.
     """
@@ -50,8 +50,8 @@ class Section:
 def read_sections(file: Path, prefix: str = "") -> list[Section]:
     """Reads the settings of a configuration file with its comments.
 
-    A comment behind a key explains it, and goes on in comments below that are indented at least
-    as far as a nested key; a comment at the margin behind an empty line begins a section.
+    The comment after a key explains it and may continue in indented comments on the next lines; a
+    comment at the margin after an empty line starts a section.
 
     Args:
         file: A file of ``configs/``.
@@ -85,7 +85,7 @@ def read_sections(file: Path, prefix: str = "") -> list[Section]:
 
 
 def read_choices(group: str) -> dict[str, str]:
-    """Lists the files of a group of configurations with the first sentence of each."""
+    """Lists the files of a configuration group with the first sentence of each."""
     folder = CONFIGS_DIR / group
     choices = {}
     for file in sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file)):
@@ -95,7 +95,7 @@ def read_choices(group: str) -> dict[str, str]:
 
 
 def read_groups(file: Path) -> dict[str, str | None]:
-    """Lists the groups that a configuration chooses from, with its default choice."""
+    """Lists the groups of a configuration with their default choice."""
     defaults = yaml.safe_load(file.read_text()).get("defaults", [])
     groups = [entry for entry in defaults if isinstance(entry, dict)]
     return {
@@ -107,7 +107,7 @@ def read_groups(file: Path) -> dict[str, str | None]:
 
 
 def help_page(command: str, arguments: Sequence[str] = ()) -> str:
-    """Writes the page of a command.
+    """Formats the help page of a command.
 
     Args:
         command: Its name and that of its configuration.
@@ -192,7 +192,7 @@ def _continued(setting: Setting, text: str) -> Setting:
 def _setting_lines(setting: Setting, owners: str, width: int) -> list[str]:
     facts = []
     if setting.default is None:
-        facts.append(f"given by {owners}" if owners else "has to be given")
+        facts.append(f"given by {owners}" if owners else "required")
     elif setting.default not in ("null", "[]"):
         facts.append(f"default {setting.default}")
     if setting.example:
@@ -201,7 +201,7 @@ def _setting_lines(setting: Setting, owners: str, width: int) -> list[str]:
 
 
 def _group_lines(group: str, default: str | None, width: int) -> list[str]:
-    title = f"{group}=NAME" + (f", default {default}" if default else ", has to be given")
+    title = f"{group}=NAME" + (f", default {default}" if default else ", required")
     lines = [title]
     for name, meaning in read_choices(group).items():
         lines += _row(name, [meaning], width)

@@ -1,4 +1,4 @@
-"""Settings that hold text, whose values are taken literally."""
+"""Settings whose values are text and taken literally."""
 
 import inspect
 import re
@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from stylecinegan.cli.help_page import read_sections
 from stylecinegan.resources import CONFIGS_DIR
 
-# Hydra reads these as the text that they are.
+# Values that Hydra parses as the same text.
 _PLAIN = re.compile(r"(?!(?:true|false|null|nan|[+-]?inf)$)[\w.+/-]*[a-z/][\w.+/-]*", re.A | re.I)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 
@@ -27,12 +27,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
     """Finds the keys whose values bypass Hydra's grammar.
 
-    These are the settings that are text: by their default, or by the signature of the function
-    that they are an argument of. Of a setting without either, such as ``photo: null``, whatever
-    is no number, truth value, list or mapping is text, and so is the name of a file.
+    These are settings that are text by their default, or by the signature of the function that
+    they are an argument of. For a setting with neither, such as ``photo: null``, a value is text
+    if it is no number, boolean, list or mapping, or if it is the name of a file.
 
     Args:
-        config_name: The command's root in ``configs/``.
+        config_name: Name of the command's configuration in ``configs/``.
         arguments: The command line without the command's name.
     """
     overrides = [argument.partition("=") for argument in arguments if "=" in argument]
@@ -57,7 +57,7 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
         with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
             cfg = compose(config_name, overrides=[*groups, *further])
     except (HydraException, OmegaConfBaseException):
-        return keys  # the composition of the whole line says what is wrong
+        return keys  # the error is reported when the whole line is composed
     return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
 
 
@@ -105,7 +105,7 @@ def _exists(value: str) -> bool:
 
 
 def _declared_type(parent: DictConfig, name: str) -> type | None:
-    """``str`` if the signature of what a node builds wants text or a path, ``None`` if unknown."""
+    """``str`` if the node's ``_target_`` takes text or a path there, ``None`` if unknown."""
     if "_target_" not in parent:
         return None
     try:
@@ -133,7 +133,7 @@ def _default_type(parent: DictConfig, name: str) -> type | None:
 
 
 def _reads_as_data(value: str) -> bool:
-    """Whether Hydra reads a number, a truth value, a list or a mapping."""
+    """Whether Hydra parses a value as a number, boolean, list or mapping."""
     try:
         override = OverridesParser.create().parse_override(f"key={value}")
     except HydraException:

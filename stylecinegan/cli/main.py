@@ -1,4 +1,4 @@
-"""The command `stylecinegan`: hands over to one module of this package per subcommand."""
+"""The command ``stylecinegan``: dispatches to the subcommands' modules of this package."""
 
 import gc
 import importlib
@@ -52,7 +52,7 @@ def main() -> None:
 def run(command: str) -> None:
     """Runs a subcommand with the arguments of the process.
 
-    What can be answered without PyTorch is answered before it loads, which takes seconds.
+    Help and errors of spelling do not load PyTorch, which takes seconds.
 
     Args:
         command: Its name in :data:`COMMANDS`.
@@ -65,10 +65,10 @@ def run(command: str) -> None:
             sys.argv[1:] = read_arguments(command, sys.argv[1:])
         except InputError as error:
             sys.exit(f"error: {error}")
-    # OpenMP's threads otherwise spin while they wait, on cores that an encoder, a browser or
-    # somebody else could use: on a busy machine that took most of the processor time.
+    # OpenMP's threads otherwise busy-wait on cores that an encoder or a browser could use, which
+    # took most of the processor time on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Large pages: a third of the processor time of a network went into the faults of small ones.
+    # Huge pages: page faults of small ones took a third of a network's processor time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if command == "generate":
         # NumPy's library of matrix products has threads that spin for a while once it is loaded.
@@ -103,8 +103,8 @@ def _opens_session() -> bool:
 def _load(command: str) -> ModuleType:
     """Imports the module of a subcommand, and with it PyTorch.
 
-    The collector of reference cycles is kept from its 300,000 objects, which live as long as the
-    process: it would go through them several times here and twice more at the end.
+    Its 300,000 objects live as long as the process and are excluded from garbage collection, which
+    would scan them several times here and twice more at exit.
     """
     gc.disable()
     try:
@@ -119,7 +119,7 @@ def _load(command: str) -> ModuleType:
 
 
 def _show(text: str) -> None:
-    """Prints a page; who has read enough of it (``--help | head``) has closed the pipe."""
+    """Prints a page; a pipe that is closed early (``--help | head``) is no error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -127,7 +127,7 @@ def _show(text: str) -> None:
 
 
 def help_text() -> str:
-    """The list of subcommands."""
+    """Formats the list of subcommands."""
     width = max(map(len, COMMANDS)) + 2
     lines = [f"  {name:{width}}{summary}" for name, summary in COMMANDS.items()]
     return "\n".join(

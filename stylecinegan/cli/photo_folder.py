@@ -15,18 +15,18 @@ def is_folder(photo: str | None) -> bool:
 
 
 def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
-    """Names a video for every visible photo directly in a folder.
+    """Names a video for every photo in a folder, without subfolders and hidden files.
 
     Args:
         photos: The folder.
-        video: Folder of the videos; by default that of the photos with ``_videos`` behind it, in
-            the current one.
+        video: Folder of the videos; by default the photos' name with ``_videos``, in the current
+            folder.
 
     Returns:
-        Videos by photo, in the order of the names.
+        Videos by photo, sorted by name.
 
     Raises:
-        InputError: If there is no photo, or the videos have a file for a folder.
+        InputError: If there is no photo, or ``video`` is a file.
     """
     folder = expand_home(photos)
     found = sorted(
@@ -40,7 +40,7 @@ def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
     target = job_path(video or f"{folder.resolve().name}_videos")
     if target.suffix in VIDEO_SUFFIXES[:-1] or target.is_file():
         raise InputError(f"video must be a folder for many photos, got {target}")
-    # lake.jpg and lake.png may lie side by side.
+    # lake.jpg and lake.png need different names.
     stems = Counter(path.stem for path in found)
     return {
         path: target / f"{path.stem if stems[path.stem] == 1 else path.name}.mp4" for path in found

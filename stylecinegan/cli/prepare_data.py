@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def label_skies(cfg: DictConfig) -> None:
-    """Labels the sky of every photo by the teacher."""
+    """Writes soft labels of the sky of every photo, predicted by a teacher network."""
     check_number("side", cfg.side, least=64, is_whole=True)
     if cfg.teacher is None:
         raise InputError("teacher=FILE is needed: public weights of U²-Net-p for skies (.npz)")
@@ -53,7 +53,7 @@ def label_skies(cfg: DictConfig) -> None:
     photos = PictureFolder(cfg.source)
     written = write_sky_labels(teacher.to(device), photos, cfg.output, side=cfg.side)
     num_written = sum(1 for _ in tqdm(written, total=len(photos.names), unit="photo"))
-    logger.info("%d photos are labelled in %s", num_written, cfg.output)
+    logger.info("%d soft labels written to %s", num_written, cfg.output)
 
 
 def show_composites(cfg: DictConfig) -> None:

@@ -1,4 +1,4 @@
-"""Distribution of photos over processes."""
+"""Distribution of items over processes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ class Share:
     """Share of one process in a list of items.
 
     Attributes:
-        index: Number of the process among all.
+        index: Rank of the process, from 0.
         count: Number of processes.
     """
 
@@ -23,7 +23,7 @@ class Share:
     count: int = 1
 
     def of(self, items: Sequence[Item]) -> list[Item]:
-        """Every ``count``-th item, so that shares are disjoint and of even size."""
+        """Selects every ``count``-th item; shares are disjoint and of equal size, up to one."""
         return list(items[self.index :: self.count])
 
     def within(self, outer: "Share") -> "Share":
@@ -35,9 +35,9 @@ def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
     """Determines the share of a process.
 
     Args:
-        setting: ``"auto"`` by the numbers of the launcher, ``"all"``, or ``"3/8"``, counted from 0.
-        environment: Variables of the process: those of torchrun, of ``srun`` and of a Slurm array,
-            whose tasks may start several processes each.
+        setting: ``"auto"``: by the launcher's variables; ``"all"``; or ``"3/8"``, counted from 0.
+        environment: Environment variables, of torchrun, ``srun`` or a Slurm array, whose tasks may
+            start several processes each.
 
     Raises:
         InputError: If the setting is none of these, or the array has gaps.
@@ -53,19 +53,19 @@ def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
 
 
 def is_of_torchrun(environment: Mapping[str, str]) -> bool:
-    """Whether torchrun started this process, which ends all processes when one fails."""
+    """Whether torchrun started this process; it terminates all processes when one fails."""
     return "TORCHELASTIC_RUN_ID" in environment
 
 
 def local_number(environment: Mapping[str, str]) -> int:
-    """Number of this process on its machine."""
+    """Local rank of this process on its machine."""
     return int(environment.get("LOCAL_RANK") or environment.get("SLURM_LOCALID") or 0)
 
 
 def _process(environment: Mapping[str, str]) -> Share:
     if "RANK" in environment and "WORLD_SIZE" in environment:
         return _share(environment["RANK"], environment["WORLD_SIZE"])
-    # Unlike SLURM_NTASKS, it is only there for what srun has started.
+    # Unlike SLURM_NTASKS, this is only set for processes started by srun.
     if "SLURM_PROCID" in environment and "SLURM_STEP_NUM_TASKS" in environment:
         return _share(environment["SLURM_PROCID"], environment["SLURM_STEP_NUM_TASKS"])
     return Share()
@@ -81,7 +81,7 @@ def _array_task(environment: Mapping[str, str]) -> Share:
     if rest or not 0 <= index < count:
         raise InputError(
             f"wanted a Slurm array without gaps, found task {number} of {count} from {first} on: "
-            f"share=0/{count} … {count - 1}/{count} says it by hand"
+            f"set share=0/{count} … {count - 1}/{count} by hand"
         )
     return Share(index, count)
 

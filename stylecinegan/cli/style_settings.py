@@ -47,7 +47,7 @@ def make_target(cfg: DictConfig, style: Style, model: StyleCineGAN) -> StyleTarg
 
 
 def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
-    """The change of appearance towards latent codes, ``[1, num_styles, style_dim]``."""
+    """Creates the change of appearance towards latent codes, ``[1, num_styles, style_dim]``."""
     return StyleChange(
         target,
         cfg.style_strength,
@@ -58,6 +58,6 @@ def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
 
 
 def chosen_layers(cfg: DictConfig) -> list | None:
-    """Layers that take a style, ``None`` for the default; a single number is accepted."""
+    """Layers whose codes change, ``None`` for the default; a single number is accepted."""
     layers = cfg.style_layers
     return list(layers) if isinstance(layers, ListConfig) else layers and [layers]

@@ -74,13 +74,13 @@ def list_styles(cfg: DictConfig) -> list[str]:
 def restyle(
     cfg: DictConfig, model: StyleCineGAN, photo: Tensor, styles: list[Style]
 ) -> list[Tensor]:
-    """The photo under every style in every strength, I + ΔI_s of Eq. 7, row by row."""
+    """Computes I + ΔI_s (Eq. 7) for every style and strength, row by row."""
     inversion = model.invert(photo)
     height, width = photo.shape[2:]
     pictures = []
     for style in tqdm(styles, unit="style"):
         target = make_target(cfg, style, model)
-        # A slider to the left is a style of its own; a picture has no other side.
+        # Negative strengths of a slider are a style of their own, those of a picture extrapolate.
         other = replace(target, codes=-target.codes) if target.is_offset else None
         for strength in cfg.strengths:
             shown = other if other is not None and strength < 0 else target

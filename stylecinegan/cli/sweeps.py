@@ -1,4 +1,4 @@
-"""Sweeps (-m): distinct names for the results of their jobs."""
+"""Sweeps (-m): distinct names for the results of the jobs."""
 
 import re
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from hydra.types import RunMode
 MULTIRUN_FLAGS = ("-m", "--multirun")
 
 _LONGEST = 80
-"""Letters of a name's addition; a longer one is cut and numbered."""
+"""Longest suffix of a name, in characters; a longer one is cut and numbered."""
 
 
 def is_sweep(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for several jobs."""
+    """Whether a command line starts a sweep."""
     return any(argument in MULTIRUN_FLAGS for argument in arguments)
 
 
@@ -45,7 +45,7 @@ def name_jobs(arguments: Sequence[str]) -> list[str]:
 
 
 def job_path(path: str | Path) -> Path:
-    """Path of a result; in a sweep, settings that vary are part of the name.
+    """Path of a result; in a sweep, the varied settings are appended to the name.
 
     Args:
         path: File or folder without sweeps: ``a.mp4`` becomes ``a_speed=0.5.mp4``.
@@ -57,7 +57,7 @@ def job_path(path: str | Path) -> Path:
     difference = re.sub("[\"']", "", job.override_dirname)
     addition = re.sub(r"[^\w.=+,-]+", "-", difference)
     if addition != difference or len(addition) > _LONGEST:
-        addition = f"{addition[:_LONGEST]}_{job.num}"  # what was replaced may have been all
+        addition = f"{addition[:_LONGEST]}_{job.num}"  # or replaced characters collide
     if not addition:
         return path
     return path.with_name(f"{path.stem}_{addition}{path.suffix}")

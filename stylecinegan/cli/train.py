@@ -127,8 +127,8 @@ def seed_everything(seed: int) -> None:
 def keep_freed_memory() -> None:
     """Makes the C library reuse the memory of large tensors instead of returning it.
 
-    Every step frees and takes the same gigabytes; fresh pages cost a third of a training step on a
-    CPU (5.6 against 7.4 pictures a second, experiment=generator_reconstruction on one core).
+    Every step frees and allocates the same gigabytes; page faults take a quarter of a training step
+    on a CPU (5.6 against 7.4 pictures per second, experiment=generator_reconstruction, one core).
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -41,12 +41,12 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
         videos: The files to write.
 
     Raises:
-        InputError: If a setting has another form, two contradict, or a format cannot do it.
+        InputError: If a setting is invalid, two contradict, or a format does not support one.
     """
     check_number("repeat", cfg.repeat, least=1, is_whole=True)
     check_camera(cfg.camera, cfg.camera_amount)
     if cfg.depth is not None and cfg.camera == "none":
-        raise InputError("depth is for a camera that moves: give camera=push or camera=slide")
+        raise InputError("depth needs a camera move: set camera=push or camera=slide")
     if cfg.max_mb is not None:
         check_number("max_mb", cfg.max_mb, least=0)
     if isinstance(cfg.size, str):
@@ -64,9 +64,9 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
 
 
 def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
-    """Resizes a photo by the settings; it covers the size of a preset.
+    """Resizes a photo by the settings, or to cover the size of a preset.
 
-    Without a size it keeps its own up to :data:`LONGEST_SIDE`.
+    By default it keeps its size, up to :data:`LONGEST_SIDE`.
     """
     size, own = cfg.size, (photo.shape[2], photo.shape[3])
     if isinstance(size, str):
@@ -76,7 +76,7 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
     return resize_photo(photo, size)
 
 
-def say_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
+def log_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
     """Says that the video of a photo of (height, width) is smaller, though no size was given."""
     height, width = photo.shape[2:]
     if cfg.size is None and (height, width) != own:
@@ -114,27 +114,27 @@ def write_video(
         cinemagraph: The cinemagraph of the frames.
         frames: ``[1, 3, H, W]`` in [-1, 1].
         cfg: The settings of ``generate``.
-        opacity: ``[1, 1, H, W]`` in [0, 1] of a photo with transparent places, which stay
-            transparent where the format can, and show white where it cannot.
+        opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one; composited
+            over white if the format has no alpha.
     """
     crop = _crop(cinemagraph, cfg)
     if cfg.alpha:
         frames = moving_layers(cinemagraph, frames)
     elif opacity is not None:
-        frames = _show_opacity(video, frames, _seen(cinemagraph, opacity))
+        frames = _show_opacity(video, frames, _reprojected(cinemagraph, opacity))
     if crop is not None:
         frames = (crop.of(frame) for frame in frames)
     io.write_video(video, frames, fps=cfg.fps, repeat=cfg.repeat, max_bytes=_max_bytes(cfg))
     if cfg.poster:
         first = next(iter(cinemagraph.frames))
         if opacity is not None:
-            first = next(lay_on_white([first], _seen(cinemagraph, opacity)))
+            first = next(lay_on_white([first], _reprojected(cinemagraph, opacity)))
         base = video.with_suffix("")
         io.write_image(f"{base}_poster.jpg", first if crop is None else crop.of(first))
 
 
-def _seen(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
-    """Yields a map of the photo, ``[1, 1, H, W]`` in [0, 1], under the camera's move."""
+def _reprojected(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
+    """Yields a map of the photo, ``[1, 1, H, W]`` in [0, 1], reprojected to each frame."""
     for frame in itertools.count():
         yield cinemagraph.reproject(part, frame).clamp(min=0.0)
 
@@ -146,8 +146,8 @@ def _show_opacity(
     if suffix in ALPHA_SUFFIXES:
         return add_alpha(frames, opacities)
     logger.info(
-        "the photo has transparent places, which %s cannot hold: they show white; "
-        "video=%s.webm keeps them",
+        "the photo is partly transparent, which %s does not support: white is shown instead; "
+        "video=%s.webm keeps the transparency",
         suffix,
         video.stem,
     )
@@ -155,10 +155,10 @@ def _show_opacity(
 
 
 def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Frames as layers over the photo: moving content with the mask as alpha.
+    """Converts frames to layers over the photo: moving content with the mask as alpha.
 
     A layer's colours are I + (frame - I) / S, so that the layer over the photo is the frame; photo
-    and mask are under the camera's move.
+    and mask are reprojected to the frame's camera.
 
     Args:
         cinemagraph: The cinemagraph of the frames.
@@ -167,7 +167,7 @@ def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterato
     Yields:
         ``[1, 4, H, W]`` in [-1, 1]; colours are those of the photo where nothing moves.
     """
-    masks = _seen(cinemagraph, cinemagraph.mask)
+    masks = _reprojected(cinemagraph, cinemagraph.mask)
     for number, (frame, mask) in enumerate(zip(frames, masks, strict=False)):
         photo = cinemagraph.reproject(cinemagraph.photo, number)
         # Alpha has 8 bits: less than 1/255 is invisible.

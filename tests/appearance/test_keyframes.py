@@ -4,7 +4,7 @@ import torch
 from stylecinegan import Warping
 from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.keyframes import MAX_KEYFRAMES, interpolated
-from stylecinegan.appearance.style_change import StyledPhoto
+from stylecinegan.appearance.styled_photo import StyledPhoto
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from tests.appearance.tiny import scene, tiny_model
 

@@ -5,6 +5,7 @@ from stylecinegan import Warping
 from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.restyling import restyling
 from stylecinegan.appearance.style_change import color_difference
+from stylecinegan.appearance.styled_photo import prepare_photo
 from stylecinegan.errors import InputError
 from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.warping.settings import frame_warps
@@ -80,10 +81,10 @@ def test_a_style_that_lifts_every_place_alike_shows_no_edge_of_the_mask(model, n
     photo = 0.5 * photo  # frames are clamped: nothing may get near white
     mask, settings = arguments["mask"], RENDERINGS[name]
     inversion = model.invert(photo)
-    plain = model._prepare(lambda: inversion, photo, mask, settings)
+    plain = prepare_photo(model.generator, lambda: inversion, photo, mask, settings)
     brighter = tiny_model()
     brighter.generator.rgb_bias(14).data += 0.125
-    styled = brighter._prepare(lambda: inversion, photo + 0.125, mask, settings)
+    styled = prepare_photo(brighter.generator, lambda: inversion, photo + 0.125, mask, settings)
     for warp in frame_warps(8.0 * arguments["motion"], photo.shape[2:], 4, settings):
         lifted = styled.render(warp) - plain.render(warp)
         torch.testing.assert_close(lifted, torch.full_like(photo, 0.125), rtol=0.0, atol=1e-4)

@@ -111,5 +111,5 @@ def test_photos_of_one_name_or_around_the_folder_are_refused(folder, tmp_path):
         list_photos(folder, 32, folder / "x")
     for kind in ("png", "jpg"):
         Image.new("RGB", (8, 8)).save(tmp_path / f"lake.{kind}")
-    with pytest.raises(InputError, match="names of their own, got two of lake"):
+    with pytest.raises(InputError, match="different names, got two of lake"):
         list_photos(tmp_path, 32, folder / "x")

@@ -327,6 +327,6 @@ def test_a_transparent_photo_stays_transparent_where_the_format_can(folder):
             assert (np.asarray(frame.getchannel("A")) == opacity).all()
     done = generate(folder, "photo=cut out.png", "video=cut_out.mp4")
     assert done.returncode == 0, done.stderr
-    assert "transparent places, which .mp4 cannot hold: they show white" in done.stdout
+    assert "partly transparent, which .mp4 does not support: white is shown instead" in done.stdout
     for frame in io.read_video(folder / "cut_out.mp4"):
         assert frame[..., :36].min() > 0.97

@@ -53,7 +53,7 @@ def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(f
     assert "render and encode" not in job.output
     about_it = [line for line in job.output.splitlines() if "12.png" in line]
     assert len(about_it) == 1, job.output
-    assert job.errors == [f"error: 1 of 50 gave no video, listed in {folder}/videos/failures.jsonl"]
+    assert job.errors == [f"error: 1 of 50 failed, listed in {folder}/videos/failures.jsonl"]
     # Again: only what is missing is made.
     times = {path: path.stat().st_mtime_ns for path in (folder / "videos").glob("*.mp4")}
     (folder / "videos/30.mp4").unlink()
@@ -65,7 +65,7 @@ def test_one_broken_photo_among_fifty_costs_one_line_and_the_rest_is_resumable(f
     assert len(kept) == 48
     job = start("generate.py", *arguments(folder, "skip_existing=true"), cwd=folder).wait()
     assert job.status == 0
-    assert "every video is there already" in job.output
+    assert "all videos exist already" in job.output
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_processes_share_a_folder_and_none_does_what_another_did(
         made.append(re.findall(r"the video is in .*/(\d)\.mp4", job.output))
     assert made == [["0", "2", "4"], ["1", "3"]]
     assert names(tmp_path / "videos") == [f"{number}.mp4" for number in range(5)]
-    assert "share 1/2: 2 of 5 videos, 0 of them there already" in jobs[1].output
+    assert "share 1/2: 2 of 5 videos, 0 of which exist already" in jobs[1].output
 
 
 def test_a_failure_under_torchrun_is_listed_and_does_not_end_the_other_processes(
@@ -105,7 +105,7 @@ def test_a_failure_under_torchrun_is_listed_and_does_not_end_the_other_processes
     environment = {"RANK": "0", "WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "none"}
     job = start("generate.py", *given, cwd=tmp_path, environment=environment).wait()
     assert job.status == 0, job.output
-    assert "2 of 3 gave no video, listed in" in job.output
+    assert "2 of 3 failed, listed in" in job.output
     assert len((tmp_path / "videos/failures.jsonl").read_text().splitlines()) == 2
 
 

@@ -1,0 +1,112 @@
+"""Settings of a scene: mask, corrections and motion."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from stylecinegan import Scene, StyleCineGAN, io
+from stylecinegan.errors import InputError
+from stylecinegan.mask.prediction import Region
+from stylecinegan.motion.controls import (
+    ANCHOR_RADIUS,
+    DIRECTIONS,
+    Hints,
+    combine_hints,
+    read_hints,
+)
+from stylecinegan.motion.controls.speeds import speeds_in_shares
+
+logger = logging.getLogger(__name__)
+
+REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
+"""Region of the mask prediction by the words of ``mask=``."""
+
+
+def make_scene(
+    cfg: DictConfig,
+    model: StyleCineGAN,
+    photo: Tensor,
+    drawn_size: tuple[int, int],
+    opacity: Tensor | None = None,
+) -> Scene:
+    """Creates the scene of a photo with the mask, corrections and motion of the settings.
+
+    Args:
+        cfg: The settings of ``generate``.
+        model: The model.
+        photo: ``[1, 3, H, W]`` in [-1, 1], resized.
+        drawn_size: (height, width) of the original photo, which pixel coordinates refer to.
+        opacity: Its alpha channel, ``[1, 1, H, W]`` in [0, 1], if it has one.
+
+    Raises:
+        InputError: If a file cannot be read, a control is invalid, or the mask is empty.
+    """
+    size = (photo.shape[2], photo.shape[3])
+    is_predicted = cfg.mask in REGION_OF
+    scene = model.scene(
+        photo,
+        region=REGION_OF.get(cfg.mask, "both"),
+        caution=cfg.mask_caution,
+        animate_all_if_small=cfg.mask_small == "everything",
+        num_inversion_steps=cfg.inversion.steps,
+        opacity=opacity,
+    )
+    if cfg.mask == "all":
+        scene.mask = torch.ones_like(photo[:, :1])
+    elif not is_predicted:
+        scene.mask = io.read_mask(cfg.mask, size)
+    add, remove = (
+        None if path is None else io.read_mask(path, size)
+        for path in (cfg.mask_add, cfg.mask_remove)
+    )
+    scene.paint(add=add, remove=remove)
+    if not is_predicted and not bool((scene.mask > 0.5).any()):
+        raise InputError(
+            f"the mask is empty: wanted white for the moving region in {cfg.mask}"
+            + (f" outside {cfg.mask_remove}" if cfg.mask_remove else "")
+        )
+    if cfg.motion == "auto" and model.motion_generator is None:
+        logger.info("the model has no motion.safetensors: everything moves to the right")
+    is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
+    scene.motion(
+        cfg.motion if is_word else io.read_motion(cfg.motion),
+        **read_controls(cfg, drawn_size),
+        speed_sky=cfg.speed_sky,
+        speed_water=cfg.speed_water,
+    )
+    return scene
+
+
+def read_arrows(
+    arrows: str | Sequence[Sequence[float]], drawn_size: tuple[int, int]
+) -> Sequence[Sequence[float]]:
+    """Reads arrows drawn in LabelMe from a file; arrows given as numbers are returned."""
+    return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
+
+
+def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any]:
+    """Merges the hints of a file with those of the settings, which take precedence.
+
+    Returns:
+        Keyword arguments of :meth:`~stylecinegan.scene.Scene.motion`.
+    """
+    hints = Hints() if cfg.hints is None else read_hints(cfg.hints)
+    hints = combine_hints(
+        hints,
+        drawn_size,
+        arrows=read_arrows(cfg.arrows, drawn_size),
+        anchors=cfg.anchors,
+        text=cfg.text or "",
+    )
+    controls = hints.controls()
+    if cfg.hints is None or cfg.speed != 1.0:
+        controls["speed"] = cfg.speed
+    if cfg.hints is None or cfg.anchor_radius != ANCHOR_RADIUS:
+        controls["anchor_radius"] = cfg.anchor_radius
+    if cfg.speeds:
+        controls["speeds"] = speeds_in_shares(cfg.speeds, drawn_size)
+    return controls
