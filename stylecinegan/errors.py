@@ -1,8 +1,8 @@
 class InputError(ValueError):
-    """Invalid input of the user: one line with what was wanted, found and to be done.
+    """Invalid input of the user.
 
-    The message is one line that says what was wanted and what was found. Scripts print it and
-    exit with status 1; everything else that is raised is a bug and keeps its traceback.
+    The message is one line with what was wanted, what was found and, if that helps, what to do.
+    Commands print it and exit with status 1; any other exception is a bug and keeps its traceback.
     """
 
 
@@ -11,4 +11,4 @@ class TrainingError(RuntimeError):
 
 
 class ExtensionError(RuntimeError):
-    """The compiled operators were asked for and cannot be had."""
+    """The compiled operators are required but not available."""

@@ -53,7 +53,7 @@ _FLAX_NAMES = {"alex": "AlexNet_0", "vgg": "VGG16_0"}
 
 
 def downloads_dir() -> Path:
-    """Torch's folder of downloads, where the files are looked for by default."""
+    """Torch's download cache, the default folder of the files."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 

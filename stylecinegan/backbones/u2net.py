@@ -147,7 +147,7 @@ def load_sky_weights(network: U2Net, path: str | Path) -> None:
 
 
 def add_classes(network: U2Net, num_classes: int) -> U2Net:
-    """Builds the network that tells more classes apart.
+    """Builds a network with further classes.
 
     Further classes have the logits of the former last one minus 2: an eighth of its odds.
 

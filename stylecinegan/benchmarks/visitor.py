@@ -9,7 +9,7 @@ from stylecinegan.benchmarks.chromium import Chromium, find_program
 
 __all__ = ["Visitor", "find_program"]
 
-# Waits until what is asked for is drawn, so that it is what a person would see.
+# Waits for the next repaint, so that the result is visible to a user.
 SETTLED = (
     "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(String)"
 )

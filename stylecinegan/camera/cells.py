@@ -1,4 +1,4 @@
-"""Coarse grid over a photo: sky, water, land and upright things."""
+"""Coarse grid over a photo: sky, water, land and upright objects."""
 
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from stylecinegan.camera.straight_lines import are_upright
 from stylecinegan.motion.regions import Regions
 
 STATIC_SHARE = 0.3
-"""Share of static pixels of a cell from which a line in it is static; masts are thin."""
+"""Smallest fraction of static pixels in a cell for a line in it to be static; masts are thin."""
 
 
 class Cells:
@@ -29,7 +29,7 @@ class Cells:
         water: Share of water, without falls.
         standing: Remaining share.
         rigid: Largest share of ``standing`` of the cell and those around it.
-        upright_lines: Static lines of upright things.
+        upright_lines: Static lines of upright objects.
         other_lines: Other static lines.
         rows: Centres of the rows, as shares of the height.
     """
@@ -79,7 +79,7 @@ class Cells:
 
     @cached_property
     def land(self) -> np.ndarray:
-        """Ground cells in front of all upright things, down to the picture's lower edge."""
+        """Ground cells in front of all upright objects, down to the picture's lower edge."""
         from_below = np.cumprod(self.standing[::-1] > 0.5, axis=0)[::-1].astype(bool)
         beside = F.max_pool2d(torch.from_numpy(self.upright)[None].float(), (1, 3), 1, (0, 1))
         stands = np.cumsum(beside[0].numpy()[::-1], axis=0)[::-1] > 0

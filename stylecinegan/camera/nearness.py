@@ -24,7 +24,7 @@ STRETCH = 0.003
 """Weight of smoothness in the sky, relative to static places: depth steps are stretched there."""
 
 FAR = STRETCH / 36
-"""Weight of n = 0 in the sky, which is reached 6 cells from things in front of it."""
+"""Weight of n = 0 in the sky, which is reached 6 cells away from objects in front of it."""
 
 LEVEL = 0.15
 """Weight of horizontal smoothness relative to vertical, in static places."""
@@ -42,11 +42,11 @@ def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor
     Nearness n is inverse depth, 0 at infinity and 1 nearest. It solves least squares on a coarse
     grid, ``Σ w (∂n - g)² + Σ λ (n - n0)²``:
 
-    - The sky is far, n0 = 0. Water, and the foot of things that stand in it or reach the picture's
-      lower edge, has the nearness of the ground, n0 =
+    - The sky is far, n0 = 0. Water, and the foot of objects in water or at the picture's lower
+      edge, has the nearness of the ground, n0 =
       :meth:`~stylecinegan.camera.ground.Ground.nearness`.
-    - Static places are rigid, w = 1, and upright, g = 0: they get the nearness of their foot. Land
-      down to the lower edge, below all upright lines, is horizontal: g is the ground's slope.
+    - Static regions are rigid, w = 1, and upright, g = 0: they have the nearness of their foot.
+      Land down to the lower edge, below all upright lines, is horizontal: g is the ground's slope.
     - Along straight static lines n is constant if they are upright, otherwise linear, which keeps
       them straight.
     - The sky is soft, w = 0.003, so that steps are stretched there.

@@ -46,7 +46,7 @@ def place_camera(
         nearness = estimate_nearness(photo, regions, ground)
     else:
         nearness = F.interpolate(depth, size, mode="bilinear", antialias=True)
-        # Dilated, so that edges of near things are not stretched.
+        # Dilated, so that edges of near objects are not stretched.
         nearness = F.max_pool2d(_normalised(nearness), 5, 1, 2)
     row = min(max(ground.horizon, FOCUS_ROWS[0]), FOCUS_ROWS[1])
     return Camera(move, nearness.to(photo), amount, (0.5, row))
@@ -57,5 +57,5 @@ def _normalised(depth: Tensor) -> Tensor:
         raise InputError(f"a depth must be finite numbers, [1, 1, H, W], got {list(depth.shape)}")
     least, most = depth.amin(), depth.amax()
     if not bool(most > least):
-        raise InputError("the depth is the same everywhere: wanted what is near bright")
+        raise InputError("the depth is constant: wanted near points brighter than far ones")
     return (depth - least) / (most - least)

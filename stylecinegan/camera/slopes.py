@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def limit_slope(nearness: Tensor, steepest: float) -> Tensor:
-    """Raises nearness beside near things until no gradient exceeds a limit.
+    """Raises nearness beside near objects until no gradient exceeds a limit.
 
     ``n'(p) = max over q of n(q) - L |p - q|``, the least map above n with slopes of at most L: near
-    things are kept, and their background is stretched instead of torn.
+    objects are kept, and their background is stretched instead of torn.
 
     Args:
         nearness: n, ``[1, 1, h, w]``.

@@ -30,7 +30,7 @@ from stylecinegan.transparency import add_alpha, lay_on_white
 logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 4096
-"""Of a video without a given size: most hardware decodes H.264 up to here."""
+"""Largest side of a video without a given size; most hardware decodes H.264 up to it."""
 
 
 def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
@@ -77,7 +77,7 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
 
 
 def log_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
-    """Says that the video of a photo of (height, width) is smaller, though no size was given."""
+    """Logs that the video is smaller than its photo, (height, width), if no size was given."""
     height, width = photo.shape[2:]
     if cfg.size is None and (height, width) != own:
         logger.info(

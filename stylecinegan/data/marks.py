@@ -12,7 +12,7 @@ UNKNOWN = 255
 """In a label: the pixel may be water or static."""
 
 DO_NOT_TRAIN = 254
-"""In marks: nobody can tell what the pixel is."""
+"""Class of pixels that an annotator cannot identify."""
 
 NOT_MARKED = 253
 

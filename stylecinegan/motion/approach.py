@@ -1,4 +1,4 @@
-"""Directions towards the viewer, in perspective."""
+"""Motion towards the viewer, in perspective."""
 
 import torch
 from torch import Tensor
@@ -10,13 +10,13 @@ from stylecinegan.warping.displacement import pixel_grid
 BEHIND = 1.0
 """Distance of the vanishing point beyond a region's far end, in heights of the picture.
 
-Paths that are parallel on the ground meet on the horizon; a distant vanishing point keeps the outer
-ones from pointing sideways.
+Parallel paths on the ground meet on the horizon; a vanishing point farther away keeps the outer
+directions from pointing sideways.
 """
 
 
 def approaching(regions: Regions, number: int) -> Tensor:
-    """Directions that lead towards the viewer: down on water, up in a sky, fanning out.
+    """Directions towards the viewer, diverging: downwards on water, upwards in a sky.
 
     Args:
         regions: Regions of the map.

@@ -1,4 +1,4 @@
-"""Directions of water by the shape of its surface: rivers along their banks, seas to shores."""
+"""Directions of water by its shape: rivers flow along their banks, seas towards the shore."""
 
 import numpy as np
 import torch
@@ -15,23 +15,23 @@ SIDE = 256
 NUM_SWEEPS = 150
 
 GRID_SIDE = 40
-"""Cells a side of the coarse grid on which the stream of a river is solved."""
+"""Side of the coarse grid on which a river's potential flow is solved."""
 
 BANKS_WEIGHT = 0.85
-"""Weight of a river's banks against its predicted direction."""
+"""Weight of the potential flow; the rest is the predicted direction."""
 
 SWELL_TURN = 25.0
-"""Angle of a sea's swell from sideways towards the viewer, in degrees, as in real clips."""
+"""Angle of a sea's swell from horizontal towards the viewer, in degrees, as in real clips."""
 
 
 def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
-    """Turns the motion of rivers and seas by geometry; speeds are kept.
+    """Changes the directions of rivers and seas by their shape; speeds are kept.
 
-    - A river, water that widens towards the viewer and ends at land, follows its banks towards its
-      near end.
-    - A sea, water that ends at the sky, rolls towards the viewer, more so above a shore in the
+    - A river (water that widens towards the viewer and ends at land) flows along its banks towards
+      its near end.
+    - A sea (water that ends at the sky) rolls towards the viewer, more steeply above a shore in the
       foreground.
-    - Other water, lakes and ponds, keeps its predicted direction.
+    - Other water (lakes, ponds) keeps its predicted direction.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -96,7 +96,7 @@ def _turn(vectors: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def is_river(water: np.ndarray) -> bool:
-    """Whether water is a river: narrow at its far end and for its length."""
+    """Whether water is a river: narrow at its far end, and in relation to its length."""
     height, width = water.shape
     widths = water.sum(axis=1)
     rows = np.flatnonzero(widths)
@@ -108,14 +108,18 @@ def is_river(water: np.ndarray) -> bool:
 
 
 def meets_sky(water: np.ndarray, sky: np.ndarray) -> bool:
-    """Whether water ends at the sky, as a sea does, and not at land."""
+    """Whether water ends at the sky, like a sea, rather than at land."""
     columns = np.flatnonzero(water.any(axis=0))
     above = np.maximum(water.argmax(axis=0) - 2, 0)
     return bool(sky[above[columns], columns].mean() > 0.25)
 
 
 def along_banks(water: np.ndarray) -> np.ndarray:
-    """Unit vectors of a stream through a region, from its highest to its lowest part."""
+    """Potential flow through a region from its highest to its lowest rows, unit ``[2, H, W]``.
+
+    The gradient of the harmonic function that is 0 at the source rows, 1 at the drain rows and has
+    no flux through the banks (Jacobi iteration on a coarse grid).
+    """
     cv2 = load_opencv()
     height, width = water.shape
     coarse = cv2.resize(
@@ -161,14 +165,14 @@ def _difference(potential: np.ndarray, inside: np.ndarray, axis: int) -> np.ndar
 
 
 def _spread(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Smooths values of a region and continues them beyond its edge."""
+    """Smooths values of a region and extrapolates them beyond its edge."""
     cv2 = load_opencv()
     weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 1.0)
     return cv2.GaussianBlur(values * inside, (0, 0), 1.0) / np.maximum(weight, 1e-9)
 
 
 def towards_shore(water: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Unit vectors to the right that turn downwards above a shore in the foreground."""
+    """Unit vectors, ``[2, H, W]``, to the right, bent downwards above a shore in the foreground."""
     cv2 = load_opencv()
     height = water.shape[0]
     rows = np.arange(height)[:, None]

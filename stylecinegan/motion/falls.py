@@ -1,6 +1,6 @@
-"""Falling water: where it is, and down which slope it falls; fountains rise as well.
+"""Falling water: its region and its slope; fountains rise as well.
 
-Where it is the segmentation network says, if it has that class; without it no water falls.
+The region is that of the segmentation network's class; networks without it find no falling water.
 """
 
 from dataclasses import dataclass
@@ -19,33 +19,33 @@ from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256
-"""Longer side of the picture in which falls are looked at."""
+"""Longer side of the picture in which falls are analysed."""
 
 LEAST_AREA = 0.001
-"""Share of the picture below which a place is too small to fall."""
+"""Smallest area of a fall, as a fraction of the picture."""
 
 LEAST_PAINTED = 0.05
-"""Mean probability of falling water from which on a place falls that moves though it is classified
-as static: somebody painted it, or it belongs to a fall."""
+"""Smallest mean probability of falling water for a fall in a region that the mask moves but that is
+classified as static: the user painted it, or it is part of a fall."""
 
 FAINT = 300.0
-"""Squared response of the Sobel filter below which streaks are none: 2 grey levels per pixel."""
+"""Regularisation of streaks, as a squared Sobel response: 2 grey levels per pixel."""
 
 SHAPE_WEIGHT = 0.5
 UPRIGHT_WEIGHT = 0.5
-"""Of a fall's own axis and of the upright against the direction of its streaks, which counts 1."""
+"""Weights of a fall's principal axis and of the vertical; that of its streaks is 1."""
 
 STEEPEST_LEAN = 50.0
-"""Degrees from upright that the slope of a fall may have."""
+"""Largest angle of a fall's slope from the vertical, in degrees."""
 
 SOFTNESS = 4.0
-"""Way from falling water to what does not fall, in pixels of the small picture."""
+"""Width of the transition at the edge of a fall, in pixels of the small picture."""
 
 FALL_SPEED = 1.5
-"""Speed of falling water, as a multiple of what else moves."""
+"""Speed of falling water, as a multiple of the median speed elsewhere."""
 
 FOOT_REACH = 4.0
-"""Distance that water spreads from the foot of a fall, in halves of its width."""
+"""Distance over which water spreads from the foot of a fall, in half-widths of the foot."""
 
 FALLING = 3
 """Class of falling water, after static, sky and water."""
@@ -53,10 +53,10 @@ FALLING = 3
 
 @dataclass(frozen=True)
 class Falls:
-    """Falling water.
+    """Region and velocity of falling water.
 
     Attributes:
-        weight: How much a place falls, ``[1, 1, H, W]`` in [0, 1].
+        weight: Membership of a pixel, ``[1, 1, H, W]`` in [0, 1].
         slope: Unit vectors down the fall, ``[1, 2, H, W]``; velocities in fountains, at most 1
             long.
     """
@@ -70,12 +70,13 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
 
     Args:
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        classes: Of the photo's pixels, of any size.
-        mask: S, ``[1, 1, H, W]``: a place that moves although it is classified as static falls
-            where the network is less certain.
+        classes: Classes of the photo's pixels, of any size.
+        mask: S, ``[1, 1, H, W]``; in regions that it moves but that are classified as static, a
+            lower probability suffices.
 
     Returns:
-        The falls, at the photo's size, or ``None`` where nothing falls or the classes do not know.
+        The falls, at the photo's size; ``None`` if there are none or the classes do not include
+        them.
     """
     if classes.falling is None:
         return None
@@ -89,7 +90,7 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
         moves = _resize(mask, size)[0, 0].cpu().numpy() > 0.5
         probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
         for place in _large_places(moves & (falling | (label == 0))):
-            # What moves there may be sky between leaves.
+            # Such a region may be sky between leaves.
             least = max(LEAST_PAINTED, probabilities[1][place].mean())
             falling |= place & bool(probability[place].mean() > least)
     places = _large_places(falling)
@@ -97,7 +98,7 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
         return None
     cv2 = load_opencv()
     falling = np.logical_or.reduce(places)
-    # Falling water and what it flows from or into change softly, but not where the water ends.
+    # The transition to other water is soft, that to land is sharp.
     water = falling | (label == 2)
     soft, whole = (_blur(area, SOFTNESS) for area in (falling, water))
     weight = soft / np.maximum(whole, 1e-6) * water
@@ -113,12 +114,12 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
 
 
 def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
-    """Lets falling water fall, faster than the rest, and spread at its foot.
+    """Sets the motion of falling water, faster than elsewhere, and of water that spreads from it.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        falls: Of this map.
-        regions: Of this map.
+        falls: Falls of this map.
+        regions: Regions of this map.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -134,7 +135,7 @@ def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
 def _spreading(
     motion: Tensor, falls: Falls, regions: Regions, usual: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Motion away from the feet of falls, and how much it counts, ``[1, 1, H, W]``."""
+    """Motion away from the feet of falls, and its weight, ``[1, 1, H, W]``."""
     cv2 = load_opencv()
     height, width = regions.number.shape
     is_falling = falls.weight[0, 0] > 0.5
@@ -149,7 +150,7 @@ def _spreading(
         rows, columns = np.nonzero(places == number)
         foot = columns[rows >= top + 0.85 * (length - 1)]
         middle, half = float(foot.mean()), max(0.5 * float(np.ptp(foot)), 0.02 * width)
-        # Rays from inside the fall: down below it, and to the sides beside its foot.
+        # Rays from a point inside the fall: downwards below it, sideways beside its foot.
         way = place - motion.new_tensor([middle, top + length - half]).view(1, 2, 1, 1)
         distance = lengths(way)
         near = torch.exp(-((distance / (FOOT_REACH * half)) ** 2)) * (way[:, 1:] > 0) * pool
@@ -194,7 +195,7 @@ def mark_fountains(vote: Tensor, painted: Tensor) -> Tensor:
 
 
 def _large_places(falling: np.ndarray) -> list[np.ndarray]:
-    """The connected places that are no specks, boolean ``[H, W]`` each."""
+    """Connected components of at least :data:`LEAST_AREA`, boolean ``[H, W]`` each."""
     cv2 = load_opencv()
     _, number, statistics, _ = cv2.connectedComponentsWithStats(falling.astype(np.uint8))
     areas = statistics[:, cv2.CC_STAT_AREA]
@@ -206,7 +207,7 @@ def _large_places(falling: np.ndarray) -> list[np.ndarray]:
 def _slope(grey: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
     """Unit vectors (x, y) down the slope, ``[2, H, W]``, of an image ``[H, W]`` in [0, 255].
 
-    Orientations are averaged at twice their angle, by which opposite ones are the same.
+    Orientations are averaged at twice their angle, so that opposite directions are the same.
     """
     cv2 = load_opencv()
     falling = np.logical_or.reduce(places)
@@ -221,7 +222,7 @@ def _slope(grey: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
     energy = across + along + FAINT
     doubled = np.stack([across - along, 2.0 * both]) / energy
     for place in places:
-        # What is wider than it is high does not flow along its own axis.
+        # A fall that is wider than high does not flow along its principal axis.
         (xx, xy), (_, yy) = np.cov(np.nonzero(place)[::-1])
         if yy > xx:
             axis = np.array([yy - xx, -2.0 * xy]) / (xx + yy)

@@ -1,7 +1,7 @@
-"""Fountains: which falling water is one, and how its jets rise and fall.
+"""Fountains: their detection, and the velocity of their jets.
 
-Seen upright, a jet slows down as it rises and speeds up as it falls, with the square root of the
-distance below its top (Torricelli's law). The middle rises, the water around it falls.
+The speed of a jet is proportional to the square root of the distance below its top (Torricelli's
+law). Water in the middle rises, the water around it falls.
 """
 
 import numpy as np
@@ -12,37 +12,37 @@ from torch import Tensor
 from stylecinegan.io import load_opencv
 
 SIDE = 256
-"""Longer side of the picture in which fountains are looked at."""
+"""Longer side of the picture in which fountains are analysed."""
 
 FREE_HEIGHT = 0.4
-"""Upper share of a fountain that stands before the sky."""
+"""Upper fraction of a fountain's height that must be surrounded by sky."""
 
 LEAST_SHARE = 0.8
-"""Share of sky to both sides and above that part, and of water around the foot."""
+"""Smallest fraction of sky beside and above that part, and of water around the foot."""
 
 LEAST_SLENDERNESS = 2.0
-"""Height of a fountain in widths of its upper part; breaking waves are wider."""
+"""Smallest ratio of a fountain's height to the width of its upper part; waves are wider."""
 
 REACH = 3
-"""Width of the surroundings that are looked at, in pixels of that picture."""
+"""Width of the surroundings, in pixels of that picture."""
 
 FOOT_SHARE = 0.3
-"""Lower share of the height in which spray hides the rising water."""
+"""Lower fraction of the height in which spray hides the rising water."""
 
 UPRIGHT = 0.5
-"""Of the upright against the direction of the outline, which counts at most 1."""
+"""Weight of the vertical direction; that of the outline's direction is at most 1."""
 
 RISING_SHARE = 0.55
-"""Share of the way from the middle of a jet to its edge within which it rises."""
+"""Fraction of a jet's half-width within which water rises."""
 
 
 def is_fountain(place: np.ndarray, sky: np.ndarray, water: np.ndarray) -> bool:
-    """Whether falling water stands free, before the sky and in a pool; a fall hangs from rock.
+    """Whether falling water is a fountain: surrounded by sky above and by water at its foot.
 
     Args:
-        place: Connected falling water, boolean ``[H, W]``.
-        sky: Where sky is, boolean ``[H, W]``.
-        water: Where water is, falling or not, boolean ``[H, W]``.
+        place: A connected component of falling water, boolean ``[H, W]``.
+        sky: Sky, boolean ``[H, W]``.
+        water: Water, falling or not, boolean ``[H, W]``.
     """
     rows, columns = np.nonzero(place)
     top, height = int(rows.min()), int(np.ptp(rows)) + 1
@@ -70,10 +70,10 @@ def is_fountain(place: np.ndarray, sky: np.ndarray, water: np.ndarray) -> bool:
 
 
 def rise_and_fall(place: Tensor) -> Tensor:
-    """Velocity of a fountain's water, (x, y), at most 1 long, ``[1, 2, H, W]``.
+    """Velocity of a fountain's water, (x, y), of length at most 1, ``[1, 2, H, W]``.
 
     Args:
-        place: Where the fountain is, boolean ``[H, W]`` of any size.
+        place: The fountain, boolean ``[H, W]`` of any size.
     """
     scale = min(1.0, SIDE / max(place.shape))
     size = [max(1, round(side * scale)) for side in place.shape]
@@ -83,13 +83,13 @@ def rise_and_fall(place: Tensor) -> Tensor:
 
 
 def spout(place: np.ndarray) -> np.ndarray:
-    """Velocity of a fountain's water, (x, y), at most 1 long, ``[2, H, W]``.
+    """Velocity of a fountain's water, (x, y), of length at most 1, ``[2, H, W]``.
 
     Args:
-        place: Where the fountain is, boolean ``[H, W]``; around it the water falls.
+        place: The fountain, boolean ``[H, W]``; water around it falls.
     """
     cv2 = load_opencv()
-    # Below its outline everything counts as the fountain: neither its foot nor a border is an edge.
+    # Filled down to the picture's border, so that the foot is no edge.
     under = np.maximum.accumulate(place, axis=0)
     framed = cv2.copyMakeBorder(under.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -98,7 +98,7 @@ def spout(place: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(place.any(axis=1))
     above_foot = (rows.max() - np.arange(len(place))) / (FOOT_SHARE * len(rows))
     rising = np.minimum(rising, above_foot.clip(0.0, 1.0)[:, None])
-    # Along lines of equal distance from the edge, downwards: drops fall outward, with the outline.
+    # Downwards along lines of equal distance from the edge: water falls parallel to the outline.
     x, y = (cv2.Sobel(distance, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
     down = np.stack([-y * np.sign(x), np.abs(x) + UPRIGHT])
     down /= np.hypot(*down)

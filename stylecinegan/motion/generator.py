@@ -15,14 +15,14 @@ VARIANTS = ("stylecinegan", "pix2pixhd")
 class MotionGenerator(nn.Module):
     """The global generator of pix2pixHD (Wang et al. 2018), from a photo to a motion.
 
-    A convolution that sees 7x7 pixels, strided convolutions, residual blocks at the coarsest
-    scale and as many upsamplings. The layers stand in ``model`` under upstream's numbers, so that
-    its files and the authors' fit as they are.
+    A 7x7 convolution, strided convolutions, residual blocks at the coarsest scale, and as many
+    upsamplings. The layers in ``model`` have upstream's numbers, so that its files and the authors'
+    load unchanged.
 
     Args:
         in_channels: 3, the photo; two more are the probabilities of sky and water.
         width: Channels at full resolution; doubled by each downsampling.
-        num_downsamplings: How often the resolution is halved.
+        num_downsamplings: Number of halvings of the resolution.
         num_blocks: Residual blocks.
         variant: ``"stylecinegan"`` upsamples bilinearly before a convolution and ends with a
             convolution, as the authors' release; ``"pix2pixhd"`` has transposed convolutions and
@@ -77,7 +77,7 @@ class MotionGenerator(nn.Module):
                 probabilities in [0, 1].
 
         Returns:
-            M, ``[B, 2, H, W]``, (x, y), in the unit of the training data.
+            M, ``[B, 2, H, W]``, (x, y), in the units of the training data.
         """
         height, width = photo.shape[2:]
         return self.model(extend_to_multiple(photo, self.multiple))[:, :, :height, :width]
@@ -103,11 +103,12 @@ class ResidualBlock(nn.Module):
 
 
 def extend_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pads a map at the right and below by reflection, to sides divisible by ``multiple``.
+    """Pads a map at the right and bottom by reflection, to sides divisible by ``multiple``.
 
     Args:
-        x: ``[B, C, H, W]``, however small.
-        multiple: Of both sides, and at least twice that long: deeper layers reflect too.
+        x: ``[B, C, H, W]``, of any size.
+        multiple: Divisor of both sides, which become at least twice as long, because deeper layers
+            pad by reflection too.
     """
     for axis in (2, 3):
         length = x.shape[axis]

@@ -16,7 +16,8 @@ NEAR = 0.25
 """Fraction of the distance from the horizon to the picture's edge beyond which speed is full."""
 
 LEAST_AREA = 0.004
-"""Share of the picture below which a piece of water is static, as a wrong label."""
+"""Smallest moving component of water, as a fraction of the picture; smaller ones are label noise.
+"""
 
 WATER_SPEED = 0.85
 """Speed of water near the viewer; that of the sky is 1. This and the two numbers above imitate the
@@ -26,7 +27,7 @@ FALL_SPEED = 1.3
 
 MOST_SKY = 0.25
 LEAST_FALLING = 0.12
-"""Maximal share of sky, and minimal share of a piece of water, for waterfalls."""
+"""Largest fraction of sky in the photo, and smallest mean over a component, for waterfalls."""
 
 FAINT = 300.0
 """Squared Sobel response below which there are no streaks: 2 grey levels per pixel."""

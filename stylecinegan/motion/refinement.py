@@ -12,7 +12,7 @@ from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.vectors import lengths
 
 EDGE_WIDTH = 0.08
-"""Width of the rim in which motion decreases to 0, as a share of the picture's longer side …"""
+"""Width of the ramp in which motion decreases to 0, as a fraction of the longer side …"""
 
 RIM_SHARE = 0.3
 """… and at most this share of the distance to the middle of its region, so that narrow rivers move.
@@ -33,10 +33,10 @@ LEAST_AGREEMENT = 0.7
 """Minimal ratio of |Σ M| and Σ |M| over a sky for one common direction."""
 
 UPPER_SKY = 1 / 3
-"""Share of the sky's height, from its top, whose median speed is its usual speed."""
+"""Fraction of the sky's height, from its top, whose median speed is the reference."""
 
 SKY_HORIZON_SPEED = 0.5
-"""Maximal speed at the sky's lower end, as a share of the usual.
+"""Largest speed at the sky's lower end, as a fraction of the reference.
 
 In real clips the lowest fifth moves at 0.2 of the speed of the uppermost, but a sky's lower end may
 be a roof line far above the horizon.
@@ -44,11 +44,11 @@ be a roof line far above the horizon.
 
 EXTRAPOLATION_SIDE = 256
 EXTRAPOLATION_REACH = 0.05
-"""Longer side of the map on which motion is extrapolated, and the reach as a share of it."""
+"""Longer side of the map on which motion is extrapolated, and the reach as a fraction of it."""
 
 HORIZON_WIDTH = 0.02
-"""Width of the transition between the speeds of water and of the sky behind it, as a share of the
-longer side, so that a boat on the horizon is bent rather than torn."""
+"""Width of the transition between the speeds of water and of the sky behind it, as a fraction of
+the longer side, so that a boat on the horizon is sheared rather than torn."""
 
 
 def refine_motion(
@@ -67,7 +67,7 @@ def refine_motion(
         probabilities: Probabilities of static, sky and water, ``[1, 3, h, w]``; by default water
             keeps its speeds and directions.
         falls: Falling water, by default none.
-        edge_width: Width of the rim as a share of the longer side; 0 for none.
+        edge_width: Width of the ramp as a fraction of the longer side; 0 for none.
 
     Returns:
         ``[1, 2, H, W]``.
@@ -89,7 +89,7 @@ def refine_motion(
 def extrapolate_motion(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     """Extrapolates motion to pixels of the mask that are classified as static.
 
-    The network predicts no motion there, but the user painted them as moving.
+    The network predicts no motion there, but the user painted them.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -110,7 +110,7 @@ def extrapolate_motion(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     values = weighted[0].cpu().numpy()
     cv2 = load_opencv()
     blurred = [cv2.GaussianBlur(part, (0, 0), EXTRAPOLATION_REACH * max(size)) for part in values]
-    # Far from all other motion, its mean.
+    # Far from any known motion, the mean is used.
     vectors = np.stack(blurred[:2]) + 1e-6 * values[:2].mean(axis=(1, 2), keepdims=True)
     share = blurred[2] + 1e-6 * values[2].mean()
     near = torch.from_numpy(vectors / share)[None].to(motion)
@@ -132,7 +132,7 @@ def align_sky(motion: Tensor, regions: Regions) -> Tensor:
     if inside.shape[1] == 0:
         return motion
     total = inside.sum(dim=1)
-    # A sky without a common direction, such as one that fans out towards the viewer, is kept.
+    # A sky without a common direction, for instance one that diverges towards the viewer, is kept.
     if float(total.norm() / torch.hypot(*inside).sum().clamp(min=1e-9)) < LEAST_AGREEMENT:
         return motion
     direction = (total / total.norm()).view(1, 2, 1, 1)
@@ -189,9 +189,9 @@ def slow_distant_sky(motion: Tensor, regions: Regions) -> Tensor:
 
 
 def slow_distant_water(motion: Tensor, regions: Regions) -> Tensor:
-    """Slows water down towards its horizon, as in perspective.
+    """Scales the speed of water down towards the horizon, by perspective.
 
-    The network learns it for skies from real clips, of which there are too few of water.
+    For skies the network learned perspective from real clips; for water there are too few.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -230,7 +230,7 @@ def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
     deviation = np.linalg.norm(field - median, axis=0)
     usual = deviation[inside].mean()
     speed = np.linalg.norm(median, axis=0)[inside].max()
-    # The share of the speed is for smooth fields, whose mean deviation is about 0.
+    # The term in the speed is for smooth fields, whose mean deviation is about 0.
     is_outlier = deviation > OUTLIER * usual + 0.02 * speed
     result = np.where(is_outlier, median, field)
     return torch.from_numpy(result)[None].to(motion)

@@ -14,10 +14,10 @@ from stylecinegan.io import load_opencv
 KINDS = {0: "unknown", 1: "sky", 2: "water", 3: "waterfall"}
 
 LEAST_AREA = 0.002
-"""Share of the picture below which a part, a classifier's speck, belongs to its neighbour."""
+"""Smallest region, as a fraction of the picture; smaller components are merged with neighbours."""
 
 HORIZON_SPEED = 0.3
-"""Speed at the horizon, as a share of the speed nearest to the viewer."""
+"""Speed at the horizon, as a fraction of the speed nearest to the viewer."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Regions:
         return [number for number, own in enumerate(self.kinds) if kind in (own, None)]
 
     def named(self, kind: str | None) -> list[int]:
-        """Numbers of the regions that a user means by a word.
+        """Numbers of the regions that a word refers to.
 
         "water" means the waterfall where there is no other water, and "waterfall" the water where
         no waterfall was found. "fountain" means falling water only.
@@ -57,8 +57,8 @@ class Regions:
         """
         if "unknown" in self.kinds:
             raise InputError(
-                f"{control} speaks of the {kind}, but which part of the mask is {kind} is not "
-                "known: say it of everything, or draw an arrow"
+                f"{control} refers to the {kind}, but which part of the mask is {kind} is not "
+                "known: apply it to everything, or draw an arrow"
             )
 
     def is_sky(self, number: int) -> bool:
@@ -159,7 +159,7 @@ def _number_parts(moves: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, t
 
 
 def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Gives every pixel the value of the nearest known one."""
+    """Extends values to all pixels from the nearest known one."""
     cv2 = load_opencv()
     _, nearest = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -1,4 +1,4 @@
-"""Compiles ``csrc/`` on first use, loads it, and tells PyTorch shapes and gradients.
+"""Compiles ``csrc/`` on first use, loads it, and registers shapes and gradients.
 
 The libraries go to a folder of the user, under a name that changes with the sources, the compiler's
 flags, the processor and PyTorch. They are built against the stable ABI of libtorch by one plain

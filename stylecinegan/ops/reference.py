@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def splat(feature: Tensor, displacement: Tensor) -> Tensor:
-    """Does what :func:`stylecinegan.ops.splatting.splat` says, with one ``scatter_add`` a corner.
+    """Implements :func:`stylecinegan.ops.splatting.splat` with one ``scatter_add`` per corner.
 
     Args:
         feature: Values to push, ``[B, C, H, W]``.

@@ -121,7 +121,7 @@ def unfreeze_top(generator: Generator) -> list[nn.Parameter]:
         parameter
         for module in modules
         for name, parameter in module.named_parameters()
-        # A decoder gets all details from D^10 and needs no noise.
+        # A decoder takes all details from D^10 and needs no noise.
         if name != "noise_strength"
     ]
     for parameter in parameters:

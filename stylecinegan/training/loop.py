@@ -204,7 +204,7 @@ def _show_samples(task: Task, batch: dict[str, Tensor], step: int, log: RunLog) 
     sample = getattr(task, "sample", None)
     if sample is None or not distributed.is_main():
         return
-    # What is looked at must not change what is trained.
+    # Sampling must not change the training.
     with torch.random.fork_rng(), torch.no_grad():
         pictures = sample(batch)
         measure = getattr(task, "measure", None)

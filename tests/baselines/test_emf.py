@@ -104,7 +104,9 @@ def test_the_loop_comes_back_to_its_first_frame(weights):
 def test_what_flows_in_leaves_no_holes(weights):
     scene = replace(make_scene(), num_frames=6)
     scene.photo[:], scene.motion[:, 0], scene.motion[:, 1] = 0.5, 4.0, -3.0
-    for frame in EMF(weights)(make_model(), scene):
+    frames = list(EMF(weights)(make_model(), scene))
+    assert len(frames) == 6
+    for frame in frames:
         torch.testing.assert_close(frame, scene.photo, atol=1e-4, rtol=0)
 
 
@@ -160,7 +162,7 @@ def test_a_text_turns_the_predicted_motion_at_the_scenes_speed_inside_the_mask(
 
 
 def test_a_text_about_what_is_not_known_is_one_line(weights):
-    with pytest.raises(InputError, match="text speaks of the water"):
+    with pytest.raises(InputError, match="text refers to the water"):
         Text2Cinemagraph("water flows left", weights)(Flowing(), make_scene())
 
 

@@ -37,7 +37,7 @@ def test_videos_become_pairs_and_a_second_run_finds_them_finished(videos, tmp_pa
     assert first.returncode == 0, first.stderr
     assert "4 clips: 2 written to" in first.stdout
     assert "2 left out, 0 finished before" in first.stdout
-    assert "left out more_pan_mp4_00000: wanted a camera at rest" in first.stdout
+    assert "left out more_pan_mp4_00000: wanted a static camera" in first.stdout
     assert "left out broken_mp4_00000: cannot read" in first.stdout
 
     pairs = MotionPairs(output)

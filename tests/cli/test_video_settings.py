@@ -12,8 +12,8 @@ from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.cli.video_settings import (
     aim_camera,
     check_video_settings,
+    log_reduction,
     moving_layers,
-    say_reduction,
     size_photo,
     write_video,
 )
@@ -75,7 +75,7 @@ def test_a_smaller_video_than_its_photo_is_said_with_the_setting_that_keeps_all(
     photo = torch.zeros(1, 3, 200, 8192)
     for size in (None, 1024):
         cfg = settings(size=size)
-        say_reduction((200, 8192), size_photo(photo, cfg), cfg)
+        log_reduction((200, 8192), size_photo(photo, cfg), cfg)
     (line,) = caplog.messages
     assert "8192x200 pixels and the video 4096x100" in line
     assert "size=8192" in line
@@ -166,7 +166,7 @@ def test_a_preset_is_covered_by_the_photo(cinemagraph):
         ({"aspect": 1.5}, "a.mp4", "WIDTH:HEIGHT"),
         ({"camera": "fly"}, "a.mp4", "camera must be one of none, push, slide, got fly"),
         ({"camera_amount": 0}, "a.mp4", "above 0, of at most 0.2, got 0"),
-        ({"depth": "d.png"}, "a.mp4", "give camera=push or camera=slide"),
+        ({"depth": "d.png"}, "a.mp4", "set camera=push or camera=slide"),
         ({"alpha": True}, "a.mp4", r"\.mp4 holds no alpha, wanted \.webm"),
     ],
 )

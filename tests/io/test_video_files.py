@@ -59,7 +59,9 @@ def test_the_index_of_an_mp4_stands_at_its_front(tmp_path):
 def test_colours_come_back(tmp_path, suffix):
     image = flat_patches()
     io.write_video(tmp_path / f"a{suffix}", [image] * 3, fps=30)
-    for decoded in io.read_video(tmp_path / f"a{suffix}"):
+    frames = list(io.read_video(tmp_path / f"a{suffix}"))
+    assert len(frames) == 3
+    for decoded in frames:
         # The middles of the patches: colour is stored at half the resolution.
         middles = [io.to_uint8(decoded)[16, 16 + 32 * k].tolist() for k in range(len(COLOURS))]
         assert np.abs(np.array(middles) - COLOURS).max() <= 3

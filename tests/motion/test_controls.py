@@ -220,7 +220,7 @@ def test_the_sea_rolls_in_towards_the_viewer_and_out_again(mask, classes):
         ({"anchors": torch.zeros(1, 1, 4, 4)}, "a mask of anchors must be"),
         ({"speeds": {"cloud": 1.0}}, "got one of cloud"),
         ({"speeds": {"sky": -1.0}}, "speeds.sky must be a number of at least 0"),
-        ({"speeds": [(0.5, 0.45, 2.0)]}, "must be on something that moves"),
+        ({"speeds": [(0.5, 0.45, 2.0)]}, "must be in a moving region"),
         ({"speeds": [(0.5, 0.1)]}, "speeds must be factors by region"),
         ({"arrows": [[(0.5, 0.1)]]}, "arrows must be"),
     ],
@@ -233,7 +233,7 @@ def test_controls_that_make_no_sense_are_refused(mask, classes, controls, reason
 @pytest.mark.parametrize(
     ("arrows", "reason"),
     [
-        ([[0.5, 0.45, 0.6, 0.45]], "must touch something that moves"),
+        ([[0.5, 0.45, 0.6, 0.45]], "must touch a moving region"),
         ([[0.5, 0.1, 0.5, 0.1]], "must have a length"),
         ([[0.5, 0.1, 0.5]], "must be"),
         ([0.5, 0.1, 0.5, 0.2], "must be"),
@@ -260,10 +260,10 @@ def test_text_without_regions_works_where_classes_are_unknown(mask):
 def test_words_about_a_region_need_to_know_it(mask, classes):
     with pytest.raises(InputError, match="which part of the mask is sky is not known"):
         controlled_motion(constant(1.0, 0.0), mask, text="clouds left")
-    with pytest.raises(InputError, match="speed_water speaks of the water"):
+    with pytest.raises(InputError, match="speed_water refers to the water"):
         controlled_motion(constant(1.0, 0.0), mask, speed_water=2.0)
     mask[..., 32:, :] = 0.0
-    with pytest.raises(InputError, match="text speaks of the water, but the mask holds only sky"):
+    with pytest.raises(InputError, match="text refers to the water, but the mask has only sky"):
         controlled_motion(constant(1.0, 0.0), mask, classes, text="river left")
 
 

@@ -1,4 +1,4 @@
-"""Anchors: points and strokes that are held still, with a soft transition."""
+"""Anchors: points and strokes without motion, with a smooth falloff."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from stylecinegan.io import load_opencv
 from stylecinegan.motion.controls.paths import distance_to_path, parse_paths
 
 ANCHOR_RADIUS = 0.08
-"""Distance from an anchor at which motion is full, as a share of the longer side."""
+"""Distance from an anchor at which motion is full, as a fraction of the longer side."""
 
 HELD = 0.25
-"""Share of that distance within which nothing moves."""
+"""Fraction of that distance within which motion is 0."""
 
 WANTED = "anchors must be points and strokes, [[x,y],[[x0,y0],[x1,y1]],...], or a mask"
 
@@ -26,21 +26,21 @@ def hold_anchors(
     *,
     radius: float = ANCHOR_RADIUS,
 ) -> Tensor:
-    """Slows a motion down around anchors, to 0 at them.
+    """Attenuates a motion around anchors, to 0 at them.
 
     Args:
         motion: ``[1, 2, H, W]``.
-        anchors: Points ``[x, y]`` and strokes ``[[x0, y0], [x1, y1], …]``, in shares of width and
-            height if all numbers are in [0, 1], otherwise in pixels of the photo; or a mask
-            ``[1, 1, H, W]``, above 0.5 where nothing moves.
+        anchors: Points ``[x, y]`` and strokes ``[[x0, y0], [x1, y1], …]``, in normalised
+            coordinates if all numbers are in [0, 1], otherwise in pixels of the photo; or a mask
+            ``[1, 1, H, W]``, above 0.5 in static regions.
         photo_size: (height, width) of the photo; by default that of the motion.
-        radius: Distance from an anchor at which motion is full, as a share of the longer side.
+        radius: Distance from an anchor at which motion is full, as a fraction of the longer side.
 
     Returns:
         ``[1, 2, H, W]``.
 
     Raises:
-        InputError: If they are no anchors.
+        InputError: If the anchors or the radius are invalid.
     """
     size = (motion.shape[2], motion.shape[3])
     if not 0.0 < radius <= 1.0:

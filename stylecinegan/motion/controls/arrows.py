@@ -1,4 +1,4 @@
-"""Arrows of the user: directions and relative speeds of regions."""
+"""Arrows: directions and relative speeds of regions."""
 
 import math
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_s
 from stylecinegan.motion.regions import Regions
 
 REACH = 0.25
-"""Reach of an arrow's own direction, as a share of the side of its region."""
+"""Reach of an arrow's direction, as a fraction of the square root of its region's area."""
 
 WANTED = "arrows must be [[x0,y0,x1,y1],...] or [[[x0,y0],[x1,y1],[x2,y2]],...]"
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow, straight or bent, in pixels of the mask.
+    """A straight or curved arrow.
 
     Attributes:
-        points: Two or more, from start to tip.
+        points: Two or more points from start to tip, in pixels of the mask.
     """
 
     points: Polyline
@@ -46,17 +46,17 @@ def parse_arrows(
     size: tuple[int, int],
     photo_size: tuple[int, int] | None = None,
 ) -> list[Arrow]:
-    """Reads arrows from numbers.
+    """Parses arrows.
 
     Args:
         arrows: ``[x0, y0, x1, y1]`` each, or ``[[x0, y0], [x1, y1], [x2, y2], …]`` for a curved
-            one, from start to tip. If all numbers of all arrows are in [0, 1] they are shares of
-            width and height, otherwise pixels of the photo.
+            one, from start to tip. If all numbers of all arrows are in [0, 1] they are normalised
+            coordinates, otherwise pixels of the photo.
         size: (height, width) of the mask.
         photo_size: (height, width) of the photo; by default that of the mask.
 
     Raises:
-        InputError: If they are no arrows, or one has no length.
+        InputError: If the numbers have another form, or an arrow has no length.
     """
     parsed = [
         Arrow(path) for path in parse_paths(arrows, size, photo_size, wanted=WANTED, fewest=2)
@@ -68,12 +68,12 @@ def parse_arrows(
 
 
 def apply_arrows(motion: Tensor, arrows: Sequence[Arrow], regions: Regions) -> Tensor:
-    """Turns each touched region to its arrows.
+    """Rotates the motion of each region that arrows touch.
 
-    A region is turned as a whole to the direction of the arrow; near the arrow the arrow's own
-    direction replaces the prediction's. Several arrows are weighted by their distance. Predicted
-    speeds are kept, times the arrow's length relative to the other arrows'. Regions without arrows
-    do not change.
+    A region is rotated as a whole to the direction of the arrow; near the arrow, the arrow's own
+    direction replaces the predicted one. Several arrows are weighted by their distance. Predicted
+    speeds are kept, multiplied by the arrow's length relative to the geometric mean of all arrows.
+    Regions without arrows do not change.
 
     Args:
         motion: Prediction, ``[1, 2, H, W]``.
@@ -84,7 +84,7 @@ def apply_arrows(motion: Tensor, arrows: Sequence[Arrow], regions: Regions) -> T
         ``[1, 2, H, W]``, continuous within each region.
 
     Raises:
-        InputError: If an arrow touches nothing that moves.
+        InputError: If an arrow touches no moving region.
     """
     if not arrows:
         return motion
@@ -109,7 +109,7 @@ def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, usual: float
         turned = steer(motion, direction, region, near)
         along = motion.abs() * direction
         own = (arrow.length / usual) * torch.lerp(turned, along, near.to(motion.dtype))
-        # Falls with the fourth power, so that at an arrow the others hardly count.
+        # The fourth power makes the other arrows' weights negligible at an arrow.
         weight = (distance**2 + (0.02 * side) ** 2) ** -2
         total = total + weight * own
         weights = weights + weight
@@ -128,7 +128,7 @@ def _touched_region(arrow: Arrow, regions: Regions) -> int:
         height, width = regions.number.shape
         start, end = arrow.points[0], arrow.points[-1]
         raise InputError(
-            f"an arrow must touch something that moves, got one from ({start.real:.0f}, "
+            f"an arrow must touch a moving region, got one from ({start.real:.0f}, "
             f"{start.imag:.0f}) to ({end.real:.0f}, {end.imag:.0f}) on a map of {width}x{height}"
         )
     return best

@@ -1,4 +1,4 @@
-"""A user's controls of motion: a direction, arrows, a text, speeds."""
+"""Controls of motion: direction, arrows, text, speeds, anchors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,27 +29,27 @@ DIRECTIONS = {
     "up": (0.0, -1.0),
     "up-right": (1.0, -1.0),
 }
-"""Words for (x, y), y down."""
+"""Directions (x, y), y down, by their words."""
 
 
 def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = None) -> Tensor:
     """Motion in one direction, slower towards the horizon.
 
     Perspective scales motion down with distance. The horizon is the lower end of the sky and
-    the upper end of water. Where classes are not known, a part of the mask that touches the upper
-    edge of the picture is taken for sky, and any other for water.
+    the upper end of water. Without classes, components of the mask that touch the upper edge of the
+    picture count as sky, others as water.
 
     Args:
         direction: A word of :data:`DIRECTIONS`.
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, if it is known. Sky and sea that
-            meet at the horizon are one part without it.
+        class_mask: 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, if known. Without it, a sky and a
+            sea that meet at the horizon are one component.
 
     Returns:
-        Motion ``[1, 2, H, W]``, (x, y), fastest 1 pixel per frame, defined outside the mask too.
+        Motion ``[1, 2, H, W]``, (x, y), at most 1 pixel per frame, defined outside the mask too.
 
     Raises:
-        InputError: If the word is not known, or nothing moves.
+        InputError: If the word is unknown, or the mask is empty.
     """
     if direction not in DIRECTIONS:
         raise InputError(
@@ -62,14 +62,15 @@ def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = No
 
 
 def normalize_speed(motion: Tensor, speed: float) -> Tensor:
-    """Scales a motion so that its fastest pixel moves ``speed`` pixels per frame at 512.
+    """Scales a motion to a maximum displacement per frame.
 
     Args:
         motion: ``[1, 2, H, W]``, pixels per frame of this map.
-        speed: Pixels per frame on a picture whose longer side is 512, the released convention.
+        speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512 (the
+            convention of the released code).
 
     Returns:
-        ``[1, 2, H, W]``; a motion that is zero everywhere stays so.
+        ``[1, 2, H, W]``; a zero motion is returned unchanged.
     """
     return motion * _speed_scale(motion, speed)
 
@@ -97,33 +98,34 @@ def controlled_motion(
 ) -> Tensor:
     """Applies the user's controls to a motion.
 
-    First the text turns its regions, then arrows turn the regions that they touch, so that an
-    arrow wins over a word. The result is scaled to ``speed``, and last the factors of single
-    regions apply, those of the text included, and anchors: they would be lost if the scaling came
-    after them. With ``speed=1`` and "slow" the fastest pixel moves half a pixel.
+    Order: the text rotates its regions; arrows rotate the regions that they touch and so take
+    precedence; the result is scaled to ``speed``; the speed factors of regions, including those of
+    the text, and the anchors are applied, which the scaling would otherwise undo. With ``speed=1``
+    and "slow" the maximum displacement is half a pixel per frame.
 
     Args:
         prediction: M, ``[1, 2, h, w]``, pixels per frame of that map.
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``; ``None`` where it
-            is unknown, and then nothing may be said of sky or water.
+        class_mask: 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``; ``None`` if
+            unknown, and then controls may not refer to sky or water.
         arrows: See :func:`~stylecinegan.motion.controls.arrows.parse_arrows`.
         anchors: See :func:`~stylecinegan.motion.controls.anchors.hold_anchors`.
-        anchor_radius: Distance from an anchor to full motion, as a share of the longer side.
-        text: See :func:`~stylecinegan.motion.controls.text.parse_text`; empty asks for nothing.
-        speed: Pixels per frame of the fastest pixel at 512; ``None`` keeps the motion's own.
+        anchor_radius: Distance from an anchor to full motion, as a fraction of the longer side.
+        text: See :func:`~stylecinegan.motion.controls.text.parse_text`; by default empty.
+        speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512;
+            ``None`` keeps the motion's own.
         speed_sky: Factor of the sky's speed.
-        speed_water: Factor of the water's speed, falling or not.
+        speed_water: Factor of the water's speed, including falling water.
         speeds: Further factors, by region: see
             :func:`~stylecinegan.motion.controls.speeds.parse_speeds`.
-        photo_size: (height, width) that places in pixels refer to; by default the mask's.
+        photo_size: (height, width) that pixel coordinates refer to; by default the mask's.
 
     Returns:
-        ``[1, 2, H, W]``, pixels per frame of the mask's map, not yet multiplied by S; it is to be
-        animated with ``speed=None``.
+        ``[1, 2, H, W]``, pixels per frame at the mask's size, not multiplied by S, to be animated
+        with ``speed=None``.
 
     Raises:
-        InputError: If a control makes no sense, or is about a region that is not there.
+        InputError: If a control is invalid, or refers to a region that the mask does not have.
     """
     size = (mask.shape[2], mask.shape[3])
     motion = resize_displacement(prediction.to(mask), size)
@@ -193,4 +195,4 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
 def _check_present(kind: str, regions: Regions) -> None:
     if not regions.named(kind):
         found = " and ".join(sorted(set(regions.kinds)))
-        raise InputError(f"text speaks of the {kind}, but the mask holds only {found}")
+        raise InputError(f"text refers to the {kind}, but the mask has only {found}")

@@ -1,4 +1,4 @@
-"""Files of hints: a user's arrows, anchors, text and speeds for a photo's motion."""
+"""Hint files: arrows, anchors, text and speeds for a photo's motion, as JSON."""
 
 import json
 import math
@@ -21,15 +21,15 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Hints:
-    """A user's controls of a photo's motion, in normalised coordinates.
+    """Controls of a photo's motion, in normalised coordinates.
 
     Attributes:
         arrows: ``[[x0, y0], [x1, y1], …]`` each, from start to tip.
-        anchors: Points ``[x, y]`` and strokes ``[[x0, y0], [x1, y1], …]`` that stay put.
-        anchor_radius: Way from an anchor to full motion, as a share of the longer side.
-        text: As "clouds drift left, waterfall falls".
+        anchors: Static points ``[x, y]`` and strokes ``[[x0, y0], [x1, y1], …]``.
+        anchor_radius: Distance from an anchor to full motion, as a fraction of the longer side.
+        text: Description such as "clouds drift left, waterfall falls".
         speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
-        speeds: Factors by region, ``{"sky": 0.5}``, or by place, ``[x, y, factor]`` each.
+        speeds: Factors by region, ``{"sky": 0.5}``, or by a point in it, ``[x, y, factor]`` each.
     """
 
     arrows: Sequence[Any] = ()
@@ -43,7 +43,7 @@ class Hints:
         """Checks all values.
 
         Raises:
-            InputError: If a hint makes no sense.
+            InputError: If a hint is invalid.
         """
         unit = (1, 1)
         parse_arrows(self.arrows, unit)
@@ -54,7 +54,7 @@ class Hints:
         for point in [*points, *(place for place, _ in places)]:
             if not all(-1.0 <= share <= 2.0 for share in (point.real, point.imag)):
                 raise InputError(
-                    "places in hints must be shares of width and height, in [0, 1], got "
+                    "hints must have normalised coordinates, in [0, 1], got "
                     f"({point.real:g}, {point.imag:g})"
                 )
         if self.text.strip():
@@ -76,11 +76,11 @@ def combine_hints(
     """Merges further controls into hints.
 
     Args:
-        hints: As read.
-        photo_size: (height, width) that places in pixels refer to.
-        arrows: More of them, in shares or pixels.
-        anchors: More of them, in shares or pixels.
-        text: Counts after the hints' own: a later instruction wins.
+        hints: The hints.
+        photo_size: (height, width) that pixel coordinates refer to.
+        arrows: Further arrows, in normalised coordinates or pixels.
+        anchors: Further anchors, in normalised coordinates or pixels.
+        text: Further text; it takes precedence over the hints' text.
     """
     unit = (1, 1)
     more_arrows = parse_paths(arrows, unit, photo_size, wanted=ARROWS_WANTED, fewest=2)
@@ -115,7 +115,7 @@ def read_hints(path: str | Path) -> Hints:
     """Reads a file that :func:`write_hints` or the browser app wrote.
 
     Raises:
-        InputError: If there is no such file or it holds something else.
+        InputError: If the file does not exist or contains no hints.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -125,14 +125,14 @@ def read_hints(path: str | Path) -> Hints:
 
 
 def parse_hints(text: str, name: str = "hints") -> Hints:
-    """Reads the text of a file of hints.
+    """Parses hints from JSON.
 
     Args:
-        text: JSON: an object with any of the attributes of :class:`Hints`.
-        name: Its name in error messages.
+        text: JSON object with any of the attributes of :class:`Hints`.
+        name: Name of the text in error messages.
 
     Raises:
-        InputError: If it holds something else.
+        InputError: If it contains anything else.
     """
     try:
         entries = json.loads(text)

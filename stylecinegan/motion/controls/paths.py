@@ -1,4 +1,4 @@
-"""Paths drawn on a photo, in normalised coordinates or pixels, and distances to them."""
+"""Paths drawn on a photo: parsing, resampling and distances to them."""
 
 import math
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from stylecinegan.motion.controls.steering import as_complex, as_vectors
 from stylecinegan.warping.displacement import pixel_grid
 
 Polyline = tuple[complex, ...]
-"""Points x + iy in pixels of a map, one at least."""
+"""One or more points x + iy, in pixels of a map."""
 
 NUM_STEPS = 32
-"""Straight steps that a curved path is cut into."""
+"""Number of line segments that approximate a curved path."""
 
 GRID_SIDE = 192
-"""Longer side of the map on which what is near a curved path is computed: it is smooth."""
+"""Longer side of the map on which distances to curved paths are computed; they are smooth."""
 
 CORNER = 0.03
-"""Radius by which a path's corners are rounded, as a share of its length."""
+"""Radius by which a path's corners are rounded, as a fraction of its length."""
 
 
 def parse_paths(
@@ -34,18 +34,18 @@ def parse_paths(
     wanted: str,
     fewest: int,
 ) -> list[Polyline]:
-    """Reads paths from numbers.
+    """Parses paths.
 
     Args:
         drawn: ``[[x, y], [x, y], …]`` each, or flat, ``[x, y, x, y, …]``. If all numbers of all
-            paths are in [0, 1] they are shares of width and height, otherwise pixels of the photo.
+            paths are in [0, 1] they are normalised coordinates, otherwise pixels of the photo.
         size: (height, width) of the map.
         photo_size: (height, width) of the photo; by default that of the map.
-        wanted: The expected form, for the error message.
-        fewest: Points that a path must have.
+        wanted: Description of the expected form, for the error message.
+        fewest: Smallest number of points of a path.
 
     Raises:
-        InputError: If they are no paths.
+        InputError: If the numbers have another form.
     """
     try:
         numbers = [_flatten(path) for path in drawn]
@@ -76,7 +76,7 @@ def _flatten(path: Any) -> list[float]:
 
 
 def resample(path: Polyline, count: int) -> Polyline:
-    """Places ``count + 1`` points on a path at equal distances, its ends among them."""
+    """Resamples a path at ``count + 1`` equidistant points, including both ends."""
     lengths = [abs(after - before) for before, after in pairwise(path)]
     total = sum(lengths)
     points, passed, part = [], 0.0, 0
@@ -95,7 +95,7 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
 
     Args:
         path: Two or more points, not all equal.
-        like: Map ``[H, W]`` whose size and device count.
+        like: Map ``[H, W]`` with the size and device of the result.
 
     Returns:
         Distance in pixels, ``[H, W]``, and complex directions of length 1, ``[H, W]``, which turn
@@ -108,7 +108,7 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
         return distance, torch.full((height, width), direction, device=like.device)
     scale = min(1.0, GRID_SIDE / max(height, width))
     coarse = like.new_zeros(max(2, round(height * scale)), max(2, round(width * scale)))
-    # Pixel centres are at whole numbers in both maps; shrinking keeps the pictures' edges.
+    # Pixel centres have integer coordinates in both maps, whose outer edges coincide.
     points = tuple((p + (0.5 + 0.5j)) * scale - (0.5 + 0.5j) for p in resample(path, NUM_STEPS))
     steps = list(pairwise(points))
     length = sum(abs(after - before) for before, after in steps)
@@ -117,7 +117,7 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
     for before, after in steps:
         away = distance_to_step(before, after, coarse)
         distance = torch.minimum(distance, away)
-        # Weights fall with the fourth power of the distance: only near steps count.
+        # The fourth power of the distance makes the weights of distant segments negligible.
         direction = direction + (after - before) * (away**2 + (CORNER * length) ** 2) ** -2
     direction = direction / direction.abs().clamp(min=1e-20)
     maps = torch.cat([(distance / scale)[None, None], as_vectors(direction)], dim=1)

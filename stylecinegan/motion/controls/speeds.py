@@ -23,17 +23,17 @@ def parse_speeds(
     """Parses speed factors.
 
     Args:
-        speeds: Factors by kind, ``{"sky": 0.5, "waterfall": 2}``, or by places, ``[x, y, factor]``
-            each, for the region that moves there: in shares of width and height if all places are
-            in [0, 1], otherwise in pixels of the photo.
+        speeds: Factors by kind of region, ``{"sky": 0.5, "waterfall": 2}``, or by a point in the
+            region, ``[x, y, factor]`` each: in normalised coordinates if all points are in [0, 1],
+            otherwise in pixels of the photo.
         size: (height, width) of the map.
         photo_size: (height, width) of the photo; by default that of the map.
 
     Returns:
-        Factors by kind, and places in pixels of the map with their factors.
+        Factors by kind, and points in pixels of the map with their factors.
 
     Raises:
-        InputError: If they are no factors, or a kind is unknown.
+        InputError: If a factor is invalid or a kind is unknown.
     """
     if isinstance(speeds, Mapping):
         if unknown := [kind for kind in speeds if kind not in NAMED]:
@@ -73,11 +73,11 @@ def speeds_by_place(
 
     Args:
         regions: Regions of the map.
-        by_kind: Kind of region, ``None`` for all, and factor.
-        by_place: Place x + iy in pixels of the map, and factor of the region there.
+        by_kind: Kinds of region, ``None`` for all, and their factors.
+        by_place: Points x + iy in pixels of the map, and factors of the regions there.
 
     Raises:
-        InputError: If nothing moves at a place, or kinds are unknown.
+        InputError: If a point is not in a moving region, or a kind is unknown.
     """
     factors = [1.0] * len(regions.kinds)
     for kind, factor in by_kind:
@@ -94,7 +94,7 @@ def speeds_by_place(
         if number is None:
             height, width = regions.number.shape
             raise InputError(
-                "a place in speeds must be on something that moves, got "
+                "a point in speeds must be in a moving region, got "
                 f"({place.real:.0f}, {place.imag:.0f}) on a map of {width}x{height}"
             )
         factors[number] *= factor

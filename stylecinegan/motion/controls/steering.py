@@ -1,6 +1,6 @@
-"""Turning of a predicted motion to a direction.
+"""Rotation of a predicted motion to a direction.
 
-Motion is complex here, x + iy: multiplication by a unit number is a rotation.
+Vectors are complex numbers x + iy, so that multiplication by a number of length 1 is a rotation.
 """
 
 import torch
@@ -8,24 +8,25 @@ from torch import Tensor
 
 
 def steer(motion: Tensor, direction: complex | Tensor, region: Tensor, near: Tensor) -> Tensor:
-    """Turns the motion of a region as a whole.
+    """Rotates the motion of a region as a whole to a direction; speeds are kept.
 
-    Its variations of direction are kept as far as it has a common one: where the vectors cancel
-    each other, all of them get the wanted direction. Speeds are kept.
+    With a = |Σ M| / Σ |M| the agreement of the vectors M, r the rotation that fits them to the
+    direction d (weighted least squares), the result is ``a r M + (1 - a) |M| d``: variations of
+    direction are kept as far as there is a common one.
 
     Args:
         motion: ``[H, W]``, complex.
-        direction: Wanted direction, of length 1; one for all or one a pixel, ``[H, W]``.
-        region: Where the motion is turned, boolean ``[H, W]``.
-        near: Weight of each pixel in the fit of the rotation, ``[H, W]``.
+        direction: d, of length 1, a number or ``[H, W]``.
+        region: The region, boolean ``[H, W]``.
+        near: Weights of the pixels in the fit, ``[H, W]``.
 
     Returns:
-        ``[H, W]``, complex, meaningful in the region.
+        ``[H, W]``, complex, valid in the region.
     """
     inside = motion[region]
     agreement = inside.sum().abs() / inside.abs().sum().clamp(min=1e-12)
     wanted = direction if isinstance(direction, Tensor) else torch.full_like(motion, direction)
-    # The rotation that fits the motion to the direction (weighted least squares).
+    # r of the docstring.
     turn = ((motion.conj() * wanted) * near)[region].sum()
     turn = turn / turn.abs().clamp(min=1e-12)
     return agreement * (motion * turn) + (1.0 - agreement) * (motion.abs() * wanted)
@@ -42,7 +43,7 @@ def as_vectors(motion: Tensor) -> Tensor:
 
 
 def fill_still(motion: Tensor, region: Tensor) -> Tensor:
-    """Gives a region of zero motion the median speed, so that it can be turned.
+    """Replaces a zero motion of a region by the median speed of the others, to be rotated.
 
     Args:
         motion: ``[H, W]``, complex.

@@ -1,4 +1,4 @@
-"""Motion in words: "clouds drift left, river flows down-right, slow"."""
+"""Text control of motion: "clouds drift left, river flows down-right, slow"."""
 
 import re
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ _SIDES = {
     **_mean((0.0, 1.0), "down downward downwards fall falls falling"),
     **_mean((0.0, -1.0), "up upward upwards rise rises rising"),
 }
-"""Words for (x, y), y down; several in one clause add up."""
+"""Directions (x, y), y down, by word; several in one clause are added."""
 
 _APPROACHES = {
     **_mean(1, "ashore inland shoreward shorewards shore beach coast viewer camera closer nearer"),
     **_mean(-1, "seaward seawards offshore horizon recede recedes receding"),
 }
-"""Words for towards the viewer, 1, and away, -1."""
+"""Words for motion towards the viewer, 1, and away, -1."""
 
 _COMING = re.compile(
     r"\b(rolls?|rolling|comes?|coming|wash(?:es)?|washing|flows?|flowing|moves?|moving|goes|go"
@@ -48,10 +48,10 @@ _SPEEDS = {
     **_mean(1.0, "normal normally"),
     **_mean(2.0, "fast faster quick quickly rapidly swiftly"),
 }
-"""Words for factors of the speed."""
+"""Speed factors by word."""
 
 _STRENGTHS = _mean(2.0, "very much")
-"""Number of times that a speed word counts: very slow is slow slow."""
+"""Exponents of a speed factor: "very slow" is the square of "slow"."""
 
 _FILLERS = _mean(
     None,

@@ -9,19 +9,19 @@ from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
 REST_TOLERANCE = 0.75
-"""Tracking noise of static points, in pixels."""
+"""Largest displacement of a static point, in pixels: the noise of tracking."""
 
 LARGEST_SHAKE = 0.03
-"""Largest shake that can be removed, as a share of the picture's longer side."""
+"""Largest camera shake that is removed, as a fraction of the picture's longer side."""
 
 NUM_CORNERS = 600
 FEWEST_TRACKS = 8
 
 LEAST_AT_REST = 0.04
-"""Share of static corners by which a camera is static."""
+"""Smallest fraction of static corners for the camera to be static."""
 
 LEAST_SHAKING = 0.2
-"""Share of corners that must move alike for a shake to be removed."""
+"""Smallest fraction of corners with a common motion by which a shake is removed."""
 
 IDENTITY = np.eye(2, 3)
 
@@ -29,24 +29,24 @@ IDENTITY = np.eye(2, 3)
 def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
     """Checks that the camera is static and removes small shakes.
 
-    Corners are tracked through the clip. If some are static, so is the camera. Otherwise they are
-    grouped by common motion (a similarity); if a group sways around its place, the camera shakes,
-    and all frames are registered to the first by that group. If all groups drift, the camera pans,
-    or clouds or water fill the picture, which only the user can distinguish.
+    Corners are tracked through the clip. If enough of them are static, so is the camera. Otherwise
+    they are grouped by common motion (a similarity transform). If a group oscillates, the camera
+    shakes, and all frames are registered to the first by that group. If all groups drift, the
+    camera pans or clouds or water fill the picture; only the user can distinguish these.
 
     Args:
         frames: Grey, ``[H, W]``, uint8, at least two of one size.
 
     Returns:
-        The frames, and the share of frames that cover each pixel, ``[H, W]`` in [0, 1].
+        The frames, and the fraction of frames that cover each pixel, ``[H, W]`` in [0, 1].
 
     Raises:
-        InputError: If nothing static is in view.
+        InputError: If there is no static content.
     """
     tracks = track_corners(frames)
     num_tracks = tracks.shape[1]
     away = np.linalg.norm(tracks - tracks[:1], axis=-1).max(axis=0, initial=0.0)
-    # A small group is enough: clouds may have nearly all the corners.
+    # A small group suffices: most corners may be on clouds.
     if (away <= REST_TOLERANCE).sum() >= max(FEWEST_TRACKS, LEAST_AT_REST * num_tracks):
         return list(frames), np.ones(frames[0].shape, np.float32)
     largest = LARGEST_SHAKE * max(frames[0].shape)
@@ -55,8 +55,8 @@ def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarr
         if np.linalg.norm(path - path[0], axis=-1).max() <= largest and _comes_back(path):
             return _stabilize(frames, tracks[:, group])
     raise InputError(
-        "wanted a camera at rest, found nothing in view that stays in its place: the camera "
-        "moves, or clouds or water fill the picture (then camera=static takes it as it is)"
+        "wanted a static camera, found no static content: the camera moves, or clouds or water "
+        "fill the picture (then set camera=static)"
     )
 
 
@@ -85,7 +85,7 @@ def track_corners(frames: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _groups(tracks: np.ndarray, fewest: int) -> Iterator[np.ndarray]:
-    """Groups tracks by the similarity that takes them from the first to the last frame."""
+    """Groups tracks by the similarity transform from the first to the last frame."""
     remaining = np.arange(tracks.shape[1])
     while len(remaining) >= fewest:
         _, inlier = _similarity(tracks[0, remaining], tracks[-1, remaining])
@@ -98,7 +98,7 @@ def _groups(tracks: np.ndarray, fewest: int) -> Iterator[np.ndarray]:
 def _similarity(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Robust similarity transform, ``[2, 3]``, and its inliers."""
     cv2 = load_opencv()
-    cv2.setRNGSeed(0)  # RANSAC draws: the same clip gives the same answer
+    cv2.setRNGSeed(0)  # makes RANSAC deterministic
     pair = np.ascontiguousarray(source), np.ascontiguousarray(target)
     matrix, inlier = cv2.estimateAffinePartial2D(*pair, ransacReprojThreshold=1.0)
     if matrix is None:
@@ -114,7 +114,7 @@ def _path(tracks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _comes_back(path: np.ndarray) -> bool:
-    """Whether a path sways rather than drifts: its linear part against the rest."""
+    """Whether a path oscillates rather than drifts: its linear trend against the residual."""
     time = np.linspace(-0.5, 0.5, len(path))
     flat = path.reshape(len(path), -1)
     slope = time @ flat / (time @ time)

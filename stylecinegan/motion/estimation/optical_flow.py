@@ -1,4 +1,4 @@
-"""Real video to Eulerian motion: the optical flow of neighbouring frames, averaged over time."""
+"""Eulerian motion of a video: optical flow of neighbouring frames, averaged over time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ SMALL_FLOW = 0.05
 """Pixels per frame below which the direction of a flow is noise."""
 
 NOISE_GRADIENT = 2.0
-"""Grey levels per pixel that compression alone makes."""
+"""Gradient due to compression noise, in grey levels per pixel."""
 
 SLOW_FLOW = 1.0
-"""Pixels that a flow should at least cover: DIS is exact to about a tenth of a pixel, so what moves
-more slowly is looked at over several frames."""
+"""Smallest displacement to estimate, in pixels: DIS is accurate to about a tenth of a pixel, so
+slower clips have a longer sampling interval."""
 
 LARGEST_GAP = 8
 
 REPEATED = 0.15
-"""Change of a frame, compared with the usual one, below which it repeats the one before."""
+"""Relative change, of the usual change between frames, below which a frame is a repetition."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClipMotion:
     Attributes:
         image: First frame, ``[1, 3, H, W]`` in [-1, 1].
         motion: M, ``[1, 2, H, W]``, pixels per frame.
-        confidence: How well the clip determines it, ``[1, 1, H, W]`` in [0, 1].
+        confidence: Reliability of the motion, ``[1, 1, H, W]`` in [0, 1].
     """
 
     image: Tensor
@@ -51,22 +51,22 @@ class ClipMotion:
 def estimate_motion(frames: Iterable[Tensor], *, camera: Camera = "checked") -> ClipMotion:
     """Estimates the Eulerian motion of a clip.
 
-    Dense inverse search (DIS) gives the flow between neighbouring frames. Each pixel's mean over
-    time leaves out what its median says is an outlier and what the flow back contradicts.
-    Confidence is high where flows agree over time, lead forth and back, and the picture has
-    texture to tell them by; textured static pixels have a high confidence.
+    Dense inverse search (DIS) estimates the flow between neighbouring frames. It is averaged over
+    time without outliers from the median and without vectors that fail the forward-backward check.
+    Confidence is high where the flow is consistent over time and forward and backward, and the
+    picture has texture; textured static pixels have a high confidence.
 
     Args:
         frames: Images ``[1, 3, H, W]`` in [-1, 1], of one size; one second or two.
-        camera: ``"checked"`` needs static content, removes small shakes and refuses other
-            clips; ``"static"`` takes the user's word.
+        camera: ``"checked"`` requires static content and removes small shakes; ``"static"``
+            assumes a static camera without a check.
 
     Returns:
-        First frame, motion and confidence. A repeated frame is no frame: motion counts from one
-        distinct frame to the next.
+        First frame, motion and confidence. Repeated frames are ignored: motion is per distinct
+        frame.
 
     Raises:
-        InputError: If there are under four distinct frames, or the camera moves.
+        InputError: If there are fewer than four distinct frames, or the camera moves.
     """
     if camera not in ("checked", "static"):
         raise InputError(f"camera must be checked or static, got {camera}")
@@ -87,10 +87,10 @@ def dense_flow(frames: Sequence[np.ndarray], gap: int = 1) -> tuple[np.ndarray, 
 
     Args:
         frames: Grey, ``[H, W]``, uint8.
-        gap: Frames between the two.
+        gap: Sampling interval, in frames.
 
     Returns:
-        Flow per frame, ``[T, 2, H, W]``, (x, y) in pixels, and where the flow back agrees,
+        Flow per frame, ``[T, 2, H, W]``, (x, y) in pixels, and the forward-backward check,
         boolean ``[T, H, W]``.
     """
     cv2 = load_opencv()
@@ -112,15 +112,15 @@ def dense_flow(frames: Sequence[np.ndarray], gap: int = 1) -> tuple[np.ndarray, 
 
 
 def average_over_time(flow: np.ndarray, agrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Averages flows into a motion, without outliers.
+    """Averages flows over time without outliers.
 
     Args:
         flow: ``[T, 2, H, W]``, pixels per frame.
-        agrees: Where each of them may be trusted, boolean ``[T, H, W]``.
+        agrees: Reliable vectors, boolean ``[T, H, W]``.
 
     Returns:
-        Motion ``[2, H, W]``, and confidence ``[H, W]`` in [0, 1]: the length of the mean over the
-        mean length, times the share of flows that are trusted.
+        Motion ``[2, H, W]``, and confidence ``[H, W]`` in [0, 1]: length of the mean divided by the
+        mean length, times the fraction of vectors that are averaged.
     """
     cv2 = load_opencv()
     median = np.median(flow, axis=0)
@@ -133,7 +133,7 @@ def average_over_time(flow: np.ndarray, agrees: np.ndarray) -> tuple[np.ndarray,
     length = (np.linalg.norm(flow, axis=1) * weight).sum(axis=0) / total
     coherence = (np.linalg.norm(mean, axis=0) + SMALL_FLOW) / (length + SMALL_FLOW)
     confidence = coherence * weight.mean(axis=0)
-    # Single pixels that differ from all around them are outliers too.
+    # A median filter removes isolated outliers.
     mean = np.stack([cv2.medianBlur(part.astype(np.float32), 5) for part in mean])
     return mean, np.clip(confidence, 0.0, 1.0).astype(np.float32)
 
@@ -154,9 +154,9 @@ def _read(frames: Iterable[Tensor]) -> tuple[Tensor, list[np.ndarray]]:
 
 
 def find_distinct(frames: Sequence[np.ndarray]) -> list[int]:
-    """Indices of the frames that do not repeat the one before.
+    """Indices of the frames that do not repeat the previous one.
 
-    Clips that were brought to another frame rate repeat some.
+    Clips that were converted to another frame rate have repeated frames.
 
     Args:
         frames: ``[H, W]`` or ``[H, W, 3]``, uint8.
@@ -172,7 +172,7 @@ def find_distinct(frames: Sequence[np.ndarray]) -> list[int]:
 
 
 def _choose_gap(frames: Sequence[np.ndarray]) -> int:
-    """Interval of the frame pairs, larger for slow clips, whose flow is near the noise."""
+    """Sampling interval of the frame pairs, longer for slow clips, whose flow is near the noise."""
     pairs = np.linspace(0, len(frames) - 2, min(5, len(frames) - 1)).astype(int)
     flow = np.mean([dense_flow(frames[start : start + 2])[0][0] for start in pairs], axis=0)
     # A high quantile, since a waterfall may be a small part of the picture.
@@ -182,7 +182,7 @@ def _choose_gap(frames: Sequence[np.ndarray]) -> int:
 
 
 def _texture(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Texture that the flow can follow at each pixel, ``[H, W]`` in [0, 1)."""
+    """Amount of texture around each pixel, ``[H, W]`` in [0, 1)."""
     cv2 = load_opencv()
     middle = frames[len(frames) // 2].astype(np.float32)
     x, y = cv2.Sobel(middle, cv2.CV_32F, 1, 0), cv2.Sobel(middle, cv2.CV_32F, 0, 1)
