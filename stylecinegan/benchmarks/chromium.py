@@ -116,6 +116,17 @@ class Chromium:
         self.call("Page.navigate", url=url)
         self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
+    def emulate_phone(self):
+        """Makes the page one of 390x844 pixels with a touch screen."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390,
+            height=844,
+            deviceScaleFactor=2,
+            mobile=True,
+        )
+        self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+
     def press(self, selector, *, by_touch=False):
         """Clicks or taps the centre of the element of a selector."""
         x, y = self.evaluate(
@@ -133,3 +144,11 @@ class Chromium:
             return
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def downloaded(self, name, seconds=60):
+        """Contents of a file that the page saved."""
+        end = time.monotonic() + seconds
+        while not (self.downloads / name).is_file():
+            assert time.monotonic() < end, f"{name} was not saved"
+            time.sleep(0.02)
+        return (self.downloads / name).read_text("utf-8")
