@@ -207,7 +207,7 @@ async function requestPreview(isAgain = false) {
 // Without a photo there is nothing to set, to play or to save.
 function showEmpty(isEmpty) {
   for (const part of ["tools", "panel", "player"]) $(part).inert = isEmpty;
-  $("export").disabled = isEmpty;
+  for (const button of ["export", "undo", "redo"]) $(button).disabled = isEmpty;
 }
 
 // Does what needs the server, again and again while that is away or full.
