@@ -1,4 +1,4 @@
-"""A film of the app in use for the README: python docs/app_film.py"""  # noqa: D415
+"""A film of the app in use and a still of it, for the docs: python docs/app_film.py"""  # noqa: D415
 
 # A photo is dropped, a stroke holds still what moved, an arrow turns the clouds. Every picture is
 # what Chromium shows of the real page and model; the script decides when it is taken, and draws the
@@ -18,6 +18,7 @@ from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.data.drawn import draw_landscape
 
 FILM = Path(__file__).with_name("app_film.webp")
+STILL = Path(__file__).with_name("app.webp")
 SIZE = (1120, 700)
 WIDTH = 880
 FPS = 6
@@ -31,6 +32,7 @@ class Film:
         self._page = page
         self._file = folder / "picture.png"
         self.pictures = []
+        self.still = None  # the moment after what was drawn last
 
     def take(self, pointer=None):
         """Takes a picture and lets the loop go on by one step of the film."""
@@ -70,6 +72,7 @@ class Film:
         before = self._page.num_loops()
         self._page.mouse("mouseReleased", *way[-1])
         self.watch(0.5, way[-1])
+        self.still = self.pictures[-1]
         self._page.wait_for_loop(before)
         self._page.choose("view")
         self._page.mouse("mouseMoved", *way[-1], button="none")
@@ -101,6 +104,7 @@ def main():
     first, *others = film.pictures
     options = {"duration": 1000 // FPS, "loop": 0, "quality": 60, "method": 6}
     first.save(FILM, save_all=True, append_images=others, **options)
+    film.still.save(STILL, quality=80, method=6)
 
 
 def use(page, film, photo):
