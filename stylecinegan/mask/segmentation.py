@@ -19,6 +19,12 @@ WATER_WEIGHT, WATER_OFFSET, SHARPNESS = 0.4, 0.85, 4.0
 """Weight of the network's logit of water, offset and gain of the combined logit; chosen on 86
 photos with hand-marked water, which neither was trained on, and 26 others."""
 
+POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 0.3
+"""Hysteresis thresholds of the logit of water, and what bodies of water add to it."""
+
+LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
+"""Certain share of a body of water, and certain area as a share of the photo's."""
+
 LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
 """Hysteresis thresholds of the probability of falling water: low and high."""
 
@@ -52,12 +58,14 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
     Let s be the network's probability of sky, n its probability of water (falling or not) given
     that a pixel is not sky, and w the ensemble's probability of water. The combined probabilities
-    are s for sky, (1 - s) v for water with
+    are s for sky, (1 - s) v for water and the remainder for static, with
 
-        logit v = 4 (logit w + 0.4 logit n - 0.85),
+        l = logit w + 0.4 logit n - 0.85,
+        v = sigmoid(4 (l + 0.3))      in bodies of water (:func:`find_water`),
+        v = min(sigmoid(4 l), 0.5)    elsewhere:
 
-    and the remainder for static: the ensemble recognises water better, and the two rarely make the
-    same error. The gain of 4 keeps the matting from breaking up confident water by its colours.
+    the ensemble recognises water better, and the two rarely make the same error. The gain of 4
+    keeps the matting from breaking up confident water by its colours.
 
     In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
     probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
@@ -75,13 +83,43 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     sky = segmented[:, 1:2]
     share = segmented[:, 2:].sum(dim=1, keepdim=True) / (1.0 - sky).clamp(min=1e-3)
     logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * share.logit(0.05) - WATER_OFFSET
-    water = (1.0 - sky) * (SHARPNESS * logit).sigmoid()
+    water = (1.0 - sky) * torch.where(
+        find_water(logit.masked_fill(sky >= 0.5, -torch.inf)),
+        (SHARPNESS * (logit + WATER_BONUS)).sigmoid(),
+        (SHARPNESS * logit).sigmoid().clamp(max=0.5),
+    )
     falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     if falling is not None:
         water = torch.where(find_falling(falling, known[:, 2:3]), 1.0 - sky, water)
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
     return PixelClasses(probabilities, vote, confidence, falling)
+
+
+def find_water(logit: Tensor) -> Tensor:
+    """Finds bodies of water: connected components most of which is certainly water.
+
+    Glitter and shade in a lake thus count as water; a wet road with a few certain pixels does not.
+
+    Args:
+        logit: Logit of water, ``[B, 1, h, w]``.
+
+    Returns:
+        Connected components above :data:`POSSIBLE_WATER` of which more than
+        :data:`LEAST_CERTAIN_SHARE`, and more than :data:`LEAST_CERTAIN_AREA` of the picture, is
+        above :data:`CERTAIN_WATER`, boolean ``[B, 1, h, w]``.
+    """
+    result = []
+    for values in logit[:, 0].float().cpu().numpy():
+        count, number = _components(values > POSSIBLE_WATER)
+        area = np.bincount(number.ravel(), minlength=count)
+        certain = np.bincount(number[values > CERTAIN_WATER], minlength=count)
+        is_water = (certain > LEAST_CERTAIN_SHARE * area) & (
+            certain > LEAST_CERTAIN_AREA * number.size
+        )
+        is_water[0] = False
+        result.append(is_water[number])
+    return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
 
 
 def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
@@ -98,14 +136,18 @@ def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
         Connected components above :data:`LEAST_FALLING` with a pixel above :data:`LEAST_PEAK`,
         boolean ``[B, 1, h, w]``.
     """
-    cv2 = load_opencv()
     result = []
     waters = np.ones(len(probability)) if water is None else water[:, 0].float().cpu().numpy()
     for values, known in zip(probability[:, 0].float().cpu().numpy(), waters, strict=True):
-        count, number = cv2.connectedComponents((values > LEAST_FALLING).astype(np.uint8))
+        count, number = _components(values > LEAST_FALLING)
         weights = np.broadcast_to(known, number.shape).ravel()
         area = np.bincount(number.ravel(), minlength=count)
         mean = np.bincount(number.ravel(), weights, count) / np.maximum(area, 1)
         peaks = np.unique(number[values > LEAST_PEAK])
         result.append(np.isin(number, [part for part in peaks if part and mean[part] >= 0.5]))
     return torch.from_numpy(np.stack(result))[:, None].to(probability.device)
+
+
+def _components(region: np.ndarray) -> tuple[int, np.ndarray]:
+    """Labels connected components; returns the number of labels, 0 included, and the labels."""
+    return load_opencv().connectedComponents(region.astype(np.uint8))

@@ -6,7 +6,7 @@ from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.matting import matte, moving_threshold
-from stylecinegan.mask.segmentation import combine, find_falling, segment
+from stylecinegan.mask.segmentation import combine, find_falling, find_water, segment
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -151,13 +151,30 @@ def test_shapes_that_are_no_photo_and_probability_are_refused():
 
 def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
     segmented = torch.tensor([0.4, 0.2, 0.4]).view(1, 3, 1, 1)  # half of what is not sky is water
-    for water, expected in ((0.8, 0.8 * 0.8953), (0.55, 0.8 * 0.0694)):  # logits 1.386, 0.2007
+    # Logits of 1.386, a body of water, and of 0.4055 and 0.8954, not above 0.43 after the offset.
+    cases = ((0.8, 0.9660), (0.6, 0.1446), (0.71, 0.5))
+    for water, given_no_sky in cases:
+        expected = 0.8 * given_no_sky
         known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
         classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
         combined = combine(classes, segmented)
         wanted = torch.tensor([0.8 - expected, 0.2, expected])
         torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-4, rtol=0.0)
         assert combined.vote.item() == int(wanted.argmax())
+
+
+def test_a_body_of_water_includes_its_doubtful_parts_if_most_of_it_is_certain():
+    logit = torch.full((2, 1, 32, 32), -1.0)
+    logit[:, :, 8:24, 8:24] = 0.0
+    logit[0, :, 8:24, 8:18] = 1.0  # more than half
+    logit[1, :, 8:24, 8:14] = 1.0
+    found = find_water(logit)
+    assert bool(found[0, 0, 8:24, 8:24].all())
+    assert int(found[0].sum()) == 256
+    assert not found[1].any()
+    speck = torch.full((1, 1, 32, 32), -1.0)
+    speck[0, 0, 4, 4:6] = 1.0
+    assert not find_water(speck).any()
 
 
 def test_the_segmentation_networks_opinion_on_water_counts():
