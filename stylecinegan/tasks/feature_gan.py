@@ -56,6 +56,7 @@ class FeatureGANTask(ABC):
         self.step_number = 0
         self._trained_network = network
         self._fake_maps: FeatureMaps = {}
+        self._learning_rate = learning_rate
         critics = list(self.discriminators.parameters())
         settings = {"betas": (0.0, 0.99), "eps": 1e-8, "fused": True}
         self.generator_update, self.discriminator_update = (
@@ -114,6 +115,12 @@ class FeatureGANTask(ABC):
         """Initialises the discriminators' input scales from feature maps of photos."""
         for name, own in maps.items():
             self.discriminator(name).calibrate(own)
+
+    def warm_up(self, num_steps: int) -> None:
+        """Sets the generator's learning rate, which grows linearly over the first steps."""
+        share = min(1.0, (self.step_number + 1) / num_steps)
+        for group in self.generator_update.optimizer.param_groups:
+            group["lr"] = self._learning_rate * share
 
     def update(self, image: Tensor, style_dim: int) -> Terms:
         """Updates generator, discriminators and average; returns the loss terms.

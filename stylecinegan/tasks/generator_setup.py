@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
@@ -24,6 +25,35 @@ def load_weights(directory: Path, networks: nn.ModuleDict) -> None:
         path = directory / f"{name}.safetensors"
         weights = checkpoints.load(path, type(module)).state_dict()
         checkpoints.load_strictly(module, weights, path)
+
+
+def load_top(path: Path, generator: Generator) -> None:
+    """Loads the layers after D^10 and the to-RGB layers of another generator.
+
+    Raises:
+        InputError: If the file is unreadable or its layers have other shapes.
+    """
+    whole, state = generator.state_dict(), checkpoints.load(path, Generator).state_dict()
+    top = {name: tensor for name, tensor in state.items() if is_of_top(name)}
+    missing = [name for name in whole if is_of_top(name) and name not in top]
+    wrong = [name for name in top if name not in whole or top[name].shape != whole[name].shape]
+    if missing or wrong:
+        raise InputError(f"the layers after D^10 in {path} do not fit: {(missing + wrong)[0]}")
+    generator.load_state_dict({**whole, **top})
+
+
+def is_of_top(name: str) -> bool:
+    """Whether a weight of a generator belongs to the layers after D^10 or to a to-RGB layer."""
+    parts = name.split(".")
+    if parts[0] == "convs":
+        return int(parts[1]) > FEATURE_LAYER
+    return parts[0] in ("to_rgbs", "appearance")
+
+
+def channel_statistics(feature: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``[C]`` and covariance ``[C, C]`` of the positions of ``[B, C, H, W]``."""
+    samples = feature.permute(1, 0, 2, 3).flatten(1)
+    return samples.mean(dim=1), torch.cov(samples)
 
 
 def view_layer(generator: Generator, resolution: int | None, *, needs_feature: bool) -> int:

@@ -1,22 +1,22 @@
 """Adversarial training of the generator's layers up to 32 pixels (Projected GAN)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
-from stylecinegan.backbones.efficientnet import EfficientNet, load_imagenet_weights
+from stylecinegan.checkpoints.own_files import read_own_file
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.layers import ToRGB
-from stylecinegan.generator.pyramid_discriminator import PyramidDiscriminator
 from stylecinegan.generator.stylegan2 import layer_resolution, partial_sums
-from stylecinegan.losses.adversarial import SqueezeNetFeatures
-from stylecinegan.tasks.feature_gan import FeatureGANTask, FeatureMaps, Terms
-from stylecinegan.tasks.sample_distance import SampleDistance
+from stylecinegan.tasks.feature_gan import FeatureMaps, Terms
+from stylecinegan.tasks.view_gan import VIEW_SIDE, ViewGANTask
 from stylecinegan.training.augmentation import augment
 from stylecinegan.training.update import Precision
 
@@ -24,8 +24,9 @@ LAST_LAYER = 8
 NUM_SAMPLES = 64
 NUM_MEASURED = 1000
 TRUNCATION = 0.7
-_VIEW_SIDE = 64  # of the discriminators' input: 32 pixels are too few for their feature networks
+_LARGEST = 1.1  # absolute value of a layout's colours, in layout_loss
 _RGB_LAYERS = (4, 6, 8)
+_RGB_FILE = "layout_rgb.safetensors"
 
 
 class LayoutGAN(nn.Module):
@@ -49,6 +50,10 @@ class LayoutGAN(nn.Module):
         """Pictures of codes ``[B, style_dim]``, ``[B, 3, 32, 32]``, about [-1, 1]."""
         w_plus = self.generator.repeat_w(w)
         features = self.generator.features(w_plus, last=LAST_LAYER, use_fresh_noise=use_fresh_noise)
+        return self.render(features, w)
+
+    def render(self, features: Mapping[int, Tensor], w: Tensor) -> Tensor:
+        """Pictures of the deep features of layers 4, 6 and 8 (the rest as in :meth:`forward`)."""
         return partial_sums(
             {layer: self.to_rgbs[str(layer)](features[layer], w) for layer in _RGB_LAYERS}
         )[-1]
@@ -59,15 +64,16 @@ class LayoutGAN(nn.Module):
         return lower + list(self.to_rgbs.parameters())
 
 
-class LayoutGANTask(FeatureGANTask):
+class LayoutGANTask(ViewGANTask):
     """Trains mapping network and layers 2 to 8 against discriminators on fixed features.
 
     A picture of 32 pixels costs about a tenth of one of 256, so a CPU can train on more of them,
     which the layout of sky, ground and water needs. The later layers are then trained from there
-    (``layout`` of :class:`~stylecinegan.tasks.projected_gan.ProjectedGANTask`).
+    (``layout`` of :class:`~stylecinegan.tasks.texture_gan.TextureGANTask` and of
+    :class:`~stylecinegan.tasks.projected_gan.ProjectedGANTask`).
 
-    The discriminators classify the picture at 64 pixels by features of EfficientNet-Lite0 and of
-    SqueezeNet; their losses are averaged.
+    The discriminators see the picture enlarged to 64 pixels: 32 are too few for their feature
+    networks.
 
     Args:
         generator: The generator to train.
@@ -80,7 +86,7 @@ class LayoutGANTask(FeatureGANTask):
         precision: Compute dtype of the networks.
     """
 
-    discriminator_weight = 0.5
+    network: LayoutGAN
 
     def __init__(
         self,
@@ -94,39 +100,26 @@ class LayoutGANTask(FeatureGANTask):
         ema_half_life: float = 10_000.0,
         precision: Precision = "fp32",
     ) -> None:
-        self.network = LayoutGAN(generator).to(memory_format=torch.channels_last)
-        efficientnet = EfficientNet()
-        load_imagenet_weights(efficientnet, trunk)
-        squeezenet = SqueezeNetFeatures(feature_weights, ("fire3", "fire5", "fire9"))
-        self.trunks = nn.ModuleDict({"lite": efficientnet, "squeeze": squeezenet})
-        self.trunks.requires_grad_(False).to(memory_format=torch.channels_last)
-        sides = [_VIEW_SIDE // 4, _VIEW_SIDE // 8, _VIEW_SIDE // 16]
+        network = LayoutGAN(generator).to(memory_format=torch.channels_last)
         super().__init__(
-            self.network,
-            self.network.trained(),
-            {
-                "lite": PyramidDiscriminator(EfficientNet.num_channels, sides, width=width),
-                "squeeze": PyramidDiscriminator((128, 256, 512), sides, width=width),
-            },
+            network,
+            network.trained(),
+            trunk=trunk,
+            feature_weights=feature_weights,
+            width=width,
+            num_measured=NUM_MEASURED,
             learning_rate=learning_rate,
             discriminator_learning_rate=discriminator_learning_rate,
             ema_half_life=ema_half_life,
             precision=precision,
         )
-        self.generator_weights = dict.fromkeys(self.discriminators, 0.5)
-        self.distance = SampleDistance(squeezenet, NUM_MEASURED)
-
-    def to(self, device: torch.device) -> None:
-        """Moves all networks."""
-        for module in (self.network, self.trunks, self.discriminators, self.averaged):
-            module.to(device)
 
     def step(self, batch: Terms) -> Terms:
         """Updates the networks on ``{"image": [B, 3, 32, 32]}``; returns the terms."""
         image = batch["image"]
         if self.step_number == 0:
             with torch.no_grad():
-                self.calibrate(self._maps(_enlarge(image)))
+                self.calibrate(self.view_maps(_enlarge(image)))
         self.distance.add_photos(_enlarge(image))
         return self.update(image, self.network.generator.style_dim)
 
@@ -138,23 +131,21 @@ class LayoutGANTask(FeatureGANTask):
 
     def real_maps(self, image: Tensor, numbers: Tensor) -> FeatureMaps:
         """Feature maps of photos, enlarged to 64 pixels and augmented."""
-        return self._maps(augment(_enlarge(image), numbers))
-
-    def state_dict(self) -> dict:
-        """State of a resumable run."""
-        return {"network": self.network.state_dict(), **super().state_dict()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
-        super().load_state_dict(state)
-        self.network.load_state_dict(state["network"])
+        return self.view_maps(augment(_enlarge(image), numbers))
 
     def export(self, directory: Path) -> None:
-        """Writes the averaged generator, whose layers after 8 are untrained: ``layout.…``."""
+        """Writes the averaged generator, whose layers after 8 are untrained: ``layout.…``.
+
+        The to-RGB layers are in ``layout_rgb.safetensors``.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         notes = {"task": "layout_gan", "step": str(self.step_number)}
-        generator = self._averaged_network().generator
-        checkpoints.save(directory / "layout.safetensors", generator, notes=notes)
+        network = self._averaged_network()
+        checkpoints.save(directory / "layout.safetensors", network.generator, notes=notes)
+        to_rgbs = {
+            n: t.detach().cpu().contiguous() for n, t in network.to_rgbs.state_dict().items()
+        }
+        save_file(to_rgbs, directory / _RGB_FILE)
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
@@ -181,10 +172,6 @@ class LayoutGANTask(FeatureGANTask):
         network.generator.estimate_w_mean()
         return network
 
-    def _maps(self, view: Tensor) -> FeatureMaps:
-        view = view.contiguous(memory_format=torch.channels_last)
-        return {name: trunk(view) for name, trunk in self.trunks.items()}
-
 
 def load_layout(path: str | Path, generator: Generator) -> None:
     """Loads mapping network, constant and layers 2 to 8 of an export of :class:`LayoutGANTask`.
@@ -202,6 +189,28 @@ def load_layout(path: str | Path, generator: Generator) -> None:
     generator.load_state_dict({**generator.state_dict(), **lower})
 
 
+def load_layout_network(path: str | Path, network: LayoutGAN) -> None:
+    """Loads the layout and the to-RGB layers, which are in a file beside it.
+
+    Raises:
+        InputError: If a file is missing or of a generator with other arguments.
+    """
+    load_layout(path, network.generator)
+    beside = Path(path).with_name(_RGB_FILE)
+    checkpoints.load_strictly(network.to_rgbs, read_own_file(beside)[1], beside)
+
+
+def layout_loss(crop: Tensor, layout: Tensor) -> Tensor:
+    """Mean absolute difference of a crop to its layout, at the layout's resolution.
+
+    Args:
+        crop: ``[B, 3, k H, k W]``; each position of the layout is the mean of k x k pixels.
+        layout: ``[B, 3, H, W]``; clamped to ±1.1, as it may overshoot.
+    """
+    reduced = F.avg_pool2d(crop, crop.shape[-1] // layout.shape[-1])
+    return (reduced - layout.clamp(-_LARGEST, _LARGEST)).abs().mean()
+
+
 def _is_of_layout(name: str) -> bool:
     parts = name.split(".")
     if parts[0] == "convs":
@@ -210,4 +219,4 @@ def _is_of_layout(name: str) -> bool:
 
 
 def _enlarge(picture: Tensor) -> Tensor:
-    return F.interpolate(picture, (_VIEW_SIDE, _VIEW_SIDE), mode="bilinear")
+    return F.interpolate(picture, (VIEW_SIDE, VIEW_SIDE), mode="bilinear")

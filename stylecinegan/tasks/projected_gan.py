@@ -19,9 +19,14 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER, last_layer, layer_re
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.losses.adversarial import SqueezeNetFeatures
 from stylecinegan.tasks.feature_gan import FeatureGANTask, FeatureMaps, Terms
-from stylecinegan.tasks.generator_setup import load_weights
+from stylecinegan.tasks.generator_setup import (
+    channel_statistics,
+    is_of_top,
+    load_top,
+    load_weights,
+)
 from stylecinegan.tasks.layout_gan import load_layout
-from stylecinegan.tasks.sample_distance import SampleDistance
+from stylecinegan.tasks.sample_distance import SampleDistance, sample_pictures
 from stylecinegan.training.augmentation import augment
 from stylecinegan.training.run_log import save_grid
 from stylecinegan.training.update import Precision
@@ -133,7 +138,6 @@ class ProjectedGANTask(FeatureGANTask):
         self._load_discriminators(Path(initial))
         self.coarse_share = coarse_share
         self.progress = 0.0
-        self.learning_rate = learning_rate
         self.distance = SampleDistance(self.squeezenet, NUM_MEASURED)
 
     def to(self, device: torch.device) -> None:
@@ -156,8 +160,7 @@ class ProjectedGANTask(FeatureGANTask):
         if self.step_number == 0:
             self._prepare(image)
         self.distance.add_photos(image)
-        for group in self.generator_update.optimizer.param_groups:
-            group["lr"] = self.learning_rate * min(1.0, (self.step_number + 1) / 100)
+        self.warm_up(100)
         return self.update(image, self.generator.style_dim)
 
     def fake_maps(self, z: Tensor, numbers: Tensor) -> FeatureMaps:
@@ -210,24 +213,14 @@ class ProjectedGANTask(FeatureGANTask):
         save_file(half, directory / "discriminator.safetensors")
         save_grid(directory / "samples.png", self.sample({})["samples"])
 
-    @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
         """Samples of seeds 0 to 63 at truncation 0.7, ``[64, 3, R, R]``."""
         generator = self._averaged_generator()
-        codes = [generator.sample_w_plus(n, truncation=TRUNCATION) for n in range(NUM_SAMPLES)]
-        pictures = [generator(part).clamp(-1.0, 1.0) for part in torch.cat(codes).split(16)]
-        return {"samples": torch.cat(pictures)}
+        return {"samples": sample_pictures(generator, NUM_SAMPLES, truncation=TRUNCATION)}
 
     def measure(self) -> dict[str, float]:
         """Fréchet distance of 2,000 samples to as many photos, over SqueezeNet's features."""
-        generator = self._averaged_generator()
-        device = generator.w_mean.device
-
-        def render(z: Tensor) -> Tensor:
-            w = generator.mapping(z.to(device))
-            return generator(generator.repeat_w(w)).clamp(-1.0, 1.0)
-
-        return self.distance.measure(render, generator.style_dim)
+        return self.distance.measure_generator(self._averaged_generator())
 
     def _averaged_generator(self) -> Generator:
         generator = cast(Generator, self.averaged.module)
@@ -239,8 +232,7 @@ class ProjectedGANTask(FeatureGANTask):
         """Initialises the statistics of D^10 and of the feature maps from photos."""
         feature = self.encoder(image)[1].float()
         if self.is_new:
-            samples = feature.permute(1, 0, 2, 3).flatten(1)
-            mean, covariance = samples.mean(dim=1), torch.cov(samples)
+            mean, covariance = channel_statistics(feature)
             projection = self.generator.feature_projection
             assert projection is not None
             projection.match(mean, covariance)
@@ -285,32 +277,17 @@ def _load(directory: Path, generator: Generator, encoder: FeatureStyleEncoder) -
     load_weights(directory, nn.ModuleDict({"encoder": encoder}))
     path = directory / "generator.safetensors"
     found = checkpoints.load(path, Generator)
-    state = found.state_dict()
     if found.arguments == generator.arguments:
-        checkpoints.load_strictly(generator, state, path)
+        checkpoints.load_strictly(generator, found.state_dict(), path)
         return True
-    whole = generator.state_dict()
-    fixed = {name: tensor for name, tensor in state.items() if _is_fixed(name)}
-    missing = [name for name in whole if _is_fixed(name) and name not in fixed]
-    wrong = [name for name in fixed if name not in whole or fixed[name].shape != whole[name].shape]
-    if missing or wrong:
-        raise InputError(f"the layers after D^10 in {path} do not fit: {(missing + wrong)[0]}")
-    generator.load_state_dict({**whole, **fixed})
+    load_top(path, generator)
     return False
-
-
-def _is_fixed(name: str) -> bool:
-    """Whether a weight of the generator is frozen: those of the layers after D^10."""
-    parts = name.split(".")
-    if parts[0] == "convs":
-        return int(parts[1]) > FEATURE_LAYER
-    return parts[0] in ("to_rgbs", "appearance")
 
 
 def _unfreeze_bottom(generator: Generator) -> list[nn.Parameter]:
     trained: list[nn.Parameter] = []
     for name, parameter in generator.named_parameters():
-        parameter.requires_grad_(not _is_fixed(name))
+        parameter.requires_grad_(not is_of_top(name))
         if parameter.requires_grad:
             trained.append(parameter)
     return trained

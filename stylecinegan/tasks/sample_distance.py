@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from stylecinegan.generator import Generator
 from stylecinegan.metrics.frechet import FeatureStatistics
 
 _BATCH = 50
@@ -53,3 +54,21 @@ class SampleDistance:
             count = min(_BATCH, self._num_pictures - first)
             fake.add(render(torch.randn(count, style_dim, generator=drawn)))
         return {"frechet": self._real.distance(fake)}
+
+    def measure_generator(self, generator: Generator) -> dict[str, float]:
+        """Measures whole pictures, not truncated (the rest as in :meth:`measure`)."""
+        device = generator.w_mean.device
+
+        def render(z: Tensor) -> Tensor:
+            w = generator.mapping(z.to(device))
+            return generator(generator.repeat_w(w)).clamp(-1.0, 1.0)
+
+        return self.measure(render, generator.style_dim)
+
+
+@torch.no_grad()
+def sample_pictures(generator: Generator, count: int, *, truncation: float) -> Tensor:
+    """Samples of the seeds from 0 on, ``[count, 3, R, R]`` in [-1, 1]."""
+    codes = [generator.sample_w_plus(seed, truncation=truncation) for seed in range(count)]
+    pictures = [generator(part).clamp(-1.0, 1.0) for part in torch.cat(codes).split(16)]
+    return torch.cat(pictures)

@@ -22,6 +22,7 @@ from tests.tasks import (
     test_motion,
     test_projected_gan,
     test_semantic,
+    test_texture_gan,
 )
 
 Batch = dict[str, torch.Tensor]
@@ -106,6 +107,11 @@ def make_projected_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
 
 def make_layout_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
     return test_layout_gan.make_task(squeezenet, **settings)
+
+
+def make_texture_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
+    test_texture_gan.write_files(folder, squeezenet)
+    return test_texture_gan.make_task(folder, squeezenet, **settings)
 
 
 def _alone(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -249,5 +255,25 @@ CONTRACTS = {
         trained=("context",),
         exported=_averaged_context,
         falling=Falling("entropy", 60, 0.5, {}),
+    ),
+    "texture_gan": Contract(
+        make_texture_gan,
+        lambda: landscapes(128),
+        trained=(
+            "network.generator.convs.9",
+            "network.generator.convs.10",
+            "network.generator.feature_projection",
+            "discriminators",
+        ),
+        frozen=(
+            "encoder",
+            "trunks",
+            "network.to_rgbs",
+            "network.generator.mapping",
+            "network.generator.convs.8",
+            "network.generator.convs.11",
+            "network.generator.to_rgbs",
+        ),
+        exported=lambda task: {"generator.safetensors": task.averaged.module.generator},
     ),
 }

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.tasks import generator, layout_gan, projected_gan
+from stylecinegan.tasks import generator, layout_gan, projected_gan, texture_gan, view_gan
 from stylecinegan.tasks.reconstruction import fit_mapping
 from stylecinegan.training import run_state
 from tests.nested import assert_identical
@@ -19,8 +19,9 @@ CASES = [pytest.param(contract, id=name) for name, contract in CONTRACTS.items()
 @pytest.fixture(autouse=True)
 def toy_size(monkeypatch):
     # Random features serve as well as those of ImageNet where nothing is to look good.
-    for module in (layout_gan, projected_gan):
+    for module in (projected_gan, view_gan):
         monkeypatch.setattr(module, "load_imagenet_weights", lambda *_: None)
+    for module in (layout_gan, projected_gan, texture_gan):
         monkeypatch.setattr(module, "NUM_SAMPLES", 4)
     monkeypatch.setattr(generator, "fit_mapping", functools.partial(fit_mapping, num_steps=20))
 

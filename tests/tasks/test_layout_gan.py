@@ -5,7 +5,7 @@ from stylecinegan import checkpoints
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.tasks import layout_gan, projected_gan
+from stylecinegan.tasks import layout_gan, projected_gan, view_gan
 from stylecinegan.tasks.layout_gan import LayoutGANTask
 from tests.tasks import test_projected_gan
 from tests.tasks.test_projected_gan import WIDTHS
@@ -21,8 +21,9 @@ def make_task(squeezenet, **settings):
 
 @pytest.fixture
 def make(squeezenet, monkeypatch):
-    for module in (layout_gan, projected_gan):
+    for module in (projected_gan, view_gan):
         monkeypatch.setattr(module, "load_imagenet_weights", lambda *_: None)
+    for module in (layout_gan, projected_gan):
         monkeypatch.setattr(module, "NUM_SAMPLES", 4)
     return lambda **settings: make_task(squeezenet, **settings)
 
