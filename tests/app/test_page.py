@@ -141,12 +141,19 @@ def test_layers_that_are_kept_from_frame_to_frame_show_what_fresh_ones_would(pag
         """(async () => {
             const { app } = stylecinegan;
             app.loop.play(false);
+            // Inside the small canvases, whatever the size of the window.
+            const at = (x, zoom = 1) => Object.create(app.view, {
+                x: { value: x },
+                y: { value: 20 },
+                scale: { value: (zoom * 200) / app.view.photo.width },
+            });
+            const view = at(40);
             const paint = async (address, canvas, changes) => {
                 const { paintStage } = await import(address);
                 const context = canvas.getContext("2d", { willReadFrequently: true });
                 const hints = { arrows: [], anchors: [], pending: [], draft: null, pointer: null };
                 const shown = { ratio: 1, zoom: 1, showsMask: true, showsHints: 0 };
-                paintStage(context, { ...app, ...hints, ...shown, ...changes });
+                paintStage(context, { ...app, view, ...hints, ...shown, ...changes });
                 return context.getImageData(0, 0, canvas.width, canvas.height).data.join();
             };
             const { Mask } = await import("./page/contour.js");
@@ -154,11 +161,9 @@ def test_layers_that_are_kept_from_frame_to_frame_show_what_fresh_ones_would(pag
             const { width, height } = app.picture;
             const picture = new OffscreenCanvas(width, height);
             picture.getContext("2d").fillRect(0, 0, width / 2, height);
-            const moved = Object.create(app.view, { x: { value: app.view.x + 7 } });
-            const closer = Object.create(app.view, { scale: { value: 1.5 * app.view.scale } });
             const changes = [
-                {}, { view: moved }, { view: closer }, { mask }, { mask, zoom: 3 }, { picture },
-                { ratio: 0.5 }, { showsMask: false }, {},
+                {}, { view: at(47) }, { view: at(40, 1.5) }, { mask }, { mask, zoom: 3 },
+                { picture }, { ratio: 0.5 }, { showsMask: false }, {},
             ];
             const kept = new OffscreenCanvas(300, 200);
             const seen = new Set();
