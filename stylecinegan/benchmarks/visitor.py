@@ -135,7 +135,15 @@ class Visitor(Chromium):
     def choose(self, tool, *, by_touch=False):
         """Selects a tool."""
         self.press(f"[data-tool={tool}]", by_touch=by_touch)
-        self.wait(f"stylecinegan.tools.tool === {tool!r}")  # a tap takes a moment to be a click
+        is_selected = f"stylecinegan.tools.tool === {tool!r}"
+        if by_touch:
+            # A tap takes a moment to be a click, and Chromium may ignore one that follows a drag.
+            end = time.monotonic() + 1
+            while not self.evaluate(is_selected) and time.monotonic() < end:
+                time.sleep(0.05)
+            if not self.evaluate(is_selected):
+                self.press(f"[data-tool={tool}]", by_touch=True)
+        self.wait(is_selected)
 
     def key(self, key, *, code=None, modifiers=0, text=None):
         """Presses and releases a key."""
