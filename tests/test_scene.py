@@ -180,7 +180,7 @@ def test_a_given_depth_says_what_is_near(drawn):
     first, last = (camera.source(progress, (64, 96))[0, 0] for progress in (-1.0, 1.0))
     way = first - last
     assert (way[:, :44] - way[:, 60:].max()).min() > 0.9 * 0.05 * 96
-    with pytest.raises(InputError, match="the depth is the same everywhere"):
+    with pytest.raises(InputError, match="the depth is constant"):
         scene.animate(4, camera="slide", depth=torch.ones(1, 1, 3, 3))
 
 

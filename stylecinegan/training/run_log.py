@@ -2,7 +2,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from stylecinegan.errors import TrainingError
 from stylecinegan.training import distributed
 
 
@@ -64,14 +66,18 @@ class RunLog:
         Args:
             step: Number of steps so far.
             numbers: By name.
+
+        Raises:
+            TrainingError: If the log cannot be written.
         """
         if self._writer is None:
             return
-        for name, value in numbers.items():
-            self._writer.add_scalar(name, value, step)
         entry = {"step": step, "seconds": round(time.perf_counter() - self._begin, 1), **numbers}
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        with _writing(self._path.parent):
+            for name, value in numbers.items():
+                self._writer.add_scalar(name, value, step)
+            with self._path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
 
     def show(self, name: str, images: Tensor, step: int) -> None:
         """Writes pictures as one PNG file, and shows it in TensorBoard.
@@ -80,17 +86,36 @@ class RunLog:
             name: Name of the pictures.
             images: In [-1, 1], ``[B, 3, H, W]``, or one finished grid, ``[3, H, W]``.
             step: Number of steps so far.
+
+        Raises:
+            TrainingError: If the files cannot be written.
         """
-        self._samples_dir.mkdir(exist_ok=True)
-        pixels = save_grid(self._samples_dir / f"{name}-{step:08d}.png", images)
-        if self._writer:
-            self._writer.add_image(name, pixels, step, dataformats="HWC")
+        with _writing(self._samples_dir.parent):
+            self._samples_dir.mkdir(exist_ok=True)
+            pixels = save_grid(self._samples_dir / f"{name}-{step:08d}.png", images)
+            if self._writer:
+                self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Flushes and closes the log."""
+        """Flushes and closes the log.
+
+        Raises:
+            TrainingError: If the log cannot be written.
+        """
         self._bar.close()
         if self._writer:
-            self._writer.close()
+            with _writing(self._path.parent):
+                self._writer.close()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns errors of the disk, TensorBoard's delayed ones too, into a :class:`TrainingError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise TrainingError(f"cannot write the log in {folder}: {reason}") from error
 
 
 def save_grid(path: Path, images: Tensor) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_what_is_no_share_is_refused(setting):
 
 
 def test_an_array_with_gaps_is_refused_since_nobody_would_make_the_rest():
-    with pytest.raises(InputError, match="without gaps, found task 7 of 3 from 1 on: share="):
+    with pytest.raises(InputError, match="without gaps, found task 7 of 3 from 1 on: set share="):
         choose_share("auto", array(7, 3, first=1))
 
 

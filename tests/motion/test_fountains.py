@@ -136,7 +136,7 @@ def test_falling_water_rises_where_the_text_calls_it_a_fountain(lake):
 
 def test_a_text_about_a_fountain_needs_falling_water(lake):
     classes, mask = lake
-    with pytest.raises(InputError, match="fountain, but the mask holds only sky and water"):
+    with pytest.raises(InputError, match="fountain, but the mask has only sky and water"):
         controlled_motion(rightwards(), mask, classes.vote, text="fountain rises")
 
 

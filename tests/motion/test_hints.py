@@ -44,7 +44,7 @@ def test_hints_are_the_controls_of_a_motion():
         ("[]", "must hold an object"),
         ('{"arrow": []}', "got arrow"),
         ('{"version": 2}', "version 1, got 2"),
-        ('{"arrows": [[[0.1, 0.2], [30, 40]]]}', r"shares of width and height.*30"),
+        ('{"arrows": [[[0.1, 0.2], [30, 40]]]}', r"normalised coordinates.*30"),
         ('{"arrows": [[[0.1, "a"], [0.2, 0.3]]]}', "arrows must be"),
         ('{"anchors": [[0.1]]}', "anchors must be"),
         ('{"anchors": 1}', "anchors must be a list"),

@@ -1,6 +1,10 @@
+import shutil
+
+import pytest
 import torch
 
-from stylecinegan.training.run_log import make_grid
+from stylecinegan.errors import TrainingError
+from stylecinegan.training.run_log import RunLog, make_grid
 
 
 def test_a_grid_has_as_many_columns_as_rows_or_one_more():
@@ -11,3 +15,12 @@ def test_a_grid_has_as_many_columns_as_rows_or_one_more():
     assert (grid[:, 4:6, 6:10] == 0.5).all()
     assert (grid[:, 4:, 11:] == -1.0).all()
     assert (grid[:, 0] == -1.0).all()
+
+
+def test_a_log_that_cannot_be_written_is_an_error_in_one_line(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    log = RunLog(folder, 0, 1)
+    shutil.rmtree(folder)
+    with pytest.raises(TrainingError, match=r"cannot write the log in .*run: No such file"):
+        log.note(1, {"loss": 1.0})
