@@ -18,12 +18,13 @@ Move = Literal["push", "slide"]
 MOVES = ("none", *get_args(Move))
 
 AMOUNT = 0.05
-"""Displacement of the nearest points, as a share of the picture's longer side."""
+"""Displacement of the nearest points, as a fraction of the picture's longer side."""
 
 LARGEST_AMOUNT = 0.2
+"""Largest displacement of the nearest points, as a fraction of the longer side."""
 
 FAR_SHARE = 0.3
-"""Share of a push's displacement at infinite depth, so that the sky comes closer too."""
+"""Displacement at infinite depth in a push, relative to the nearest points; the sky moves too."""
 
 STEEPEST = 0.4
 """Largest gradient of the displacement; from 1 on the picture would fold over."""
@@ -38,20 +39,20 @@ class Camera:
 
     A point s of the picture with nearness n is at p in frame t of N:
 
-    - push: ``p = f + (s - f) / (1 - b (0.3 + 0.7 n))``, ``b = a (1 - cos 2πt/N)``: towards the
-      focus f, and back;
-    - slide: ``p = c + z (s + b (n - m) - c)`` in x, ``b = a L/2 sin 2πt/N``, L the longer
-      side: from side to side, turned to the middle distance m. z is the least zoom about the
-      centre c without visible borders, in x and y.
+    - push, towards the focus f and back: ``p = f + (s - f) / (1 - b (0.3 + 0.7 n))`` with
+      ``b = a (1 - cos 2πt/N)``;
+    - slide, from side to side about the middle nearness m: ``p = c + z (s + b (n - m) - c)`` in x,
+      ``p = c + z (s - c)`` in y, with ``b = a L/2 sin 2πt/N``, L the longer side. z is the smallest
+      zoom about the centre c that hides the picture's borders.
 
-    Nearness of a plane is linear, for which a push maps lines to lines.
+    Nearness is linear on a plane, so a push maps straight lines on it to straight lines.
 
     Attributes:
         move: ``"push"`` or ``"slide"``.
         nearness: n, ``[1, 1, h, w]`` in [0, 1], of any size; gradients that would fold the picture
             are limited.
-        amount: a, largest displacement of the nearest points as a share of the longer side, at
-            the picture's edge (push) or relative to the farthest points (slide).
+        amount: a, largest displacement of the nearest points as a fraction of the longer side, at
+            the picture's edge (push) or relative to the farthest points (slide), in (0, 0.2].
         focus: f, (x, y) in normalised coordinates, inside the picture.
 
     Raises:
@@ -84,7 +85,7 @@ class Camera:
         return resample(image, self.source(progress, (image.shape[2], image.shape[3])))
 
     def source(self, progress: float, size: tuple[int, int]) -> Tensor:
-        """Source s of each pixel p.
+        """Computes the source s of each pixel p, by inverting the map from s to p.
 
         Args:
             progress: Position on the camera's path, in [0, 1] (push) or [-1, 1] (slide).
@@ -94,27 +95,27 @@ class Camera:
             ``[1, 2, H, W]``, (x, y) in pixels.
         """
         # Fixed-point iteration for n(s) on the small map, where it is smooth and cheap.
-        near = self._steady
+        near = self._limited_nearness
         for _ in range(NUM_ITERATIONS):
-            near = read_bilinear(self._steady, self._source(near, progress))
+            near = read_bilinear(self._limited_nearness, self._source(near, progress))
         near = F.interpolate(near, size, mode="bilinear", align_corners=False)
         return self._source(near, progress)
 
     def _source(self, near: Tensor, progress: float) -> Tensor:
-        """Source of each p by the nearness there."""
+        """Source s of each pixel p, given the nearness n(s), ``[1, 2, h, w]``."""
         height, width = near.shape[2:]
         x, y = pixel_grid(height, width, near).split(1, dim=1)
         if self.move == "push":
             left, top = self.focus[0] * width - 0.5, self.focus[1] * height - 0.5
             scale = 1.0 - 2.0 * self.amount * progress * (FAR_SHARE + (1.0 - FAR_SHARE) * near)
             return torch.cat([left + (x - left) * scale, top + (y - top) * scale], dim=1)
-        middle, shrinking = self._view
+        middle, scale = self._middle_and_scale
         left, top = (width - 1) / 2, (height - 1) / 2
         shift = 0.5 * self.amount * progress * max(height, width) * (near - middle)
-        return torch.cat([left + (x - left) * shrinking - shift, top + (y - top) * shrinking], 1)
+        return torch.cat([left + (x - left) * scale - shift, top + (y - top) * scale], dim=1)
 
     @cached_property
-    def _steady(self) -> Tensor:
+    def _limited_nearness(self) -> Tensor:
         """Nearness with limited gradients."""
         height, width = self.nearness.shape[2:]
         if self.move == "slide":
@@ -126,18 +127,19 @@ class Camera:
         )
 
     @cached_property
-    def _view(self) -> tuple[float, float]:
-        """The middle distance m and 1 / z of a slide."""
-        height, width = self._steady.shape[2:]
+    def _middle_and_scale(self) -> tuple[float, float]:
+        """The middle nearness m and 1 / z of a slide, from the nearness at both sides."""
+        near = self._limited_nearness
+        height, width = near.shape[2:]
         share = 0.5 * self.amount * max(height, width) / width
         edge = min(width, math.ceil(share * width) + 1)
-        beside = torch.cat([self._steady[..., :edge], self._steady[..., -edge:]], dim=3)
-        least, most = float(beside.amin()), float(beside.amax())
+        sides = torch.cat([near[..., :edge], near[..., -edge:]], dim=3)
+        least, most = float(sides.amin()), float(sides.amax())
         return (least + most) / 2.0, 1.0 - 2.0 * share * (most - least) / 2.0
 
 
 def check_camera(move: str, amount: float = AMOUNT) -> None:
-    """Checks a move of the camera, which may be ``"none"``.
+    """Checks the settings of a camera move, which may be ``"none"``.
 
     Raises:
         InputError: If the move is unknown, or the amount out of range.

@@ -1,4 +1,4 @@
-"""Coarse grid over a photo: sky, water, land and upright objects."""
+"""Coarse grid over a photo: fractions of sky, water and static content, and upright objects."""
 
 from functools import cached_property
 
@@ -10,8 +10,8 @@ from stylecinegan.camera.ground import Ground
 from stylecinegan.camera.straight_lines import are_upright
 from stylecinegan.motion.regions import Regions
 
-STATIC_SHARE = 0.3
-"""Smallest fraction of static pixels in a cell for a line in it to be static; masts are thin."""
+STATIC_FRACTION = 0.3
+"""Smallest static fraction of a cell for a line in it to count as static; masts are thin."""
 
 
 class Cells:
@@ -25,13 +25,13 @@ class Cells:
         grid: Rows and columns of cells.
 
     Attributes:
-        sky: Share of sky in each cell, ``[rows, columns]``.
-        water: Share of water, without falls.
-        standing: Remaining share.
-        rigid: Largest share of ``standing`` of the cell and those around it.
+        sky: Fraction of sky in each cell, ``[rows, columns]`` in [0, 1].
+        water: Fraction of water, without falls.
+        static: Remaining fraction.
+        rigid: Largest static fraction of a cell and its 8 neighbours.
         upright_lines: Static lines of upright objects.
         other_lines: Other static lines.
-        rows: Centres of the rows, as shares of the height.
+        rows: Centres of the rows, as fractions of the height.
     """
 
     def __init__(
@@ -44,16 +44,13 @@ class Cells:
     ) -> None:
         self.grid = grid
         self.ground = ground
-        kinds = list(enumerate(regions.kinds))
-        self.sky = self._share(regions, [index for index, _ in kinds if regions.is_sky(index)])
-        flat = [i for i, kind in kinds if kind != "waterfall" and not regions.is_sky(i)]
-        self.water = self._share(regions, flat)
-        self.standing = 1.0 - self.sky - self.water
+        self.sky = self._fraction(regions, regions.skies())
+        self.water = self._fraction(regions, regions.level_waters())
+        self.static = 1.0 - self.sky - self.water
         # Cells at a silhouette are as rigid as those inside.
-        around = torch.from_numpy(self.standing)[None, None]
-        self.rigid = F.max_pool2d(around, 3, 1, 1)[0, 0].numpy()
+        self.rigid = F.max_pool2d(torch.from_numpy(self.static)[None, None], 3, 1, 1)[0, 0].numpy()
         column, row = self._cell_of(lines.mean(axis=1))
-        is_static = self.standing[row, column] > STATIC_SHARE
+        is_static = self.static[row, column] > STATIC_FRACTION
         upright = are_upright(lines, lines_size)
         self.upright_lines = lines[is_static & upright]
         self.other_lines = lines[is_static & ~upright]
@@ -61,7 +58,7 @@ class Cells:
 
     @cached_property
     def upright(self) -> np.ndarray:
-        """Cells with an upright line."""
+        """Cells that an upright line passes through, boolean ``[rows, columns]``."""
         passed = np.zeros(self.grid, bool)
         for line in self.upright_lines:
             column, row = self._cell_of(np.linspace(*line, num=2 * max(self.grid)))
@@ -70,22 +67,22 @@ class Cells:
 
     @cached_property
     def foot(self) -> np.ndarray:
-        """1 in static cells above water; at the picture's lower edge the static share."""
-        is_static = self.standing > 0.5
+        """Feet of objects: 1 in static cells above water; the static fraction of the lowest row."""
+        is_static = self.static > 0.5
         foot = np.zeros(self.grid)
         foot[:-1] = is_static[:-1] & ~is_static[1:] & (self.water[1:] > 0.5)
-        foot[-1] = self.standing[-1]
+        foot[-1] = self.static[-1]
         return foot
 
     @cached_property
     def land(self) -> np.ndarray:
-        """Ground cells in front of all upright objects, down to the picture's lower edge."""
-        from_below = np.cumprod(self.standing[::-1] > 0.5, axis=0)[::-1].astype(bool)
+        """Static cells below the horizon and all upright objects, down to the lower edge."""
+        from_below = np.cumprod(self.static[::-1] > 0.5, axis=0)[::-1].astype(bool)
         beside = F.max_pool2d(torch.from_numpy(self.upright)[None].float(), (1, 3), 1, (0, 1))
-        stands = np.cumsum(beside[0].numpy()[::-1], axis=0)[::-1] > 0
-        return from_below & ~stands & (self.rows > self.ground.horizon)[:, None]
+        has_upright_below = np.cumsum(beside[0].numpy()[::-1], axis=0)[::-1] > 0
+        return from_below & ~has_upright_below & (self.rows > self.ground.horizon)[:, None]
 
-    def _share(self, regions: Regions, numbers: list[int]) -> np.ndarray:
+    def _fraction(self, regions: Regions, numbers: list[int]) -> np.ndarray:
         part = torch.isin(regions.number, torch.tensor(numbers, dtype=torch.int64))
         part = (part & regions.moves).double()[None, None]
         return F.interpolate(part, self.grid, mode="area")[0, 0].numpy()

@@ -7,19 +7,19 @@ import numpy as np
 from stylecinegan.motion.regions import Regions
 
 NEAREST = 1 / 3
-"""Least distance, in heights of the picture, from the horizon to nearness 1.
+"""Smallest distance, in heights of the picture, from the horizon to nearness 1.
 
-So a strip of land below a sky is farther than a meadow that fills half the picture.
+It keeps a strip of land below a sky farther away than a meadow that fills half the picture.
 """
 
 SHORE = 0.04
 """Typical distance from the horizon down to a lake's far shore, in heights of the picture."""
 
 WIDE_WATER = 0.4
-"""Least share of the width of water that reaches to the horizon, unlike a puddle."""
+"""Smallest width of water that extends to the horizon, as a fraction of the picture's width."""
 
-UNSEEN_HORIZON = 0.45
-"""Row of the horizon without sky and water, as a share of the height."""
+DEFAULT_HORIZON = 0.45
+"""Row of the horizon in photos without sky and water, as a fraction of the height."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +29,37 @@ class Ground:
     Inverse depth of a plane is linear in the picture, so nearness is linear below the horizon.
 
     Attributes:
-        horizon: Row of the horizon, as a share of the height.
+        horizon: Row of the horizon, as a fraction of the height.
     """
 
     horizon: float
 
     def nearness(self, rows: np.ndarray) -> np.ndarray:
-        """``(y - h) / max(1 - h, 1/3)``, 0 above the horizon.
+        """Nearness of the plane in row y, ``(y - h) / max(1 - h, 1/3)``; 0 above the horizon h.
 
         Args:
-            rows: y, as shares of the height.
+            rows: y, as fractions of the height, of any shape.
+
+        Returns:
+            Nearness, of the same shape.
         """
         reach = max(1.0 - self.horizon, NEAREST)
         return ((rows - self.horizon) / reach).clip(0.0, None)
 
 
 def find_ground(regions: Regions) -> Ground:
-    """Estimates the horizon, which is not above the sky's end and not below the water's start.
+    """Estimates the horizon between the lower end of the sky and the upper end of water.
 
     Args:
         regions: Regions of the photo, at any resolution.
     """
     height, width = regions.number.shape
     number, moves = regions.number.cpu().numpy(), regions.moves.cpu().numpy()
-    sky, water = (np.zeros((height, width), bool) for _ in range(2))
-    for index, kind in enumerate(regions.kinds):
+    sky = moves & np.isin(number, regions.skies())
+    water = np.zeros((height, width), bool)
+    for index in regions.level_waters():
         part = moves & (number == index)
-        if regions.is_sky(index):
-            sky |= part
-        elif kind != "waterfall" and part.any(axis=0).mean() >= WIDE_WATER:
+        if part.any(axis=0).mean() >= WIDE_WATER:
             water |= part
     sky_end = water_start = None
     if sky.any():
@@ -71,4 +73,4 @@ def find_ground(regions: Regions) -> Ground:
         shore = water_start - SHORE
         horizon = shore if sky_end is None else max(shore, min(sky_end, water_start))
         return Ground(min(max(horizon, 0.0), 1.0))
-    return Ground(UNSEEN_HORIZON if sky_end is None else min(sky_end, 1.0))
+    return Ground(DEFAULT_HORIZON if sky_end is None else min(sky_end, 1.0))

@@ -1,11 +1,11 @@
-"""Weighted least squares with few unknowns in each equation."""
+"""Weighted linear least squares with few unknowns in each equation."""
 
 import numpy as np
 import torch
 
 
 class LeastSquares:
-    """Normal equations of ``Σ w (a·n - b)²``.
+    """Minimises ``Σ w (a·n - b)²`` over n by its normal equations.
 
     Args:
         num_unknowns: Length of n.
@@ -19,7 +19,14 @@ class LeastSquares:
     def add(
         self, where: np.ndarray, factors: np.ndarray, weight: np.ndarray, target: np.ndarray
     ) -> None:
-        """Adds equations: unknowns and factors ``[M, K]``, weight and target ``[M]``."""
+        """Adds M equations of K unknowns each.
+
+        Args:
+            where: Indices of the unknowns, ``[M, K]``.
+            factors: a, ``[M, K]``.
+            weight: w, ``[M]``.
+            target: b, ``[M]``.
+        """
         weighted = factors * weight[:, None]
         products = weighted[:, :, None] * factors[:, None, :]
         np.add.at(self.matrix, (where[:, :, None], where[:, None, :]), products)

@@ -21,35 +21,35 @@ GRID_SIDE = 48
 """Cells along the longer side of the grid of the least squares."""
 
 STRETCH = 0.003
-"""Weight of smoothness in the sky, relative to static places: depth steps are stretched there."""
+"""Weight of smoothness in the sky, relative to static cells, so that it takes the depth steps."""
 
 FAR = STRETCH / 36
-"""Weight of n = 0 in the sky, which is reached 6 cells away from objects in front of it."""
+"""Weight of n = 0 in the sky, for a decay length of 6 cells behind objects in front of it."""
 
 LEVEL = 0.15
-"""Weight of horizontal smoothness relative to vertical, in static places."""
+"""Weight of horizontal smoothness relative to vertical, in static cells."""
 
 FLOATING = 0.2
-"""Weight of water being level."""
+"""Weight of water having the nearness of the ground plane."""
 
 STRAIGHT = 100.0
 """Weight of straight lines."""
 
 
 def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor:
-    """Estimates nearness without a network.
+    """Estimates nearness from the regions, the ground plane and straight lines of a photo.
 
-    Nearness n is inverse depth, 0 at infinity and 1 nearest. It solves least squares on a coarse
-    grid, ``Σ w (∂n - g)² + Σ λ (n - n0)²``:
+    Nearness n is inverse depth, 0 at infinity and 1 nearest. On a coarse grid, it minimises
+    ``Σ w (∂n - g)² + Σ λ (n - n0)²``:
 
     - The sky is far, n0 = 0. Water, and the foot of objects in water or at the picture's lower
       edge, has the nearness of the ground, n0 =
       :meth:`~stylecinegan.camera.ground.Ground.nearness`.
     - Static regions are rigid, w = 1, and upright, g = 0: they have the nearness of their foot.
-      Land down to the lower edge, below all upright lines, is horizontal: g is the ground's slope.
+      Land down to the lower edge, below all upright lines, is level: g is the ground's slope.
     - Along straight static lines n is constant if they are upright, otherwise linear, which keeps
       them straight.
-    - The sky is soft, w = 0.003, so that steps are stretched there.
+    - The sky is soft, w = 0.003: depth steps are spread over it.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
@@ -71,7 +71,7 @@ def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor
 
 
 def limited_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """(height, width) of a picture shrunk to a maximal longer side."""
+    """(height, width) of a picture that is shrunk to a longer side of at most ``side`` pixels."""
     scale = min(1.0, side / max(size))
     height, width = (max(2, round(length * scale)) for length in size)
     return height, width

@@ -11,7 +11,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.motion.regions import find_regions
 
 FOCUS_ROWS = (0.25, 0.75)
-"""Range of rows of a push's focus, as shares of the height."""
+"""Range of rows of a push's focus, as fractions of the height."""
 
 
 def place_camera(
@@ -23,7 +23,7 @@ def place_camera(
     amount: float = AMOUNT,
     depth: Tensor | None = None,
 ) -> Camera:
-    """Places a camera: a push goes towards the horizon, in the middle of the picture.
+    """Places the camera of a photo: a push goes towards the middle of the horizon.
 
     Args:
         move: ``"push"`` or ``"slide"``.
@@ -53,6 +53,7 @@ def place_camera(
 
 
 def _normalised(depth: Tensor) -> Tensor:
+    """Scales a depth map to [0, 1]."""
     if depth.ndim != 4 or depth.shape[:2] != (1, 1) or not bool(torch.isfinite(depth).all()):
         raise InputError(f"a depth must be finite numbers, [1, 1, H, W], got {list(depth.shape)}")
     least, most = depth.amin(), depth.amax()

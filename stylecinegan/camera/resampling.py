@@ -19,19 +19,19 @@ def resample(image: Tensor, place: Tensor) -> Tensor:
     """
     if image.device.type != "cpu" or image.dtype != torch.float32:
         grid = _grid(image, place)
-        seen = F.grid_sample(image, grid, "bicubic", "border", align_corners=False)
-        return seen.clamp_(-1.0, 1.0)
-    # The same in a tenth of the time.
+        resampled = F.grid_sample(image, grid, "bicubic", "border", align_corners=False)
+        return resampled.clamp_(-1.0, 1.0)
+    # OpenCV does the same ten times as fast.
     cv2 = load_opencv()
     pixels = image[0].permute(1, 2, 0).contiguous().numpy()
     x, y = (axis.contiguous().numpy() for axis in place[0].float())
-    seen = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    seen = torch.from_numpy(seen).view(*place.shape[2:], image.shape[1])
-    return seen.permute(2, 0, 1)[None].clamp(-1.0, 1.0).contiguous()
+    remapped = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    resampled = torch.from_numpy(remapped).view(*place.shape[2:], image.shape[1])
+    return resampled.permute(2, 0, 1)[None].clamp(-1.0, 1.0).contiguous()
 
 
 def read_bilinear(field: Tensor, place: Tensor) -> Tensor:
-    """Resamples ``[1, C, h, w]`` by bilinear interpolation (arguments as of :func:`resample`)."""
+    """Resamples ``[1, C, h, w]`` by bilinear interpolation; arguments as in :func:`resample`."""
     return F.grid_sample(field, _grid(field, place), "bilinear", "border", align_corners=False)
 
 

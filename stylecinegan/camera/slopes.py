@@ -1,4 +1,4 @@
-"""Limits the gradients of a depth map."""
+"""Limitation of the gradients of a depth map."""
 
 import torch
 import torch.nn.functional as F
@@ -6,17 +6,17 @@ from torch import Tensor
 
 
 def limit_slope(nearness: Tensor, steepest: float) -> Tensor:
-    """Raises nearness beside near objects until no gradient exceeds a limit.
+    """Raises nearness around near objects until no gradient exceeds a limit.
 
-    ``n'(p) = max over q of n(q) - L |p - q|``, the least map above n with slopes of at most L: near
-    objects are kept, and their background is stretched instead of torn.
+    ``n'(p) = max over q of n(q) - L |p - q|`` is the smallest map above n with slopes of at most L.
+    Near objects are unchanged; the background beside them is stretched, not torn.
 
     Args:
         nearness: n, ``[1, 1, h, w]``.
         steepest: L, per pixel along x and along y, more than 0.
 
     Returns:
-        ``[1, 1, h, w]``, without the kinks of n'.
+        n', ``[1, 1, h, w]``, slightly smoothed.
     """
     limited = nearness
     while True:
@@ -26,6 +26,6 @@ def limit_slope(nearness: Tensor, steepest: float) -> Tensor:
         if not bool((raised > limited + 1e-6).any()):
             break
         limited = torch.maximum(limited, raised)
-    for _ in range(2):  # means of neighbours are no steeper
+    for _ in range(2):  # averaging does not raise a slope
         limited = F.avg_pool2d(F.pad(limited, (2, 2, 2, 2), mode="replicate"), 5, 1)
     return limited

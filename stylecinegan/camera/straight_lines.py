@@ -1,4 +1,4 @@
-"""Straight lines of a picture."""
+"""Detection of straight lines."""
 
 import numpy as np
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from stylecinegan.io import load_opencv, to_uint8
 
 LEAST_LENGTH = 0.04
-"""Least length as a share of the longer side; bends of shorter lines are invisible."""
+"""Smallest length as a fraction of the longer side; bends of shorter lines are invisible."""
 
 STEEPEST_LEAN = 25.0
 """Largest angle of an upright line from the vertical, in degrees."""
@@ -19,7 +19,7 @@ def find_lines(photo: Tensor) -> np.ndarray:
         photo: ``[1, 3, H, W]`` in [-1, 1].
 
     Returns:
-        ``[L, 2, 2]``: both ends of each, (x, y) in normalised coordinates.
+        Both ends (x, y) of each line in normalised coordinates, ``[L, 2, 2]``.
     """
     cv2 = load_opencv()
     height, width = photo.shape[2:]
@@ -33,11 +33,14 @@ def find_lines(photo: Tensor) -> np.ndarray:
 
 
 def are_upright(lines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Whether lines are upright, ``[L]``.
+    """Whether lines are within 25 degrees of the vertical.
 
     Args:
         lines: Ends in normalised coordinates, ``[L, 2, 2]``.
         size: (height, width) of the picture.
+
+    Returns:
+        Boolean, ``[L]``.
     """
     run = np.abs(lines[:, 1] - lines[:, 0]) * (size[1], size[0])
     return run[:, 0] <= np.tan(np.deg2rad(STEEPEST_LEAN)) * run[:, 1]

@@ -7,16 +7,15 @@ from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
 from stylecinegan.warping.displacement import pixel_grid
 
-BEHIND = 1.0
+VANISHING_DISTANCE = 1.0
 """Distance of the vanishing point beyond a region's far end, in heights of the picture.
 
-Parallel paths on the ground meet on the horizon; a vanishing point farther away keeps the outer
-directions from pointing sideways.
+With the vanishing point on the horizon, the outer directions would point sideways.
 """
 
 
-def approaching(regions: Regions, number: int) -> Tensor:
-    """Directions towards the viewer, diverging: downwards on water, upwards in a sky.
+def approach_directions(regions: Regions, number: int) -> Tensor:
+    """Diverging directions towards the viewer: downwards on water, upwards in a sky.
 
     Args:
         regions: Regions of the map.
@@ -30,8 +29,10 @@ def approaching(regions: Regions, number: int) -> Tensor:
     is_sky = regions.is_sky(number)
     far = int(rows.max() if is_sky else rows.min())
     edge = columns[(rows - far).abs() <= 0.05 * height]
-    behind = far + (BEHIND * height if is_sky else -BEHIND * height)
+    beyond = VANISHING_DISTANCE * height
     like = torch.zeros((), device=regions.number.device)
-    place = pixel_grid(height, width, like)
-    direction = place - torch.stack([edge.float().mean(), like + behind]).view(1, 2, 1, 1)
+    vanishing_point = torch.stack(
+        [edge.float().mean(), like + far + (beyond if is_sky else -beyond)]
+    )
+    direction = pixel_grid(height, width, like) - vanishing_point.view(1, 2, 1, 1)
     return direction / lengths(direction).clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Directions of water by its shape: rivers flow along their banks, seas towards the shore."""
+"""Flow directions of rivers and seas from the shape of their regions."""
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from stylecinegan.motion.vectors import lengths
 SIDE = 256
 """Longer side of the map on which shapes are analysed."""
 
-NUM_SWEEPS = 150
+NUM_ITERATIONS = 150
+"""Jacobi iterations of the potential flow."""
 
 GRID_SIDE = 40
 """Side of the coarse grid on which a river's potential flow is solved."""
@@ -21,11 +22,11 @@ BANKS_WEIGHT = 0.85
 """Weight of the potential flow; the rest is the predicted direction."""
 
 SWELL_TURN = 25.0
-"""Angle of a sea's swell from horizontal towards the viewer, in degrees, as in real clips."""
+"""Angle of a sea's swell from the horizontal towards the viewer, in degrees, as in real clips."""
 
 
 def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
-    """Changes the directions of rivers and seas by their shape; speeds are kept.
+    """Replaces the directions of rivers and seas by those of their shape; speeds are kept.
 
     - A river (water that widens towards the viewer and ends at land) flows along its banks towards
       its near end.
@@ -57,7 +58,7 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
         if meets_sky(water, label == 1):
             direction = towards_shore(water, label)
             angle = np.deg2rad(SWELL_TURN) * np.maximum(1.0 - direction[1], 0.0)
-            direction = _turn(direction, angle)
+            direction = _rotate(direction, angle)
             direction[0] *= sideways
             wanted = _enlarge(direction, regions) * speed
         elif is_river(water):
@@ -71,7 +72,7 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
 
 
 def _label(regions: Regions) -> Tensor:
-    """0 static, 1 sky, 2 water, ``[H, W]``."""
+    """Classes 0 static, 1 sky, 2 water, ``[H, W]``."""
     by_number = [1 if regions.is_sky(number) else 2 for number in range(len(regions.kinds))]
     table = torch.tensor(by_number, device=regions.number.device)
     return table[regions.number] * regions.moves
@@ -89,14 +90,14 @@ def _enlarge(direction: np.ndarray, regions: Regions) -> Tensor:
     return fine / lengths(fine).clamp(min=1e-6)
 
 
-def _turn(vectors: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def _rotate(vectors: np.ndarray, angle: np.ndarray) -> np.ndarray:
     cosine, sine = np.cos(angle), np.sin(angle)
     x, y = vectors
     return np.stack([cosine * x - sine * y, sine * x + cosine * y])
 
 
 def is_river(water: np.ndarray) -> bool:
-    """Whether water is a river: narrow at its far end, and in relation to its length."""
+    """Whether water ``[H, W]`` is a river: narrow at its far end and narrow for its length."""
     height, width = water.shape
     widths = water.sum(axis=1)
     rows = np.flatnonzero(widths)
@@ -108,7 +109,7 @@ def is_river(water: np.ndarray) -> bool:
 
 
 def meets_sky(water: np.ndarray, sky: np.ndarray) -> bool:
-    """Whether water ends at the sky, like a sea, rather than at land."""
+    """Whether water borders on the sky above it, as a sea does, rather than on land."""
     columns = np.flatnonzero(water.any(axis=0))
     above = np.maximum(water.argmax(axis=0) - 2, 0)
     return bool(sky[above[columns], columns].mean() > 0.25)
@@ -131,41 +132,39 @@ def along_banks(water: np.ndarray) -> np.ndarray:
     source = inside & (row <= rows.min())
     drain = inside & (row >= rows.max())
     potential = np.where(inside, (row - rows.min()) / max(np.ptp(rows), 1), 0.0)
-    for _ in range(NUM_SWEEPS):
+    for _ in range(NUM_ITERATIONS):
         total = np.zeros_like(potential)
         count = np.zeros_like(potential)
         for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            open_ = np.roll(inside, step, axis) & _no_wrap(axis, step)
-            total += np.where(open_, np.roll(potential, step, axis), 0.0)
-            count += open_
-        mean = total / np.maximum(count, 1.0)
-        # No flow through the banks: only cells inside are averaged.
-        potential = np.where(inside, mean, 0.0)
+            # No flux through the banks: only cells inside are averaged; the others are 0.
+            total += _neighbour(potential, axis, step)
+            count += _neighbour(inside, axis, step)
+        potential = np.where(inside, total / np.maximum(count, 1.0), 0.0)
         potential[source], potential[drain] = 0.0, 1.0
-    flow = np.stack([_difference(potential, inside, 1), _difference(potential, inside, 0)])
-    flow = np.stack([_spread(part, inside) for part in flow])
+    flow = np.stack([_smooth(_difference(potential, inside, axis), inside) for axis in (1, 0)])
     flow[0] *= width / height
     fine = np.stack([cv2.resize(part.astype(np.float32), (width, height)) for part in flow])
     return fine / np.maximum(np.hypot(*fine), 1e-6)
 
 
-def _no_wrap(axis: int, step: int) -> np.ndarray:
-    place = np.arange(GRID_SIDE)
-    kept = place != (0 if step > 0 else GRID_SIDE - 1)
-    return kept[:, None] if axis == 0 else kept[None, :]
+def _neighbour(values: np.ndarray, axis: int, step: int) -> np.ndarray:
+    """Value of the cell before (step 1) or after (-1) each cell of an axis; 0 beyond the grid."""
+    shifted = np.roll(values, step, axis)
+    shifted.swapaxes(0, axis)[0 if step > 0 else -1] = 0
+    return shifted
 
 
 def _difference(potential: np.ndarray, inside: np.ndarray, axis: int) -> np.ndarray:
     """Derivative inside a region, one-sided at its edge."""
     total = np.zeros_like(potential)
     for step in (1, -1):
-        open_ = np.roll(inside, step, axis) & _no_wrap(axis, step)
-        total += np.where(open_, step * (potential - np.roll(potential, step, axis)), 0.0)
+        change = step * (potential - _neighbour(potential, axis, step))
+        total += np.where(_neighbour(inside, axis, step), change, 0.0)
     return total
 
 
-def _spread(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Smooths values of a region and extrapolates them beyond its edge."""
+def _smooth(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Smooths the values of a region and extrapolates them beyond its edge."""
     cv2 = load_opencv()
     weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), 1.0)
     return cv2.GaussianBlur(values * inside, (0, 0), 1.0) / np.maximum(weight, 1e-9)

@@ -34,22 +34,17 @@ class MultiScaleDiscriminator(nn.Module):
             x: Photo and motion, ``[B, in_channels, H, W]``.
 
         Returns:
-            For each scale the outputs of all layers; the last ones are the logits of patches.
+            For each scale the outputs of all layers; the last is the map of patch logits.
         """
         outputs = []
         for number, layers in enumerate(self.scales):
             if number:
                 x = F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False)
-            outputs.append(_outputs(layers, x))
+            features = [x]
+            for layer in layers.children():
+                features.append(layer(features[-1]))
+            outputs.append(features[1:])
         return outputs
-
-
-def _outputs(layers: nn.Module, x: Tensor) -> list[Tensor]:
-    outputs = []
-    for layer in layers.children():
-        x = layer(x)
-        outputs.append(x)
-    return outputs
 
 
 def _patch_discriminator(in_channels: int, width: int, num_layers: int) -> nn.Sequential:

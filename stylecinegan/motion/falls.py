@@ -1,6 +1,6 @@
-"""Falling water: its region and its slope; fountains rise as well.
+"""Region and velocity of falling water, that of fountains included.
 
-The region is that of the segmentation network's class; networks without it find no falling water.
+The region is a class of the segmentation network; networks without it find no falling water.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from torch import Tensor
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.segmentation import find_falling
-from stylecinegan.motion.fountains import is_fountain, spout
+from stylecinegan.motion.fountains import fountain_velocity, is_fountain
 from stylecinegan.motion.regions import Regions
-from stylecinegan.motion.vectors import lengths
+from stylecinegan.motion.vectors import lengths, median_speed
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256
@@ -25,11 +25,13 @@ LEAST_AREA = 0.001
 """Smallest area of a fall, as a fraction of the picture."""
 
 LEAST_PAINTED = 0.05
-"""Smallest mean probability of falling water for a fall in a region that the mask moves but that is
-classified as static: the user painted it, or it is part of a fall."""
+"""Smallest mean probability of falling water in regions that move but are classified as static.
+
+The user painted them, or they are part of a fall.
+"""
 
 FAINT = 300.0
-"""Regularisation of streaks, as a squared Sobel response: 2 grey levels per pixel."""
+"""Regularisation of streaks' orientations, a squared Sobel response: 2 grey levels per pixel."""
 
 SHAPE_WEIGHT = 0.5
 UPRIGHT_WEIGHT = 0.5
@@ -83,38 +85,42 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     height, width = photo.shape[2:]
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    falling = _resize(find_falling(classes.falling), size)[0, 0].cpu().numpy() > 0.5
     probabilities = _resize(classes.probabilities, size)[0].cpu().numpy()
     label = probabilities.argmax(axis=0)
+    falling = _resize(find_falling(classes.falling), size)[0, 0].cpu().numpy() > 0.5
     if mask is not None:
         moves = _resize(mask, size)[0, 0].cpu().numpy() > 0.5
         probability = _resize(classes.falling, size)[0, 0].cpu().numpy()
-        for place in _large_places(moves & (falling | (label == 0))):
+        for region in _large_components(moves & (falling | (label == 0))):
             # Such a region may be sky between leaves.
-            least = max(LEAST_PAINTED, probabilities[1][place].mean())
-            falling |= place & bool(probability[place].mean() > least)
-    places = _large_places(falling)
-    if not places:
+            least = max(LEAST_PAINTED, probabilities[1][region].mean())
+            falling |= region & bool(probability[region].mean() > least)
+    components = _large_components(falling)
+    if not components:
         return None
+    weight = _soft_edges(np.logical_or.reduce(components), label)
+    slope = _slope(_resize(photo, size)[0], components)
     cv2 = load_opencv()
-    falling = np.logical_or.reduce(places)
-    # The transition to other water is soft, that to land is sharp.
-    water = falling | (label == 2)
-    soft, whole = (_blur(area, SOFTNESS) for area in (falling, water))
-    weight = soft / np.maximum(whole, 1e-6) * water
-    image = ((_resize(photo, size)[0].clamp(-1.0, 1.0) + 1.0) * 127.5).mean(dim=0).cpu().numpy()
-    slope = _slope(image, places)
-    for place in places:
-        if is_fountain(place, label == 1, label == 2):
-            near = cv2.dilate(place.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-            slope = np.where(near, spout(place), slope)
+    for component in components:
+        if is_fountain(component, label == 1, label == 2):
+            near = cv2.dilate(component.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+            slope = np.where(near, fountain_velocity(component), slope)
     found = np.stack([weight, *slope]).astype(np.float32)
     fine = F.interpolate(torch.from_numpy(found)[None].to(photo), (height, width), mode="bilinear")
     return Falls(fine[:, :1], fine[:, 1:])
 
 
-def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
-    """Sets the motion of falling water, faster than elsewhere, and of water that spreads from it.
+def _soft_edges(falling: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Membership, ``[H, W]`` in [0, 1], with soft edges to other water and sharp ones to land."""
+    water = falling | (label == 2)
+    soft, whole = (_blur(area, SOFTNESS) for area in (falling, water))
+    return soft / np.maximum(whole, 1e-6) * water
+
+
+def set_falling_motion(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
+    """Sets the motion of falling water and of the outflow at its foot.
+
+    Water falls at :data:`FALL_SPEED` times the median speed elsewhere.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -125,46 +131,44 @@ def fall(motion: Tensor, falls: Falls, regions: Regions) -> Tensor:
         ``[1, 2, H, W]``.
     """
     inside = regions.moves & (falls.weight[0, 0] <= 0.5)
-    speeds = lengths(motion)[0, 0]
-    speeds = speeds[inside & (speeds > 0)]
-    usual = speeds.median() if len(speeds) else motion.new_ones(())
-    motion = torch.lerp(motion, *_spreading(motion, falls, regions, usual))
+    usual = median_speed(lengths(motion)[0, 0][inside])
+    motion = torch.lerp(motion, *_outflow(motion, falls, regions, usual))
     return torch.lerp(motion, FALL_SPEED * usual * falls.slope, falls.weight)
 
 
-def _spreading(
+def _outflow(
     motion: Tensor, falls: Falls, regions: Regions, usual: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Motion away from the feet of falls, and its weight, ``[1, 1, H, W]``."""
+    """Motion away from the feet of falls, ``[1, 2, H, W]``, and its weight, ``[1, 1, H, W]``."""
     cv2 = load_opencv()
     height, width = regions.number.shape
     is_falling = falls.weight[0, 0] > 0.5
     pool = regions.moves & ~is_falling & ~regions.sky
     away, weight = torch.zeros_like(motion), torch.zeros_like(motion[:, :1])
-    _, places, statistics, _ = cv2.connectedComponentsWithStats(is_falling.byte().cpu().numpy())
-    place = pixel_grid(height, width, motion)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(is_falling.byte().cpu().numpy())
+    position = pixel_grid(height, width, motion)
     for number in range(1, len(statistics)):
         if statistics[number, cv2.CC_STAT_AREA] < LEAST_AREA * height * width:
             continue
         top, length = statistics[number, [cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT]].tolist()
-        rows, columns = np.nonzero(places == number)
+        rows, columns = np.nonzero(labels == number)
         foot = columns[rows >= top + 0.85 * (length - 1)]
         middle, half = float(foot.mean()), max(0.5 * float(np.ptp(foot)), 0.02 * width)
         # Rays from a point inside the fall: downwards below it, sideways beside its foot.
-        way = place - motion.new_tensor([middle, top + length - half]).view(1, 2, 1, 1)
-        distance = lengths(way)
-        near = torch.exp(-((distance / (FOOT_REACH * half)) ** 2)) * (way[:, 1:] > 0) * pool
-        away = torch.where(near > weight, way / distance.clamp(min=1e-6), away)
+        ray = position - motion.new_tensor([middle, top + length - half]).view(1, 2, 1, 1)
+        distance = lengths(ray)
+        near = torch.exp(-((distance / (FOOT_REACH * half)) ** 2)) * (ray[:, 1:] > 0) * pool
+        away = torch.where(near > weight, ray / distance.clamp(min=1e-6), away)
         weight = torch.maximum(weight, near)
     return usual * away, weight
 
 
 def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
-    """Gives falling water its own class.
+    """Adds the class of falling water to a vote.
 
     Args:
         vote: Classes 0 static, 1 sky, 2 water, ``[1, 1, h, w]``, int64.
-        falls: Of the photo.
+        falls: Falling water of the photo.
 
     Returns:
         Classes with :data:`FALLING`, ``[1, 1, H, W]``, of the size of the falls.
@@ -174,12 +178,12 @@ def mark_falls(vote: Tensor, falls: Falls) -> Tensor:
 
 
 def mark_fountains(vote: Tensor, painted: Tensor) -> Tensor:
-    """Gives what somebody painted as a fountain the class of falling water.
+    """Assigns the class of falling water to painted fountains.
 
     Args:
         vote: Classes, ``[1, 1, h, w]``, int64.
-        painted: 1 where something was painted as moving, ``[1, 1, H, W]``: of its parts those that
-            are higher than wide.
+        painted: Where the user painted motion, ``[1, 1, H, W]`` in [0, 1]. Connected components
+            that are higher than wide are fountains.
 
     Returns:
         Classes with :data:`FALLING`, ``[1, 1, H, W]``.
@@ -194,7 +198,7 @@ def mark_fountains(vote: Tensor, painted: Tensor) -> Tensor:
     return torch.where(fountain, FALLING, fine)
 
 
-def _large_places(falling: np.ndarray) -> list[np.ndarray]:
+def _large_components(falling: np.ndarray) -> list[np.ndarray]:
     """Connected components of at least :data:`LEAST_AREA`, boolean ``[H, W]`` each."""
     cv2 = load_opencv()
     _, number, statistics, _ = cv2.connectedComponentsWithStats(falling.astype(np.uint8))
@@ -204,13 +208,14 @@ def _large_places(falling: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _slope(grey: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
-    """Unit vectors (x, y) down the slope, ``[2, H, W]``, of an image ``[H, W]`` in [0, 255].
+def _slope(photo: Tensor, components: list[np.ndarray]) -> np.ndarray:
+    """Unit vectors (x, y) down the slope, ``[2, H, W]``, of a photo ``[3, H, W]`` in [-1, 1].
 
     Orientations are averaged at twice their angle, so that opposite directions are the same.
     """
     cv2 = load_opencv()
-    falling = np.logical_or.reduce(places)
+    grey = ((photo.clamp(-1.0, 1.0) + 1.0) * 127.5).mean(dim=0).cpu().numpy()
+    falling = np.logical_or.reduce(components)
     size = max(grey.shape) / 40
     inside = _blur(falling, size)
 
@@ -221,12 +226,12 @@ def _slope(grey: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
     across, along, both = mean(x * x), mean(y * y), mean(x * y)
     energy = across + along + FAINT
     doubled = np.stack([across - along, 2.0 * both]) / energy
-    for place in places:
+    for component in components:
         # A fall that is wider than high does not flow along its principal axis.
-        (xx, xy), (_, yy) = np.cov(np.nonzero(place)[::-1])
+        (xx, xy), (_, yy) = np.cov(np.nonzero(component)[::-1])
         if yy > xx:
             axis = np.array([yy - xx, -2.0 * xy]) / (xx + yy)
-            doubled += SHAPE_WEIGHT * axis[:, None, None] * place
+            doubled += SHAPE_WEIGHT * axis[:, None, None] * component
     cosine, sine = (mean(part) for part in doubled)
     lean = 0.5 * np.arctan2(sine, cosine + UPRIGHT_WEIGHT)
     lean = np.clip(lean, *np.deg2rad([-STEEPEST_LEAN, STEEPEST_LEAN]))

@@ -1,7 +1,7 @@
-"""Fountains: their detection, and the velocity of their jets.
+"""Detection of fountains, and the velocity of their water.
 
-The speed of a jet is proportional to the square root of the distance below its top (Torricelli's
-law). Water in the middle rises, the water around it falls.
+The speed at a distance h below the top of a jet is proportional to sqrt(h) (Torricelli's law). The
+water in the middle rises, the water around it falls.
 """
 
 import numpy as np
@@ -69,27 +69,33 @@ def is_fountain(place: np.ndarray, sky: np.ndarray, water: np.ndarray) -> bool:
     )
 
 
-def rise_and_fall(place: Tensor) -> Tensor:
-    """Velocity of a fountain's water, (x, y), of length at most 1, ``[1, 2, H, W]``.
+def resized_fountain_velocity(place: Tensor) -> Tensor:
+    """Velocity of a fountain of any size, computed on a map of at most :data:`SIDE` pixels a side.
 
     Args:
-        place: The fountain, boolean ``[H, W]`` of any size.
+        place: The fountain, boolean ``[H, W]``.
+
+    Returns:
+        (x, y), of length at most 1, ``[1, 2, H, W]``.
     """
     scale = min(1.0, SIDE / max(place.shape))
     size = [max(1, round(side * scale)) for side in place.shape]
     small = F.interpolate(place.float()[None, None], size, mode="nearest-exact")[0, 0] > 0.5
-    velocity = torch.from_numpy(spout(small.cpu().numpy()))[None].to(place.device)
+    velocity = torch.from_numpy(fountain_velocity(small.cpu().numpy()))[None].to(place.device)
     return F.interpolate(velocity, place.shape, mode="bilinear")
 
 
-def spout(place: np.ndarray) -> np.ndarray:
-    """Velocity of a fountain's water, (x, y), of length at most 1, ``[2, H, W]``.
+def fountain_velocity(place: np.ndarray) -> np.ndarray:
+    """Velocity of a fountain: upwards in the middle, downwards along the outline.
 
     Args:
-        place: The fountain, boolean ``[H, W]``; water around it falls.
+        place: The fountain, boolean ``[H, W]``.
+
+    Returns:
+        (x, y), of length at most 1, ``[2, H, W]``, also defined beside the fountain.
     """
     cv2 = load_opencv()
-    # Filled down to the picture's border, so that the foot is no edge.
+    # Filled down to the picture's border, so that the foot does not count as outline.
     under = np.maximum.accumulate(place, axis=0)
     framed = cv2.copyMakeBorder(under.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]

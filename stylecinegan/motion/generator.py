@@ -119,7 +119,7 @@ def extend_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def initialize(module: nn.Module) -> None:
-    """Draws the weights of a convolution as pix2pixHD does, with deviation 0.02."""
+    """Initialises a convolution as pix2pixHD does: normal weights of standard deviation 0.02."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
 

@@ -9,7 +9,7 @@ from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.displacement import resize_displacement
 
 LONGEST = 4
-"""Maximal longer side of the working size, in shorter sides."""
+"""Largest longer side of the network's input, as a multiple of its trained side."""
 
 
 @torch.no_grad()

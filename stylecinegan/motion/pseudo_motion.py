@@ -1,7 +1,7 @@
 """Synthetic motion of photos from labels and geometry.
 
 Real clips of a static camera are few, labelled photos many. The rules below give plausible, not
-measured motion; training mixes it with the motion of real clips.
+measured, motion; training mixes it with the motion of real clips.
 """
 
 import numpy as np
@@ -24,10 +24,13 @@ WATER_SPEED = 0.85
 motion of the released model."""
 
 FALL_SPEED = 1.3
+"""Speed of falling water."""
 
 MOST_SKY = 0.25
+"""Largest fraction of sky in a photo with waterfalls."""
+
 LEAST_FALLING = 0.12
-"""Largest fraction of sky in the photo, and smallest mean over a component, for waterfalls."""
+"""Smallest mean probability of falling water over a component for it to fall."""
 
 FAINT = 300.0
 """Squared Sobel response below which there are no streaks: 2 grey levels per pixel."""
@@ -37,7 +40,8 @@ def pseudo_motion(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Synthesises a motion for a photo.
 
     - Sky drifts to the right; its perspective is learned from real clips.
-    - Lakes and seas do too, more slowly towards the horizon, and turn towards a shore below.
+    - Lakes and seas drift to the right too, more slowly towards the horizon, and turn towards a
+      shore in the foreground.
     - A river, water that widens towards the viewer, flows from its far to its near end along the
       gradient of a harmonic function between its banks (potential flow).
     - White water with upright streaks falls.
@@ -93,18 +97,17 @@ def _falling(image: np.ndarray, water: np.ndarray) -> np.ndarray:
     size = water.shape[0] / 32
     colour = image.astype(np.float32)
     grey = colour.mean(axis=2)
-    # Local averages within the water.
     weight = cv2.GaussianBlur(water.astype(np.float32), (0, 0), size) + 1e-3
 
-    def around(x: np.ndarray) -> np.ndarray:
+    def local_mean(x: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(x.astype(np.float32) * water, (0, 0), size) / weight
 
-    across = around(cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2)
-    down = around(cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2)
+    across = local_mean(cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2)
+    down = local_mean(cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2)
     streaks = across / (across + down + FAINT)
     # Falling water is brighter than land, a reflection is not.
     bright = max(80.0, 1.1 * float(np.median(grey[~water]))) if not water.all() else 128.0
-    pale = around((grey > bright) & (np.ptp(colour, axis=2) < 0.4 * colour.max(axis=2)))
+    pale = local_mean((grey > bright) & (np.ptp(colour, axis=2) < 0.4 * colour.max(axis=2)))
     # Reflections are upright as well, but on wide water.
     rows = water.sum(axis=1, keepdims=True) / water.shape[1]
     return _ramp(streaks, 0.48, 0.58) * _ramp(pale, 0.25, 0.5) * _ramp(-rows, -0.9, -0.7)

@@ -7,30 +7,31 @@ from torch import Tensor
 
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.currents import follow_shapes
-from stylecinegan.motion.falls import Falls, fall
+from stylecinegan.motion.falls import Falls, set_falling_motion
 from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.vectors import lengths
 
 EDGE_WIDTH = 0.08
-"""Width of the ramp in which motion decreases to 0, as a fraction of the longer side …"""
+"""Width of the ramp in which motion decreases to 0, as a fraction of the longer side.
 
-RIM_SHARE = 0.3
-"""… and at most this share of the distance to the middle of its region, so that narrow rivers move.
-
-Both lower the end-point error on real clips.
+The ramp lowers the end-point error on real clips.
 """
 
+RIM_SHARE = 0.3
+"""Largest width of the ramp, as a fraction of the distance from the edge to the middle of its
+region, so that narrow rivers move."""
+
 OUTLIER = 3.0
-"""Maximal deviation of a vector from its neighbours, in mean deviations."""
+"""Largest deviation of a vector from the local median, in mean deviations."""
 
 SPEED_TOLERANCE = 0.05
-"""Relative difference from a region's median speed that is removed.
+"""Largest relative change of a speed towards the median of its region.
 
 Chosen on real training clips, where twice as much lowers the rank correlation.
 """
 
 LEAST_AGREEMENT = 0.7
-"""Minimal ratio of |Σ M| and Σ |M| over a sky for one common direction."""
+"""Smallest |Σ M| / Σ |M| over a sky at which it gets one common direction."""
 
 UPPER_SKY = 1 / 3
 """Fraction of the sky's height, from its top, whose median speed is the reference."""
@@ -82,7 +83,7 @@ def refine_motion(
         motion = slow_distant_water(equalize_speeds(motion, regions), regions)
         motion = slow_distant_sky(motion, regions)
         if falls is not None:
-            motion = fall(motion, falls, regions)
+            motion = set_falling_motion(motion, falls, regions)
     return motion * edge_ramp(mask, edge_width) * mask
 
 
@@ -113,8 +114,9 @@ def extrapolate_motion(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     # Far from any known motion, the mean is used.
     vectors = np.stack(blurred[:2]) + 1e-6 * values[:2].mean(axis=(1, 2), keepdims=True)
     share = blurred[2] + 1e-6 * values[2].mean()
-    near = torch.from_numpy(vectors / share)[None].to(motion)
-    return torch.where(painted, F.interpolate(near, mask.shape[2:], mode="bilinear"), motion)
+    known_motion = torch.from_numpy(vectors / share)[None].to(motion)
+    extrapolated = F.interpolate(known_motion, mask.shape[2:], mode="bilinear")
+    return torch.where(painted, extrapolated, motion)
 
 
 def align_sky(motion: Tensor, regions: Regions) -> Tensor:
@@ -139,8 +141,8 @@ def align_sky(motion: Tensor, regions: Regions) -> Tensor:
     return torch.where(is_sky, lengths(motion) * direction, motion)
 
 
-def equalize_speeds(motion: Tensor, regions: Regions, share: float = SPEED_TOLERANCE) -> Tensor:
-    """Moves speeds towards the median of their region by a limited factor.
+def equalize_speeds(motion: Tensor, regions: Regions, tolerance: float = SPEED_TOLERANCE) -> Tensor:
+    """Scales speeds towards the median of their region, by a limited factor.
 
     Predicted speeds are not accurate to a few per cent, and such differences shear clouds over a
     loop.
@@ -148,24 +150,24 @@ def equalize_speeds(motion: Tensor, regions: Regions, share: float = SPEED_TOLER
     Args:
         motion: ``[1, 2, H, W]``.
         regions: Regions of this map.
-        share: Maximal relative change of a speed.
+        tolerance: Largest relative change of a speed.
 
     Returns:
         ``[1, 2, H, W]``.
     """
     speed = lengths(motion)[0, 0]
-    middle = torch.ones_like(speed)
+    median = torch.ones_like(speed)
     for number in range(len(regions.kinds)):
         region = regions.number == number
-        middle = torch.where(region, speed[region & regions.moves].median(), middle)
-    factor = (middle / speed.clamp(min=1e-9)).clamp(1.0 / (1.0 + share), 1.0 + share)
+        median = torch.where(region, speed[region & regions.moves].median(), median)
+    factor = (median / speed.clamp(min=1e-9)).clamp(1.0 / (1.0 + tolerance), 1.0 + tolerance)
     return motion * factor
 
 
 def slow_distant_sky(motion: Tensor, regions: Regions) -> Tensor:
-    """Limits the sky's speed by distance: at its lower end it is half as fast as in its upper part.
+    """Limits the sky's speed linearly from its top, down to half the reference at its lower end.
 
-    All parts of a sky have one limit, so that a small one does not run ahead of the others.
+    All parts of a sky have one limit, so that a small one does not move faster than the others.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -239,12 +241,12 @@ def remove_outliers(motion: Tensor, mask: Tensor) -> Tensor:
 def edge_ramp(mask: Tensor, edge_width: float = EDGE_WIDTH) -> Tensor:
     """Weight that rises smoothly from 0 at the mask's edge to 1 inside.
 
-    The picture's border is no edge: motion continues beyond it.
+    The picture's border is not an edge: motion continues beyond it.
 
     Args:
         mask: S, ``[1, 1, H, W]`` in [0, 1].
-        edge_width: Width of the ramp as a share of the longer side; in narrow regions
-            :data:`RIM_SHARE` of the distance to the middle.
+        edge_width: Width of the ramp as a fraction of the longer side; at most :data:`RIM_SHARE` of
+            the distance to the middle of the region.
 
     Returns:
         ``[1, 1, H, W]`` in [0, 1].

@@ -35,7 +35,7 @@ class Regions:
     moves: Tensor
 
     def of_kind(self, kind: str | None) -> list[int]:
-        """Numbers of the regions of a kind, or of all."""
+        """Numbers of the regions of a kind; of all regions for ``None``."""
         return [number for number, own in enumerate(self.kinds) if kind in (own, None)]
 
     def named(self, kind: str | None) -> list[int]:
@@ -50,7 +50,11 @@ class Regions:
         return self.of_kind(kind) or (self.of_kind(stand_in[kind]) if kind in stand_in else [])
 
     def check_known(self, kind: str, control: str) -> None:
-        """Checks that kinds are known, for a control of one kind of region.
+        """Checks that the regions' kinds are known.
+
+        Args:
+            kind: Kind of region that a control refers to.
+            control: Name of the control, for the error message.
 
         Raises:
             InputError: If they are not.
@@ -62,10 +66,22 @@ class Regions:
             )
 
     def is_sky(self, number: int) -> bool:
-        """Whether a region is sky; one of unknown kind is if it reaches the upper edge."""
+        """Whether a region is sky; unknown kinds count if they touch the picture's upper edge."""
         if self.kinds[number] != "unknown":
             return self.kinds[number] == "sky"
         return bool((self.moves & (self.number == number))[0].any())
+
+    def skies(self) -> list[int]:
+        """Numbers of the regions that are sky."""
+        return [number for number in range(len(self.kinds)) if self.is_sky(number)]
+
+    def level_waters(self) -> list[int]:
+        """Numbers of the regions that are neither sky nor waterfalls."""
+        return [
+            number
+            for number, kind in enumerate(self.kinds)
+            if kind != "waterfall" and not self.is_sky(number)
+        ]
 
     @property
     def sky(self) -> Tensor:
@@ -103,18 +119,19 @@ def find_regions(mask: Tensor, class_mask: Tensor | None = None) -> Regions:
         classes = resized[0, 0].long().cpu().numpy()
         if (known := moves & (classes > 0)).any():
             # The mask's edge is finer than the classes'.
-            classes = _spread(classes, known)
+            classes = _extend(classes, known)
     number, kinds = _number_parts(moves, classes)
-    spread = _spread(number, number > 0) - 1
+    nearest = _extend(number, number > 0) - 1
     return Regions(
-        torch.from_numpy(spread).to(mask.device), kinds, torch.from_numpy(moves).to(mask.device)
+        torch.from_numpy(nearest).to(mask.device), kinds, torch.from_numpy(moves).to(mask.device)
     )
 
 
 def perspective(regions: Regions) -> Tensor:
-    """Speed by distance from the horizon: the lower end of a sky, the upper end of water.
+    """Relative speed by distance from the horizon: the lower end of a sky, the upper end of water.
 
-    A region of unknown kind counts as sky if it reaches the picture's upper edge.
+    A region of unknown kind counts as sky if it touches the picture's upper edge. Waterfalls, which
+    are upright, have speed 1.
 
     Args:
         regions: Regions of the map.
@@ -132,7 +149,7 @@ def perspective(regions: Regions) -> Tensor:
         is_sky = regions.is_sky(number)
         nearness = (rows - (bottom if is_sky else top)).abs() / max(bottom - top, 1)
         profile = HORIZON_SPEED + (1.0 - HORIZON_SPEED) * nearness.clamp(0.0, 1.0)
-        if kind == "waterfall":  # it is upright: all of it is equally far
+        if kind == "waterfall":
             profile = torch.ones_like(profile)
         speed = torch.where(region, profile[:, None], speed)
     return speed[None, None]
@@ -158,8 +175,8 @@ def _number_parts(moves: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, t
     return number, tuple(kinds)
 
 
-def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Extends values to all pixels from the nearest known one."""
+def _extend(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Gives every pixel the value of the nearest known one."""
     cv2 = load_opencv()
     _, nearest = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LONGEST_SIDE = 2048
-"""Photos above it are shrunk: motion varies slowly, and is integrated at 512."""
+"""Longer side, in pixels, to which larger photos are shrunk: motion varies slowly."""
 
 
 def working_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -15,19 +15,19 @@ def working_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def shrink_photo(photo: Tensor) -> Tensor:
-    """Averages ``[1, C, H, W]`` to the working size; a map of that size is returned as it is."""
+    """Resamples ``[1, C, H, W]`` to the working size by area averaging, if it is larger."""
     size = working_size((photo.shape[2], photo.shape[3]))
     return photo if size == tuple(photo.shape[2:]) else F.interpolate(photo, size, mode="area")
 
 
 def shrink_mask(mask: Tensor) -> Tensor:
-    """Averages a mask to the working size; what is too thin to stay above 0.5 keeps its largest.
+    """Resamples a mask to the working size; one that averages below 0.5 is max-pooled instead.
 
     Args:
         mask: ``[1, 1, H, W]`` in [0, 1].
 
     Returns:
-        ``[1, 1, h, w]`` in [0, 1]; above 0.5 somewhere if the mask is.
+        ``[1, 1, h, w]`` in [0, 1], above 0.5 somewhere if the mask is.
     """
     shrunken = shrink_photo(mask)
     if shrunken is mask or bool((shrunken > 0.5).any()):

@@ -16,7 +16,7 @@ PROGRESS = {"push": (0.0, 0.5, 1.0), "slide": (-1.0, -0.4, 0.7, 1.0)}
 
 
 def ground(height=72, width=96):
-    """Nothing is near above the middle, and a plane comes closer below it."""
+    """Nearness of a ground plane with its horizon in the middle."""
     rows = torch.arange(height) / height
     return (2.0 * rows - 1.0).clamp(min=0.0).view(1, 1, height, 1).expand(1, 1, height, width)
 
@@ -36,7 +36,7 @@ def test_the_frame_after_the_last_is_the_first(move):
     assert max(steps) > 0.001
 
 
-def test_a_push_begins_with_the_picture_itself():
+def test_frame_0_of_a_push_is_the_picture_itself():
     image = draw_landscape(*SIZE).image
     assert Camera("push", ground()).reproject(image, 0, 12) is image
 
@@ -60,7 +60,7 @@ def test_the_picture_neither_folds_nor_tears_nor_shows_its_border(move, amount, 
         assert jacobian.max() < 2.5
 
 
-def test_near_things_go_as_far_as_the_amount_says():
+def test_the_amount_is_the_displacement_of_the_nearest_points():
     still = Camera(
         "slide", torch.cat([torch.zeros(1, 1, 30, 96), torch.ones(1, 1, 42, 96)], 2), 0.1
     )
@@ -74,7 +74,7 @@ def test_near_things_go_as_far_as_the_amount_says():
 def test_a_push_over_a_plane_maps_lines_to_lines():
     camera = Camera("push", ground(256, 256), 0.05, focus=(0.5, 0.5))
     place = camera.source(1.0, (256, 256))[0, :, 140:, :]
-    # A line that recedes over the ground, seen where it is in the picture: x - 100 = (y - 60) / 2.
+    # A receding line on the ground, in the photo: x - 100 = (y - 60) / 2.
     offset = (place[0] - 100) - 0.5 * (place[1] - 60)
     crossings = []
     for row in range(0, offset.shape[0], 10):
@@ -86,7 +86,7 @@ def test_a_push_over_a_plane_maps_lines_to_lines():
 
 
 @pytest.mark.parametrize("move", ["push", "slide"])
-def test_static_parts_stay_sharp(move):
+def test_bicubic_resampling_keeps_detail_that_bilinear_loses(move):
     random = torch.Generator().manual_seed(0)
     grain = 0.3 * torch.randn(1, 3, 128, 160, generator=random)
     photo_like = F.avg_pool2d(F.pad(grain, (1, 0, 1, 0)), 2, 1)  # as a lens and a sensor blur
@@ -106,14 +106,14 @@ def test_static_parts_stay_sharp(move):
         assert kept(picture, resample(picture, place)) > least > kept(picture, soft) + 0.05
 
 
-def test_both_ways_to_resample_agree():
+def test_opencv_and_pytorch_resample_alike():
     image = draw_landscape(*SIZE).image
     place = Camera("push", ground()).source(0.7, SIZE)
     fast, slow = resample(image, place), resample(image.double(), place.double())
     assert (fast - slow).abs().max() < 1 / 127.5
 
 
-def test_slopes_are_raised_beside_what_is_near():
+def test_slopes_are_limited_by_raising_the_background():
     steps = noise()
     limited = limit_slope(steps, 0.05)
     assert limited.diff(dim=2).abs().max() <= 0.05 + 1e-5
@@ -127,7 +127,7 @@ def test_slopes_are_raised_beside_what_is_near():
     assert torch.equal(limit_slope(ground(), 0.5)[..., 10:20, :], ground()[..., 10:20, :])
 
 
-def test_what_is_no_move_is_refused():
+def test_unknown_moves_and_amounts_out_of_range_are_refused():
     with pytest.raises(InputError, match="camera must be one of none, push, slide, got turn"):
         Camera("turn", ground())
     for amount in (0.0, -0.1, 0.3, math.nan, "far", True):

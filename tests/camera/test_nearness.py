@@ -47,7 +47,7 @@ def test_the_horizon_lies_between_sky_and_water():
     assert HORIZON <= ground_of(draw((60, 80, 20, 110))).horizon * HEIGHT <= SHORE
 
 
-def test_a_puddle_tells_no_horizon_and_without_kinds_a_sky_is_what_reaches_the_top():
+def test_narrow_water_does_not_set_the_horizon_with_and_without_classes():
     _, _, label = draw()
     label[..., SHORE:, :] = 0
     label[..., 130:150, 20:60] = 2
@@ -59,13 +59,13 @@ def test_a_puddle_tells_no_horizon_and_without_kinds_a_sky_is_what_reaches_the_t
     assert 0.3 < water_alone.horizon < 0.6
 
 
-def test_nearness_grows_evenly_below_the_horizon():
+def test_nearness_of_the_ground_is_linear_below_the_horizon():
     nearness = Ground(0.5).nearness(np.array([0.0, 0.5, 0.75, 1.0]))
     assert nearness.tolist() == [0.0, 0.0, 0.5, 1.0]
     assert Ground(0.9).nearness(np.array([1.0]))[0] == pytest.approx(0.3)
 
 
-def test_sky_is_far_water_near_and_a_tower_as_near_as_its_foot():
+def test_sky_is_far_and_a_tower_is_as_near_as_its_foot():
     camera = place(draw((40, 56, 30, 105), (120, 136, 30, 130)))
     assert at(camera, 8, 5) < 0.1
     assert at(camera, 90, 155) > 0.9
@@ -76,7 +76,7 @@ def test_sky_is_far_water_near_and_a_tower_as_near_as_its_foot():
         assert at(camera, column, 40) == pytest.approx(at(camera, column, foot), abs=0.03)
 
 
-def test_straight_lines_are_found_and_told_apart():
+def test_upright_and_other_straight_lines_are_detected():
     lines = find_lines(draw((40, 56, 30, 105))[0])
     upright = are_upright(lines, (HEIGHT, WIDTH))
     assert upright.sum() >= 2
@@ -113,7 +113,7 @@ def test_towers_stay_straight_and_upright_and_horizons_level(move, foreground):
     assert (horizon - horizon.mean()).abs().max() < 0.4
 
 
-def test_a_large_photo_and_a_narrow_one_are_placed_before():
+def test_cameras_of_large_and_of_narrow_photos_are_placed():
     for size in ((300, 700), (64, 500)):
         photo = torch.zeros(1, 3, *size)
         mask = torch.zeros(1, 1, *size)

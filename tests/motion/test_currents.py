@@ -30,7 +30,7 @@ def river():
     return classes
 
 
-def test_a_river_follows_its_banks_to_its_near_end(river):
+def test_a_river_flows_along_its_banks_to_its_near_end(river):
     motion = follow_shapes(rightwards(), regions_of(river))
     inside = river[0, 0, 30:70] > 0
     # Two rows down for one column to the left: 117 degrees; some of the prediction remains.
@@ -45,7 +45,7 @@ def test_a_lake_keeps_its_predicted_direction():
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_a_sea_rolls_towards_the_viewer_and_to_the_shore_all_the_more(sign):
+def test_a_sea_rolls_towards_the_viewer_and_more_steeply_above_a_shore(sign):
     classes = torch.ones(1, 1, 80, 80, dtype=torch.int64)
     classes[..., 30:, :] = 2
     classes[..., 70:, :] = 0
@@ -57,7 +57,7 @@ def test_a_sea_rolls_towards_the_viewer_and_to_the_shore_all_the_more(sign):
     assert torch.equal(motion[0, :, :25], sign * rightwards()[0, :, :25])
 
 
-def test_a_sky_has_one_wind_at_its_own_speeds():
+def test_a_sky_gets_one_direction_and_keeps_its_speeds():
     bend = torch.linspace(-40.0, 40.0, 80).deg2rad().expand(80, 80)
     speed = torch.linspace(1.0, 0.5, 80)[:, None]
     motion = torch.stack([bend.cos(), bend.sin()])[None] * speed
@@ -67,14 +67,14 @@ def test_a_sky_has_one_wind_at_its_own_speeds():
     torch.testing.assert_close(aligned.norm(dim=1), motion.norm(dim=1))
 
 
-def test_a_sky_that_opens_towards_the_viewer_stays_as_it_is():
+def test_a_diverging_sky_keeps_its_directions():
     x = torch.linspace(-1.0, 1.0, 80).expand(80, 80)
     motion = torch.stack([x, -torch.ones(80, 80) * 0.1])[None]
     regions = regions_of(torch.ones(1, 1, 80, 80, dtype=torch.int64))
     assert torch.equal(align_sky(motion, regions), motion)
 
 
-def test_what_is_painted_as_moving_goes_with_what_moves_beside_it():
+def test_motion_is_extrapolated_to_painted_static_pixels():
     classes = torch.ones(1, 1, 80, 80, dtype=torch.int64)
     classes[..., 30:50] = 0
     motion = rightwards() * (classes > 0)

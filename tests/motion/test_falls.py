@@ -4,14 +4,14 @@ import torch
 
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
-from stylecinegan.motion.falls import FALLING, Falls, fall, find_falls, mark_falls
+from stylecinegan.motion.falls import FALLING, Falls, find_falls, mark_falls, set_falling_motion
 from stylecinegan.motion.regions import find_regions
 
 SIZE = 192
 
 
 def classes_of(label, certainty=0.9):
-    """Classes of a label ``[SIZE, SIZE]`` by a network that is so sure of falling water."""
+    """Classes of a label ``[SIZE, SIZE]``; ``certainty`` is the probability of falling water."""
     probabilities = torch.stack([label == 0, label == 1, label >= 2])[None].float()
     falling = certainty * (label == FALLING).float()[None, None]
     vote = probabilities.argmax(dim=1, keepdim=True)
@@ -20,7 +20,7 @@ def classes_of(label, certainty=0.9):
 
 @pytest.fixture
 def waterfall():
-    """White streaks between dark rocks above a dark pool: photo, label, where it falls."""
+    """White streaks between dark rocks above a dark pool: photo, label and region of the fall."""
     rng = np.random.default_rng(3)
     grey = (50.0 + 12.0 * rng.normal(size=(SIZE, SIZE))).astype(np.float32)
     place = torch.zeros(SIZE, SIZE, dtype=torch.bool)
@@ -35,19 +35,20 @@ def waterfall():
     return image.expand(1, 3, SIZE, SIZE).contiguous(), label, place
 
 
-def lean_by(values, tangent, flags):
-    """Shears a picture ``[SIZE, SIZE]`` so that what stood upright leans to the left below."""
-    shear = np.float32([[1.0, -tangent, 70.0 * tangent], [0.0, 1.0, 0.0]])
-    return load_opencv().warpAffine(values, shear, (SIZE, SIZE), flags=flags, borderMode=2)
+def shear(values, tangent, flags):
+    """Shears a picture ``[SIZE, SIZE]``, so that vertical lines go to the left below."""
+    matrix = np.float32([[1.0, -tangent, 70.0 * tangent], [0.0, 1.0, 0.0]])
+    return load_opencv().warpAffine(values, matrix, (SIZE, SIZE), flags=flags, borderMode=2)
 
 
-def lean_of(falls):
+def lean(falls):
+    """Mean angle of the slope from the vertical, in degrees, positive to the left."""
     x, y = falls.slope[0][:, falls.weight[0, 0] > 0.5].mean(dim=1).tolist()
     assert y > 0.0
     return np.degrees(np.arctan2(-x, y))
 
 
-def test_what_the_network_knows_to_fall_falls_and_its_pool_does_not(waterfall):
+def test_the_class_of_falling_water_falls_and_its_pool_does_not(waterfall):
     photo, label, place = waterfall
     weight = find_falls(photo, classes_of(label)).weight[0, 0]
     assert weight[place].mean() > 0.9
@@ -55,7 +56,7 @@ def test_what_the_network_knows_to_fall_falls_and_its_pool_does_not(waterfall):
     assert weight[label == 0].max() == 0.0
 
 
-def test_a_fall_of_another_size_is_the_same_fall(waterfall):
+def test_falls_are_found_at_the_size_of_a_larger_photo(waterfall):
     photo, label, place = waterfall
     large = torch.nn.functional.interpolate(photo, scale_factor=4, mode="bicubic")
     weight = find_falls(large, classes_of(label)).weight
@@ -64,43 +65,43 @@ def test_a_fall_of_another_size_is_the_same_fall(waterfall):
 
 
 @pytest.mark.parametrize("tangent", [-0.6, 0.4])
-def test_a_leaning_fall_falls_along_its_slope(waterfall, tangent):
+def test_streaks_give_the_slope_of_a_leaning_fall(waterfall, tangent):
     photo, label, _ = waterfall
-    leaning = torch.from_numpy(lean_by(photo[0, 0].numpy(), tangent, 1))
-    leaning_label = torch.from_numpy(lean_by(label.numpy().astype(np.uint8), tangent, 0)).long()
+    leaning = torch.from_numpy(shear(photo[0, 0].numpy(), tangent, 1))
+    leaning_label = torch.from_numpy(shear(label.numpy().astype(np.uint8), tangent, 0)).long()
     falls = find_falls(leaning.expand(1, 3, SIZE, SIZE), classes_of(leaning_label))
-    assert lean_of(falls) == pytest.approx(np.degrees(np.arctan(tangent)), abs=8.0)
+    assert lean(falls) == pytest.approx(np.degrees(np.arctan(tangent)), abs=8.0)
 
 
-def test_a_fall_without_streaks_follows_its_own_axis(waterfall):
+def test_a_fall_without_streaks_has_the_slope_of_its_principal_axis(waterfall):
     _, label, _ = waterfall
-    leaning_label = torch.from_numpy(lean_by(label.numpy().astype(np.uint8), 0.6, 0)).long()
+    leaning_label = torch.from_numpy(shear(label.numpy().astype(np.uint8), 0.6, 0)).long()
     falls = find_falls(torch.zeros(1, 3, SIZE, SIZE), classes_of(leaning_label))
-    assert 10.0 < lean_of(falls) < 35.0
+    assert 10.0 < lean(falls) < 35.0
 
 
-def test_a_wide_fall_falls_although_its_axis_lies_level():
+def test_a_fall_wider_than_high_is_vertical():
     label = torch.zeros(SIZE, SIZE, dtype=torch.int64)
     label[80:110] = FALLING
     falls = find_falls(torch.zeros(1, 3, SIZE, SIZE), classes_of(label))
-    assert lean_of(falls) == pytest.approx(0.0, abs=1.0)
+    assert lean(falls) == pytest.approx(0.0, abs=1.0)
 
 
-def test_specks_do_not_fall(waterfall):
+def test_small_components_are_not_falls(waterfall):
     photo, label, place = waterfall
     label[place] = 0
     label[30:35, 90:95] = FALLING
     assert find_falls(photo, classes_of(label)) is None
 
 
-def test_without_the_class_nothing_falls(waterfall):
+def test_networks_without_the_class_find_no_falls(waterfall):
     photo, label, _ = waterfall
     classes = classes_of(label)
     unknown = PixelClasses(classes.probabilities, classes.vote, classes.confidence)
     assert find_falls(photo, unknown, torch.ones(1, 1, SIZE, SIZE)) is None
 
 
-def test_what_may_be_falling_falls_where_somebody_paints_it_as_moving(waterfall):
+def test_painted_static_regions_need_a_lower_probability(waterfall):
     photo, label, place = waterfall
     doubtful = classes_of(label, certainty=0.15)
     rock = torch.nn.functional.one_hot(2 * (label == 2), 3).permute(2, 0, 1)[None].float()
@@ -111,7 +112,7 @@ def test_what_may_be_falling_falls_where_somebody_paints_it_as_moving(waterfall)
     assert weight[~place].max() < 0.6
 
 
-def test_what_is_rather_sky_does_not_fall_where_it_moves(waterfall):
+def test_a_painted_region_that_is_more_likely_sky_is_not_a_fall(waterfall):
     photo, _, place = waterfall
     probabilities = torch.tensor([0.6, 0.4, 0.0]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
     falling = 0.2 * place[None, None].float()
@@ -119,7 +120,7 @@ def test_what_is_rather_sky_does_not_fall_where_it_moves(waterfall):
     assert find_falls(photo, classes, place[None, None].float()) is None
 
 
-def test_falling_water_is_a_class_of_its_own(waterfall):
+def test_falling_water_gets_its_own_class(waterfall):
     photo, label, place = waterfall
     vote = label[None, None].clamp(max=2)
     marked = mark_falls(vote, find_falls(photo, classes_of(label)))[0, 0]
@@ -138,18 +139,18 @@ def drawn_fall():
     return Falls(weight, slope), find_regions(mask, 2 * torch.ones(1, 1, 60, 80).long())
 
 
-def test_a_fall_goes_down_faster_than_its_pool(drawn_fall):
+def test_falling_water_is_faster_than_its_pool(drawn_fall):
     falls, regions = drawn_fall
     rightwards = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 60, 80)
-    motion = fall(rightwards, falls, regions)
+    motion = set_falling_motion(rightwards, falls, regions)
     assert motion[0, :, 10, 40].tolist() == pytest.approx([0.0, 1.5])
     assert motion[0, :, 58, 5].tolist() == pytest.approx([1.0, 0.0], abs=0.01)
 
 
-def test_white_water_spreads_at_the_foot_of_a_fall(drawn_fall):
+def test_water_spreads_from_the_foot_of_a_fall(drawn_fall):
     falls, regions = drawn_fall
     rightwards = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 60, 80)
-    motion = fall(rightwards, falls, regions)
+    motion = set_falling_motion(rightwards, falls, regions)
     assert motion[0, 0, 31, 32] < -0.3
     assert motion[0, 0, 31, 48] > 0.5
     assert motion[0, 1, 32, 40] > 0.8

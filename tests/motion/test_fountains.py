@@ -5,8 +5,8 @@ import torch
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.motion.controls import controlled_motion
-from stylecinegan.motion.falls import FALLING, fall, find_falls, mark_fountains
-from stylecinegan.motion.fountains import is_fountain, rise_and_fall, spout
+from stylecinegan.motion.falls import FALLING, find_falls, mark_fountains, set_falling_motion
+from stylecinegan.motion.fountains import fountain_velocity, is_fountain, resized_fountain_velocity
 from stylecinegan.motion.regions import find_regions
 
 HEIGHT, WIDTH = 192, 256
@@ -26,34 +26,34 @@ def in_a_lake(place):
     return (ROWS < 120) & ~place, (ROWS >= 140) | place
 
 
-def test_a_jet_before_the_sky_in_a_lake_is_a_fountain():
+def test_a_jet_in_a_lake_in_front_of_the_sky_is_a_fountain():
     assert is_fountain(jet(), *in_a_lake(jet()))
 
 
-def test_a_fall_down_a_rock_is_none_though_it_tapers():
+def test_a_tapering_fall_on_a_rock_is_not_a_fountain():
     sky, water = in_a_lake(jet())
     rock = np.abs(COLUMNS - AXIS) < 60
     assert not is_fountain(jet(), sky & ~rock, water)
 
 
-def test_a_fall_between_rocks_below_the_sky_is_none():
+def test_a_fall_between_rocks_is_not_a_fountain():
     sky, water = in_a_lake(jet())
     beside = (np.abs(COLUMNS - AXIS) < 60) & (ROWS >= TOP)
     assert not is_fountain(jet(), sky & ~beside, water)
 
 
-def test_a_fall_out_of_fog_onto_rock_is_none():
+def test_a_fall_without_water_at_its_foot_is_not_a_fountain():
     sky, _ = in_a_lake(jet())
     assert not is_fountain(jet(), sky, jet())
 
 
-def test_a_breaking_wave_before_the_sky_is_none():
+def test_a_wide_wave_is_not_a_fountain():
     wave = jet(60.0, 90.0)
     assert not is_fountain(wave, *in_a_lake(wave))
 
 
 @pytest.mark.parametrize("shift", [(-TOP, 0), (0, -AXIS)])
-def test_what_the_picture_cuts_off_is_none(shift):
+def test_a_jet_at_the_picture_s_border_is_not_a_fountain(shift):
     place = np.zeros((HEIGHT, WIDTH), bool)
     down, right = shift
     source = jet()
@@ -62,39 +62,38 @@ def test_what_the_picture_cuts_off_is_none(shift):
     assert not is_fountain(place, sky, sky)
 
 
-def test_the_middle_rises_and_the_water_around_it_falls():
-    x, y = spout(jet())
+def test_water_rises_in_the_middle_and_falls_along_the_outline():
+    x, y = fountain_velocity(jet())
     row = 110
     assert y[row, AXIS] < -0.6
     edge = np.flatnonzero(jet()[row])[[1, -2]]
     assert (y[row, edge] > 0.2).all()
-    # Outwards, with the outline.
+    # Outwards, parallel to the outline.
     assert x[row, edge[0]] < 0.0 < x[row, edge[1]]
 
 
-def test_water_slows_down_as_it_rises():
-    speeds = -spout(jet())[1, [50, 70, 90, 110], AXIS]
+def test_speed_is_proportional_to_the_root_of_the_distance_from_the_top():
+    speeds = -fountain_velocity(jet())[1, [50, 70, 90, 110], AXIS]
     assert (np.diff(speeds) > 0.0).all()
-    # The square root of the way to the top.
     assert speeds[3] / speeds[1] == pytest.approx(np.sqrt(70 / 30), rel=0.15)
 
 
-def test_no_water_is_faster_than_1():
-    assert np.hypot(*spout(jet())).max() <= 1.0 + 1e-6
+def test_fountain_velocities_are_at_most_1_long():
+    assert np.hypot(*fountain_velocity(jet())).max() <= 1.0 + 1e-6
 
 
-def test_a_larger_picture_has_the_same_fountain():
+def test_fountain_velocities_are_independent_of_the_picture_s_size():
     place = torch.from_numpy(jet())
     large = place.repeat_interleave(4, 0).repeat_interleave(4, 1)
-    velocity = rise_and_fall(large)
+    velocity = resized_fountain_velocity(large)
     assert velocity.shape == (1, 2, 4 * HEIGHT, 4 * WIDTH)
-    small = rise_and_fall(place)
+    small = resized_fountain_velocity(place)
     torch.testing.assert_close(velocity[..., 2::4, 2::4], small, atol=0.1, rtol=0.0)
 
 
-def test_two_jets_rise_each_in_its_middle():
+def test_each_of_two_jets_rises_in_its_middle():
     both = np.roll(jet(2.0, 8.0), -30, axis=1) | np.roll(jet(2.0, 8.0), 30, axis=1)
-    y = spout(both)[1]
+    y = fountain_velocity(both)[1]
     assert y[100, AXIS - 30] < -0.5
     assert y[100, AXIS + 30] < -0.5
 
@@ -110,12 +109,12 @@ def lake():
     return classes, (sky | water)[None, None].float()
 
 
-def test_a_fountain_that_the_network_sees_rises_by_itself(lake):
+def test_a_detected_fountain_rises_without_a_control(lake):
     classes, mask = lake
     falls = find_falls(torch.zeros(1, 3, HEIGHT, WIDTH), classes)
     assert falls is not None
     regions = find_regions(mask, classes.vote)
-    motion = fall(torch.ones(1, 2, HEIGHT, WIDTH), falls, regions)
+    motion = set_falling_motion(torch.ones(1, 2, HEIGHT, WIDTH), falls, regions)
     assert motion[0, 1, 110, AXIS] < -1.0
     assert motion[0, 1, 110, AXIS + 10] > 0.2
 
@@ -124,23 +123,23 @@ def rightwards():
     return torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, HEIGHT, WIDTH)
 
 
-def test_falling_water_rises_where_the_text_calls_it_a_fountain(lake):
+def test_text_makes_falling_water_a_fountain(lake):
     classes, mask = lake
     vote = torch.where(classes.falling > 0.5, FALLING, classes.vote)
     motion = controlled_motion(rightwards(), mask, vote, text="fountain rises", speed=None)
     assert motion[0, 1, 110, AXIS] < -1.0
     assert motion[0, 1, 110, AXIS + 11] > 0.2
-    # The lake goes on.
+    # The lake does not change.
     assert motion[0, :, 180, 20].tolist() == [1.0, 0.0]
 
 
-def test_a_text_about_a_fountain_needs_falling_water(lake):
+def test_text_about_a_fountain_needs_falling_water(lake):
     classes, mask = lake
     with pytest.raises(InputError, match="fountain, but the mask has only sky and water"):
         controlled_motion(rightwards(), mask, classes.vote, text="fountain rises")
 
 
-def test_painted_parts_that_are_higher_than_wide_are_the_fountain(lake):
+def test_painted_components_higher_than_wide_are_fountains(lake):
     classes, _ = lake
     painted = torch.from_numpy(jet())[None, None].float()
     painted[..., 170:180, 20:80] = 1.0

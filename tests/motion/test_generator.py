@@ -19,7 +19,7 @@ def test_a_motion_has_the_size_of_its_photo(variant, size):
     assert motion.isfinite().all()
 
 
-def test_only_upstream_bounds_its_output():
+def test_only_the_pix2pixhd_variant_bounds_its_output():
     photo = torch.rand(1, 3, 32, 32)
     for variant, is_bounded in (("stylecinegan", False), ("pix2pixhd", True)):
         generator = small_generator(variant=variant)
@@ -28,7 +28,7 @@ def test_only_upstream_bounds_its_output():
         assert (generator(photo).abs().max() <= 1.0) == is_bounded
 
 
-def test_a_photo_is_extended_by_reflection_to_the_right_and_below():
+def test_photos_are_padded_by_reflection_at_the_right_and_bottom():
     row = torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 1, 3)
     extended = extend_to_multiple(row, 4)
     assert extended[0, 0, 0].tolist() == [1, 2, 3, 2, 1, 2, 3, 2]  # twice the multiple
@@ -36,7 +36,7 @@ def test_a_photo_is_extended_by_reflection_to_the_right_and_below():
     assert extend_to_multiple(torch.zeros(1, 1, 9, 8), 4).shape == (1, 1, 12, 8)
 
 
-def test_a_saved_generator_comes_back(tmp_path):
+def test_a_saved_generator_predicts_the_same(tmp_path):
     generator = small_generator(in_channels=5, side=96)
     checkpoints.save(tmp_path / "motion.safetensors", generator)
     loaded = checkpoints.load(tmp_path / "motion.safetensors", MotionGenerator)

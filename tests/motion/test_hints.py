@@ -17,7 +17,7 @@ HINTS = Hints(
 )
 
 
-def test_hints_come_back_from_their_file_as_they_were(tmp_path):
+def test_hints_are_read_as_they_were_written(tmp_path):
     write_hints(tmp_path / "hints.json", HINTS)
     assert read_hints(tmp_path / "hints.json") == HINTS
 
@@ -54,7 +54,7 @@ def test_hints_are_the_controls_of_a_motion():
         ('{"anchor_radius": null}', "anchor_radius must be a number"),
     ],
 )
-def test_a_file_that_holds_something_else_is_refused_in_one_line(tmp_path, content, reason):
+def test_an_invalid_file_is_refused_in_one_line(tmp_path, content, reason):
     path = tmp_path / "hints.json"
     path.write_text(content)
     with pytest.raises(InputError, match=reason) as refusal:
@@ -67,7 +67,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_hints(tmp_path / "none.json")
 
 
-def test_settings_in_pixels_join_hints_in_shares():
+def test_controls_in_pixels_are_merged_into_normalised_hints():
     combined = combine_hints(
         HINTS, (100, 200), arrows=[[20, 40, 60, 40]], anchors=[[100, 50]], text="slow"
     )
@@ -78,7 +78,7 @@ def test_settings_in_pixels_join_hints_in_shares():
     assert combined.speeds == {"sky": 0.5}
 
 
-def test_what_is_written_is_plain_json(tmp_path):
+def test_hint_files_are_plain_json(tmp_path):
     write_hints(tmp_path / "hints.json", HINTS)
     entries = json.loads((tmp_path / "hints.json").read_text())
     assert entries["version"] == 1

@@ -10,7 +10,7 @@ def grey(value=100):
     return np.full((SIDE, SIDE, 3), value, np.uint8)
 
 
-def test_sky_and_lake_drift_to_the_right_the_far_lake_more_slowly():
+def test_sky_and_lake_drift_to_the_right_with_perspective_on_the_lake():
     label = np.zeros((SIDE, SIDE), np.int64)
     label[:40], label[56:] = 1, 2
     motion = pseudo_motion(grey(), label)
@@ -34,7 +34,7 @@ def test_the_sea_turns_towards_a_shore_in_the_foreground():
     assert np.all(np.diff(angle[35:79]) >= -1e-3)
 
 
-def test_a_river_follows_its_banks_towards_the_viewer():
+def test_a_river_flows_along_its_banks_towards_the_viewer():
     rows, columns = np.mgrid[:SIDE, :SIDE]
     # From the middle of the picture to the lower left, ever wider.
     depth = (rows - 40) / 55.0
@@ -48,7 +48,7 @@ def test_a_river_follows_its_banks_towards_the_viewer():
     assert speed[88][label[88] == 2].mean() > speed[50][label[50] == 2].mean()
 
 
-def test_white_water_with_upright_streaks_falls():
+def test_bright_water_with_vertical_streaks_falls_and_dark_reflections_do_not():
     image = grey(60)
     label = np.zeros((SIDE, SIDE), np.int64)
     label[10:80, 30:60] = 2
@@ -63,7 +63,7 @@ def test_white_water_with_upright_streaks_falls():
     assert np.abs(np.degrees(np.arctan2(still[1], still[0]))).max() < 30
 
 
-def test_a_speck_of_water_rests():
+def test_small_components_of_water_are_static():
     label = np.zeros((SIDE, SIDE), np.int64)
     label[50:54, 50:54] = 2
     assert np.abs(pseudo_motion(grey(), label)).max() == 0

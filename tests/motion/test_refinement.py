@@ -18,7 +18,7 @@ def half_mask():
     return mask
 
 
-def test_a_single_wild_vector_takes_the_median_of_its_surroundings():
+def test_an_outlier_is_replaced_by_the_local_median():
     motion = torch.ones(1, 2, 40, 100)
     motion[0, :, 20, 20] = -9.0
     torch.testing.assert_close(remove_outliers(motion, half_mask()), torch.ones(1, 2, 40, 100))
@@ -30,7 +30,7 @@ def test_a_smooth_field_has_no_outliers():
     torch.testing.assert_close(remove_outliers(motion, half_mask()), motion)
 
 
-def test_motion_falls_off_smoothly_to_rest_at_the_edge_but_not_at_the_border():
+def test_the_ramp_falls_to_0_at_the_mask_s_edge_but_not_at_the_picture_s_border():
     weight = edge_ramp(half_mask(), edge_width=0.1)[0, 0, 20]
     assert weight[0] == 1.0  # the picture's border is no edge
     # The edge is after pixel 49; 10 pixels wide, half way after 5: smoothstep(0.5) = 0.5.
@@ -40,11 +40,11 @@ def test_motion_falls_off_smoothly_to_rest_at_the_edge_but_not_at_the_border():
     assert bool((weight.diff() <= 0).all())
 
 
-def test_a_narrow_river_has_a_narrow_rim():
+def test_a_narrow_region_has_a_narrow_ramp():
     mask = torch.zeros(1, 1, 40, 100)
     mask[:, :, 15:25] = 1.0
     weight = edge_ramp(mask, edge_width=0.1)[0, 0, :, 50]
-    # Its middle is 5 pixels from the edge: the rim is 1.5 instead of 10 wide.
+    # Its middle is 5 pixels from the edge: the ramp is 1.5 instead of 10 wide.
     assert weight[17:23].min() == 1.0
     assert weight[15] == pytest.approx((2 / 3) ** 2 * (3 - 4 / 3), abs=0.01)
     assert weight[14] == 0.0
@@ -58,7 +58,7 @@ def sky_over_water():
     return probabilities, classes
 
 
-def test_speeds_close_to_the_middle_one_of_their_region_become_it():
+def test_speeds_change_towards_the_median_of_their_region_by_at_most_the_tolerance():
     classes = sky_over_water()[1]
     motion = torch.zeros(1, 2, 40, 100)
     motion[:, 0, :20] = 1.0
@@ -69,17 +69,17 @@ def test_speeds_close_to_the_middle_one_of_their_region_become_it():
     motion[:, 1, 20:, 10] = 0.0
     equalized = equalize_speeds(motion, find_regions(torch.ones(1, 1, 40, 100), classes), 0.1)
     assert equalized[0, 0, 10, [0, 50]].tolist() == pytest.approx([1.0, 1.0])
-    assert equalized[0, 0, 10, 95] == pytest.approx(2.0 / 1.1)  # far off: only closer
-    # Each region has its own middle, directions stay, and what rests does so.
+    assert equalized[0, 0, 10, 95] == pytest.approx(2.0 / 1.1)  # beyond the tolerance
+    # Each region has its own median; directions and zero vectors are kept.
     assert equalized[0, 1, 30, [0, 10, 50]].tolist() == pytest.approx([-2.0 * 1.1, 0.0, -4.0])
 
 
-def test_an_even_region_stays_as_it_is():
+def test_a_uniform_region_keeps_its_speed():
     motion = torch.full((1, 2, 40, 100), 3.0)
     torch.testing.assert_close(equalize_speeds(motion, find_regions(half_mask())), motion)
 
 
-def test_water_slows_down_towards_its_horizon_and_the_sky_does_not():
+def test_water_is_slower_towards_the_horizon_and_the_sky_behind_it_is_not():
     classes = sky_over_water()[1]
     regions = find_regions(torch.ones(1, 1, 40, 100), classes)
     slowed = slow_distant_water(torch.ones(1, 2, 40, 100), regions)[0, 0, :, 50]
@@ -99,27 +99,27 @@ def sky_over_land():
     return find_regions(mask, torch.ones(1, 1, 60, 100).long())
 
 
-def test_a_sky_of_one_speed_slows_down_towards_its_lower_end_by_half():
+def test_a_uniform_sky_is_slowed_down_to_half_at_its_lower_end():
     slowed = slow_distant_sky(torch.ones(1, 2, 60, 100), sky_over_land())[0, 0, :, 40]
     assert slowed[0] == pytest.approx(1.0)
     assert slowed[24] == pytest.approx(0.75, abs=0.01)
     assert slowed[49] == pytest.approx(0.5)
 
 
-def test_a_sky_that_is_slower_at_its_lower_end_already_stays_as_it_is():
+def test_a_sky_below_the_speed_limit_does_not_change():
     speed = torch.linspace(1.0, 0.2, 60).view(60, 1).expand(1, 2, 60, 100)
     slowed = slow_distant_sky(speed, sky_over_land())
     torch.testing.assert_close(slowed[:, :, 30:], speed[:, :, 30:])
 
 
-def test_a_small_part_of_the_sky_does_not_run_ahead_of_the_others():
+def test_all_parts_of_a_sky_have_one_speed_limit():
     motion = torch.ones(1, 2, 60, 100)
     motion[..., 85:] = 3.0
     slowed = slow_distant_sky(motion, sky_over_land())
     torch.testing.assert_close(slowed[..., :10, 90], slowed[..., :10, 40])
 
 
-def test_perspective_is_left_to_the_motion_where_classes_are_not_given():
+def test_water_keeps_its_speeds_without_classes():
     mask = torch.ones(1, 1, 40, 100)
     mask[:, :, :20] = 0.0
     motion = torch.ones(1, 2, 40, 100)
@@ -128,7 +128,7 @@ def test_perspective_is_left_to_the_motion_where_classes_are_not_given():
     assert slowed[0, 0, 21, 50] == pytest.approx(0.3 + 0.7 / 19)
 
 
-def test_where_nothing_moves_refined_motion_is_at_rest():
+def test_refined_motion_is_0_for_an_empty_mask():
     refined = refine_motion(torch.ones(1, 2, 40, 100), torch.zeros(1, 1, 40, 100))
     assert refined.abs().max() == 0.0
 

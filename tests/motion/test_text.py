@@ -38,11 +38,11 @@ from stylecinegan.motion.controls.text import Instruction, parse_text
         ("everything drifts down and left", [Instruction(None, (-1.0, 1.0))]),
     ],
 )  # fmt: skip
-def test_plain_english_is_understood(text, expected):
+def test_descriptions_are_parsed(text, expected):
     assert parse_text(text) == expected
 
 
-def test_an_unknown_word_is_named_with_those_that_are_known():
+def test_the_message_about_an_unknown_word_lists_the_known_ones():
     with pytest.raises(InputError, match=r"unknown word 'sideways' in text; known are .*clouds"):
         parse_text("clouds drift sideways")
 
@@ -57,6 +57,6 @@ def test_an_unknown_word_is_named_with_those_that_are_known():
         ("very left", "'very' must stand before a speed word"),
     ],
 )
-def test_a_text_that_asks_for_nothing_clear_is_refused(text, reason):
+def test_contradictory_or_empty_descriptions_are_refused(text, reason):
     with pytest.raises(InputError, match=reason):
         parse_text(text)

@@ -16,7 +16,7 @@ from stylecinegan.motion.controls.paths import (
     parse_paths,
     resample,
 )
-from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
+from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_static, steer
 from stylecinegan.motion.regions import Regions
 
 REACH = 0.25
@@ -68,7 +68,7 @@ def parse_arrows(
 
 
 def apply_arrows(motion: Tensor, arrows: Sequence[Arrow], regions: Regions) -> Tensor:
-    """Rotates the motion of each region that arrows touch.
+    """Rotates the motion of each region that an arrow touches.
 
     A region is rotated as a whole to the direction of the arrow; near the arrow, the arrow's own
     direction replaces the predicted one. Several arrows are weighted by their distance. Predicted
@@ -89,18 +89,20 @@ def apply_arrows(motion: Tensor, arrows: Sequence[Arrow], regions: Regions) -> T
     if not arrows:
         return motion
     touched = [_touched_region(arrow, regions) for arrow in arrows]
-    usual = math.exp(sum(math.log(arrow.length) for arrow in arrows) / len(arrows))
+    mean_length = math.exp(sum(math.log(arrow.length) for arrow in arrows) / len(arrows))
     field = as_complex(motion)
     result = field
     for number in sorted(set(touched)):
         region = regions.number == number
         own = [arrow for arrow, touches in zip(arrows, touched, strict=True) if touches == number]
-        moving = fill_still(field, region)
-        result = torch.where(region, _blend(moving, own, region & regions.moves, usual), result)
+        moving = fill_static(field, region)
+        blended = _blend(moving, own, region & regions.moves, mean_length)
+        result = torch.where(region, blended, result)
     return as_vectors(result).to(motion)
 
 
-def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, usual: float) -> Tensor:
+def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, mean_length: float) -> Tensor:
+    """Motion of a region by all of its arrows, weighted by distance, complex ``[H, W]``."""
     side = float(region.sum()) ** 0.5
     total, weights = torch.zeros_like(motion), torch.zeros_like(motion.real)
     for arrow in arrows:
@@ -108,7 +110,7 @@ def _blend(motion: Tensor, arrows: Sequence[Arrow], region: Tensor, usual: float
         near = torch.exp(-((distance / (REACH * side)) ** 2))
         turned = steer(motion, direction, region, near)
         along = motion.abs() * direction
-        own = (arrow.length / usual) * torch.lerp(turned, along, near.to(motion.dtype))
+        own = (arrow.length / mean_length) * torch.lerp(turned, along, near.to(motion.dtype))
         # The fourth power makes the other arrows' weights negligible at an arrow.
         weight = (distance**2 + (0.02 * side) ** 2) ** -2
         total = total + weight * own

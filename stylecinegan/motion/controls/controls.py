@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
-from stylecinegan.motion.approach import approaching
+from stylecinegan.motion.approach import approach_directions
 from stylecinegan.motion.controls.anchors import ANCHOR_RADIUS, hold_anchors
 from stylecinegan.motion.controls.arrows import apply_arrows, parse_arrows
 from stylecinegan.motion.controls.speeds import parse_speeds, speeds_by_place
-from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_still, steer
+from stylecinegan.motion.controls.steering import as_complex, as_vectors, fill_static, steer
 from stylecinegan.motion.controls.text import Instruction, parse_text
 from stylecinegan.motion.falls import FALL_SPEED
-from stylecinegan.motion.fountains import rise_and_fall
+from stylecinegan.motion.fountains import resized_fountain_velocity
 from stylecinegan.motion.regions import Regions, find_regions, perspective
+from stylecinegan.motion.vectors import median_speed
 from stylecinegan.warping.displacement import resize_displacement
 
 DIRECTIONS = {
@@ -35,9 +36,8 @@ DIRECTIONS = {
 def directed_motion(direction: str, mask: Tensor, class_mask: Tensor | None = None) -> Tensor:
     """Motion in one direction, slower towards the horizon.
 
-    Perspective scales motion down with distance. The horizon is the lower end of the sky and
-    the upper end of water. Without classes, components of the mask that touch the upper edge of the
-    picture count as sky, others as water.
+    The horizon is the lower end of the sky and the upper end of water. Without classes, components
+    of the mask that touch the upper edge of the picture count as sky, others as water.
 
     Args:
         direction: A word of :data:`DIRECTIONS`.
@@ -76,6 +76,7 @@ def normalize_speed(motion: Tensor, speed: float) -> Tensor:
 
 
 def _speed_scale(motion: Tensor, speed: float) -> Tensor | float:
+    """Factor that makes ``speed`` the maximum displacement per frame; 1 for a zero motion."""
     fastest = motion.square().sum(dim=1).max().sqrt()
     wanted = speed * max(motion.shape[2:]) / 512.0
     return wanted / fastest if fastest > 0 else 1.0
@@ -154,7 +155,7 @@ def controlled_motion(
 
 
 def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Regions) -> Tensor:
-    """Turns regions to the directions of a text; speeds are left to the end.
+    """Rotates regions to the directions of a text; its speed factors are applied later.
 
     Args:
         motion: ``[1, 2, H, W]``.
@@ -168,8 +169,7 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
         InputError: If a region is unknown or not there.
     """
     field = as_complex(motion)
-    speeds = field.abs()[regions.moves]
-    usual = speeds[speeds > 0].median() if bool((speeds > 0).any()) else speeds.new_ones(())
+    usual = median_speed(field.abs()[regions.moves])
     for instruction in instructions:
         if instruction.region is not None:
             regions.check_known(instruction.region, "text")
@@ -178,12 +178,12 @@ def apply_text(motion: Tensor, instructions: Sequence[Instruction], regions: Reg
             continue
         for number in regions.named(instruction.region):
             region = regions.number == number
-            field = fill_still(field, region)
+            field = fill_static(field, region)
             inside = region & regions.moves
             if instruction.is_fountain:
-                turned = FALL_SPEED * usual * as_complex(rise_and_fall(inside))
+                turned = FALL_SPEED * usual * as_complex(resized_fountain_velocity(inside))
             elif instruction.direction is None:
-                direction = as_complex(approaching(regions, number)) * instruction.approach
+                direction = as_complex(approach_directions(regions, number)) * instruction.approach
                 turned = field.abs() * direction
             else:
                 direction = complex(*instruction.direction) / math.hypot(*instruction.direction)

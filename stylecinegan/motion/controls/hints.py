@@ -46,9 +46,8 @@ class Hints:
             InputError: If a hint is invalid.
         """
         unit = (1, 1)
-        parse_arrows(self.arrows, unit)
+        arrows = [arrow.points for arrow in parse_arrows(self.arrows, unit)]
         anchors = parse_paths(self.anchors, unit, wanted=ANCHORS_WANTED, fewest=1)
-        arrows = parse_paths(self.arrows, unit, wanted=ARROWS_WANTED, fewest=2)
         _, places = parse_speeds(self.speeds, unit)
         points = [point for path in (*arrows, *anchors) for point in path]
         for point in [*points, *(place for place, _ in places)]:

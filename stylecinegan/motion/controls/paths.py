@@ -1,4 +1,4 @@
-"""Paths drawn on a photo: parsing, resampling and distances to them."""
+"""Paths drawn on a photo: their parsing, resampling and distance transform."""
 
 import math
 from collections.abc import Sequence
@@ -52,11 +52,11 @@ def parse_paths(
     except (TypeError, ValueError) as error:
         raise InputError(f"{wanted}, got {drawn}") from error
     flat = [value for path in numbers for value in path]
-    is_odd = any(len(path) % 2 or len(path) < 2 * fewest for path in numbers)
-    if is_odd or not all(map(math.isfinite, flat)):
+    is_incomplete = any(len(path) % 2 or len(path) < 2 * fewest for path in numbers)
+    if is_incomplete or not all(map(math.isfinite, flat)):
         raise InputError(f"{wanted}, got {drawn}")
-    is_relative = all(0.0 <= value <= 1.0 for value in flat)
-    height, width = (1.0, 1.0) if is_relative else (photo_size or size)
+    is_normalised = all(0.0 <= value <= 1.0 for value in flat)
+    height, width = (1.0, 1.0) if is_normalised else (photo_size or size)
     across, down = size[1] / width, size[0] / height
     return [
         tuple(complex(x * across, y * down) for x, y in zip(path[::2], path[1::2], strict=True))
@@ -65,6 +65,7 @@ def parse_paths(
 
 
 def _flatten(path: Any) -> list[float]:
+    """Coordinates of a path as ``[x, y, x, y, …]``."""
     values: list[float] = []
     for entry in path:
         if isinstance(entry, Sequence) and not isinstance(entry, str):
@@ -103,7 +104,7 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
     """
     height, width = like.shape
     if len(path) == 2:
-        distance = distance_to_step(path[0], path[1], like)
+        distance = distance_to_segment(path[0], path[1], like)
         direction = (path[1] - path[0]) / abs(path[1] - path[0])
         return distance, torch.full((height, width), direction, device=like.device)
     scale = min(1.0, GRID_SIDE / max(height, width))
@@ -115,7 +116,7 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
     distance = coarse + math.inf
     direction = torch.zeros_like(as_complex(torch.stack([coarse, coarse])[None]))
     for before, after in steps:
-        away = distance_to_step(before, after, coarse)
+        away = distance_to_segment(before, after, coarse)
         distance = torch.minimum(distance, away)
         # The fourth power of the distance makes the weights of distant segments negligible.
         direction = direction + (after - before) * (away**2 + (CORNER * length) ** 2) ** -2
@@ -129,11 +130,11 @@ def distance_and_direction(path: Polyline, like: Tensor) -> tuple[Tensor, Tensor
 def distance_to_path(path: Polyline, like: Tensor) -> Tensor:
     """Distance of each pixel to a point or a path, ``[H, W]``, in pixels."""
     if all(point == path[0] for point in path):
-        return distance_to_step(path[0], path[0], like)
+        return distance_to_segment(path[0], path[0], like)
     return distance_and_direction(path, like)[0]
 
 
-def distance_to_step(start: complex, end: complex, like: Tensor) -> Tensor:
+def distance_to_segment(start: complex, end: complex, like: Tensor) -> Tensor:
     """Distance of each pixel to a line segment, ``[H, W]``."""
     place = as_complex(pixel_grid(like.shape[0], like.shape[1], like)) - start
     length = abs(end - start)

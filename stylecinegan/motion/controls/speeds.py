@@ -19,7 +19,7 @@ def parse_speeds(
     speeds: Mapping[str, float] | Sequence[Sequence[float]],
     size: tuple[int, int],
     photo_size: tuple[int, int] | None = None,
-) -> tuple[dict[str | None, float], list[tuple[complex, float]]]:
+) -> tuple[dict[str, float], list[tuple[complex, float]]]:
     """Parses speed factors.
 
     Args:
@@ -54,14 +54,14 @@ def parse_speeds(
     return {}, [(place[0], float(factor)) for place, factor in zip(places, factors, strict=True)]
 
 
-def speeds_in_shares(
+def normalize_speeds(
     speeds: Mapping[str, float] | Sequence[Sequence[float]], photo_size: tuple[int, int]
 ) -> dict[str, float] | list[list[float]]:
-    """Converts factors to plain values with normalised coordinates."""
+    """Converts the points of speed factors to normalised coordinates, and all to plain lists."""
     by_kind, by_place = parse_speeds(speeds, (1, 1), photo_size)
     if by_place:
         return [[place.real, place.imag, factor] for place, factor in by_place]
-    return {str(kind): factor for kind, factor in by_kind.items()}
+    return by_kind
 
 
 def speeds_by_place(

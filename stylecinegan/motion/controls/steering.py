@@ -6,13 +6,15 @@ Vectors are complex numbers x + iy, so that multiplication by a number of length
 import torch
 from torch import Tensor
 
+from stylecinegan.motion.vectors import median_speed
+
 
 def steer(motion: Tensor, direction: complex | Tensor, region: Tensor, near: Tensor) -> Tensor:
     """Rotates the motion of a region as a whole to a direction; speeds are kept.
 
-    With a = |Σ M| / Σ |M| the agreement of the vectors M, r the rotation that fits them to the
-    direction d (weighted least squares), the result is ``a r M + (1 - a) |M| d``: variations of
-    direction are kept as far as there is a common one.
+    The result is ``a r M + (1 - a) |M| d``, where a = |Σ M| / Σ |M| is the agreement of the vectors
+    M and r the rotation that fits them to the direction d (weighted least squares). The more the
+    vectors agree, the more of their variation in direction is kept.
 
     Args:
         motion: ``[H, W]``, complex.
@@ -26,10 +28,9 @@ def steer(motion: Tensor, direction: complex | Tensor, region: Tensor, near: Ten
     inside = motion[region]
     agreement = inside.sum().abs() / inside.abs().sum().clamp(min=1e-12)
     wanted = direction if isinstance(direction, Tensor) else torch.full_like(motion, direction)
-    # r of the docstring.
-    turn = ((motion.conj() * wanted) * near)[region].sum()
-    turn = turn / turn.abs().clamp(min=1e-12)
-    return agreement * (motion * turn) + (1.0 - agreement) * (motion.abs() * wanted)
+    rotation = ((motion.conj() * wanted) * near)[region].sum()
+    rotation = rotation / rotation.abs().clamp(min=1e-12)
+    return agreement * (motion * rotation) + (1.0 - agreement) * (motion.abs() * wanted)
 
 
 def as_complex(motion: Tensor) -> Tensor:
@@ -42,8 +43,8 @@ def as_vectors(motion: Tensor) -> Tensor:
     return torch.stack([motion.real, motion.imag])[None]
 
 
-def fill_still(motion: Tensor, region: Tensor) -> Tensor:
-    """Replaces a zero motion of a region by the median speed of the others, to be rotated.
+def fill_static(motion: Tensor, region: Tensor) -> Tensor:
+    """Sets a region without motion to the median speed elsewhere, rightwards, to be rotated.
 
     Args:
         motion: ``[H, W]``, complex.
@@ -54,6 +55,4 @@ def fill_still(motion: Tensor, region: Tensor) -> Tensor:
     """
     if bool((motion[region] != 0).any()):
         return motion
-    speeds = motion.abs()
-    usual = speeds[speeds > 0].median() if bool((speeds > 0).any()) else speeds.new_ones(())
-    return torch.where(region, usual.to(motion.dtype), motion)
+    return torch.where(region, median_speed(motion.abs()).to(motion.dtype), motion)

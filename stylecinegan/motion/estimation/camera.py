@@ -8,7 +8,7 @@ import numpy as np
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
-REST_TOLERANCE = 0.75
+STATIC_TOLERANCE = 0.75
 """Largest displacement of a static point, in pixels: the noise of tracking."""
 
 LARGEST_SHAKE = 0.03
@@ -17,7 +17,7 @@ LARGEST_SHAKE = 0.03
 NUM_CORNERS = 600
 FEWEST_TRACKS = 8
 
-LEAST_AT_REST = 0.04
+LEAST_STATIC = 0.04
 """Smallest fraction of static corners for the camera to be static."""
 
 LEAST_SHAKING = 0.2
@@ -26,19 +26,19 @@ LEAST_SHAKING = 0.2
 IDENTITY = np.eye(2, 3)
 
 
-def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Checks that the camera is static and removes small shakes.
+def stabilize(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Checks that the camera is static and removes small shakes by registration.
 
     Corners are tracked through the clip. If enough of them are static, so is the camera. Otherwise
     they are grouped by common motion (a similarity transform). If a group oscillates, the camera
-    shakes, and all frames are registered to the first by that group. If all groups drift, the
-    camera pans or clouds or water fill the picture; only the user can distinguish these.
+    shakes, and all frames are registered to the first by that group. If all groups drift, either
+    the camera pans, or clouds or water fill the picture; only the user can tell which.
 
     Args:
         frames: Grey, ``[H, W]``, uint8, at least two of one size.
 
     Returns:
-        The frames, and the fraction of frames that cover each pixel, ``[H, W]`` in [0, 1].
+        The registered frames, and the fraction of them that cover each pixel, ``[H, W]`` in [0, 1].
 
     Raises:
         InputError: If there is no static content.
@@ -47,13 +47,13 @@ def hold_still(frames: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarr
     num_tracks = tracks.shape[1]
     away = np.linalg.norm(tracks - tracks[:1], axis=-1).max(axis=0, initial=0.0)
     # A small group suffices: most corners may be on clouds.
-    if (away <= REST_TOLERANCE).sum() >= max(FEWEST_TRACKS, LEAST_AT_REST * num_tracks):
+    if (away <= STATIC_TOLERANCE).sum() >= max(FEWEST_TRACKS, LEAST_STATIC * num_tracks):
         return list(frames), np.ones(frames[0].shape, np.float32)
     largest = LARGEST_SHAKE * max(frames[0].shape)
     for group in _groups(tracks, max(FEWEST_TRACKS, int(LEAST_SHAKING * num_tracks))):
         path = _path(tracks[:, group], frames[0].shape)
-        if np.linalg.norm(path - path[0], axis=-1).max() <= largest and _comes_back(path):
-            return _stabilize(frames, tracks[:, group])
+        if np.linalg.norm(path - path[0], axis=-1).max() <= largest and _oscillates(path):
+            return _register(frames, tracks[:, group])
     raise InputError(
         "wanted a static camera, found no static content: the camera moves, or clouds or water "
         "fill the picture (then set camera=static)"
@@ -113,16 +113,16 @@ def _path(tracks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.stack([corners @ _similarity(tracks[0], points)[0].T for points in tracks])
 
 
-def _comes_back(path: np.ndarray) -> bool:
-    """Whether a path oscillates rather than drifts: its linear trend against the residual."""
+def _oscillates(path: np.ndarray) -> bool:
+    """Whether a path oscillates rather than drifts: its linear trend is below the residual."""
     time = np.linspace(-0.5, 0.5, len(path))
     flat = path.reshape(len(path), -1)
     slope = time @ flat / (time @ time)
-    sway = np.abs(flat - flat.mean(axis=0) - time[:, None] * slope).max()
-    return bool(np.abs(slope).max() <= max(REST_TOLERANCE, sway))
+    residual = np.abs(flat - flat.mean(axis=0) - time[:, None] * slope).max()
+    return bool(np.abs(slope).max() <= max(STATIC_TOLERANCE, residual))
 
 
-def _stabilize(
+def _register(
     frames: Sequence[np.ndarray], tracks: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Registers all frames to the first."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv, to_uint8
-from stylecinegan.motion.estimation.camera import hold_still
+from stylecinegan.motion.estimation.camera import stabilize
 
 Camera = Literal["checked", "static"]
 
@@ -24,13 +24,17 @@ NOISE_GRADIENT = 2.0
 """Gradient due to compression noise, in grey levels per pixel."""
 
 SLOW_FLOW = 1.0
-"""Smallest displacement to estimate, in pixels: DIS is accurate to about a tenth of a pixel, so
-slower clips have a longer sampling interval."""
+"""Displacement, in pixels, below which the sampling interval is longer than a frame.
+
+DIS is accurate to about a tenth of a pixel.
+"""
 
 LARGEST_GAP = 8
+"""Longest sampling interval, in frames."""
 
 REPEATED = 0.15
-"""Relative change, of the usual change between frames, below which a frame is a repetition."""
+"""Change from the previous frame, relative to the clip's upper quartile, up to which a frame is a
+repetition."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def estimate_motion(frames: Iterable[Tensor], *, camera: Camera = "checked") -> 
     Dense inverse search (DIS) estimates the flow between neighbouring frames. It is averaged over
     time without outliers from the median and without vectors that fail the forward-backward check.
     Confidence is high where the flow is consistent over time and forward and backward, and the
-    picture has texture; textured static pixels have a high confidence.
+    picture has texture; this includes textured static pixels.
 
     Args:
         frames: Images ``[1, 3, H, W]`` in [-1, 1], of one size; one second or two.
@@ -71,12 +75,12 @@ def estimate_motion(frames: Iterable[Tensor], *, camera: Camera = "checked") -> 
     if camera not in ("checked", "static"):
         raise InputError(f"camera must be checked or static, got {camera}")
     first, grey = _read(frames)
-    shown = np.ones(grey[0].shape, np.float32)
+    coverage = np.ones(grey[0].shape, np.float32)
     if camera == "checked":
-        grey, shown = hold_still(grey)
+        grey, coverage = stabilize(grey)
     flow, agrees = dense_flow(grey, gap=_choose_gap(grey))
     motion, confidence = average_over_time(flow, agrees)
-    confidence *= shown * _texture(grey)
+    confidence *= coverage * _texture(grey)
     return ClipMotion(
         first, torch.from_numpy(motion)[None], torch.from_numpy(confidence)[None, None]
     )
