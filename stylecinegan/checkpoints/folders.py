@@ -1,4 +1,4 @@
-"""Folders of models' weights."""
+"""Search for the folder of a model's weights."""
 
 from pathlib import Path
 

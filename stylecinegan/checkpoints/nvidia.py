@@ -1,7 +1,7 @@
 """NVIDIA's pickles: stylegan2-ada (TensorFlow), stylegan2-ada-pytorch and stylegan3.
 
-Those of PyTorch contain the source of their classes, which the original loader executes. Here
-classes are replaced by stand-ins, and only the tensors of a network are kept.
+The PyTorch pickles contain the source code of their classes, which the original loader executes.
+Here stand-ins replace the classes, and only the tensors of a network are kept.
 """
 
 import io
@@ -95,7 +95,7 @@ _TF_TENSORS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
 
 
 def _pytorch_name(name: str) -> str | None:
-    """PyTorch's name of a TensorFlow variable, ``None`` for those of training alone."""
+    """PyTorch's name of a TensorFlow variable; ``None`` for one that only training uses."""
     if name == "dlatent_avg":
         return "mapping.w_avg"
     if name == "synthesis/4x4/Const/const":
@@ -103,13 +103,13 @@ def _pytorch_name(name: str) -> str | None:
     if match := re.fullmatch(r"mapping/Dense(\d+)/(weight|bias)", name):
         return f"mapping.fc{match[1]}.{match[2]}"
     if match := re.fullmatch(r"synthesis/noise(\d+)", name):
-        # Two maps for each resolution, one for the first.
+        # Two noise maps per resolution, but one at 4x4.
         index = int(match[1])
         return f"synthesis.b{2 ** ((index + 5) // 2)}.conv{(index + 1) % 2}.noise_const"
     if match := re.fullmatch(r"synthesis/(\d+)x\1/(\w+)/(\w+)", name):
         layer = _TF_LAYERS.get(match[2], match[2])
         return f"synthesis.b{match[1]}.{layer}.{_TF_TENSORS.get(match[3], match[3])}"
-    # The level of detail, which progressive growing needed.
+    # The level of detail (lod) of progressive growing.
     return None if re.fullmatch(r"(\w+/)?lo[d]", name) else name
 
 
@@ -123,7 +123,7 @@ def _in_pytorch_layout(name: str, tensor: Tensor) -> Tensor:
         return tensor.t()
     if tensor.ndim != 4:
         return tensor
-    if "Conv0_up" in name:  # whose upsampling convolution is the mirrored one
+    if "Conv0_up" in name:  # TensorFlow stores the kernels of upsampling mirrored
         tensor = tensor.flip(0, 1)
     return tensor.permute(3, 2, 0, 1)
 
@@ -155,17 +155,17 @@ _KNOWN: Known = {
 
 
 def read(data: bytes) -> Any:
-    """Reads a pickle of NVIDIA.
+    """Reads an NVIDIA pickle.
 
     Args:
         data: The content of the file.
 
     Returns:
-        A dictionary with networks under ``G_ema`` and others, or a tuple of networks, the last of
-        which is the averaged generator.
+        A dictionary of networks (``G_ema`` is the averaged generator), or a tuple of networks, of
+        which the averaged generator is the last.
 
     Raises:
-        UnpicklingError: If it names anything else; the other errors of ``DAMAGED`` if it is
-            damaged.
+        UnpicklingError: If it names an unknown class or function; if it is damaged, also the other
+            errors of ``DAMAGED``.
     """
     return RestrictedUnpickler(data, _KNOWN).load()

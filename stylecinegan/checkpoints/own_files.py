@@ -36,18 +36,17 @@ def save(
         path: Target, ``….safetensors``.
         module: A module whose ``arguments`` rebuild it.
         notes: Further metadata, e.g. the training step.
-        use_half: Stores matrices and kernels in half precision, vectors and statistics as they
-            are.
-        use_bytes: Stores them in 8 bits instead, and vectors in half precision
+        use_half: Stores matrices and kernels in half precision, vectors and statistics unchanged.
+        use_bytes: Stores matrices and kernels in 8 bits instead, and vectors in half precision
             (:func:`~stylecinegan.checkpoints.byte_weights.to_bytes`).
     """
     path = Path(path)
-    whole = module.state_dict()
-    stored = to_bytes(whole) if use_bytes else whole
-    state = {
-        name: _stored(tensor, use_half).detach().cpu().contiguous()
-        for name, tensor in stored.items()
-    }
+    state = module.state_dict()
+    if use_bytes:
+        state = to_bytes(state)
+    elif use_half:
+        state = {name: _halved(tensor) for name, tensor in state.items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     metadata = {
         "class": type(module).__name__,
         "arguments": json.dumps(module.arguments),
@@ -61,9 +60,8 @@ def save(
         temporary.unlink(missing_ok=True)
 
 
-def _stored(tensor: Tensor, use_half: bool) -> Tensor:
-    is_matrix = tensor.is_floating_point() and tensor.ndim >= 2
-    return tensor.half() if use_half and is_matrix else tensor
+def _halved(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
 
 
 def is_own_file(path: str | Path) -> bool:
@@ -127,8 +125,8 @@ def read_own_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str | Path) -> Module:
     """Builds the module that a file describes, with the file's weights.
 
-    Widths and depths in a file may be absurd, so the constructor may not allocate more tensors or
-    bytes than the file holds.
+    The arguments in a damaged file may be absurd, so the constructor is aborted if it allocates
+    many more parameters or values than the file holds.
 
     Args:
         make: Calls the constructor.
@@ -165,16 +163,16 @@ def build(make: Callable[[], Module], state: Mapping[str, Tensor], source: str |
 
 
 class _Allowance(TorchFunctionMode):
-    """Aborts a constructor that allocates more than a file holds, before the allocation.
+    """Aborts a constructor that allocates far more than a file holds, before the allocation.
 
-    The device "meta" would serve as well, but takes seconds to import.
+    Building the module on the meta device would do as well, but takes seconds to import.
     """
 
     _FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         super().__init__()
-        # So that of a few that are missing the first is named; constants are not saved.
+        # With a margin, since constants are not saved, and since load_strictly names the missing.
         self._num_tensors = 64 + 2 * len(state)
         self._num_values = 2**20 + 2 * sum(tensor.numel() for tensor in state.values())
         self._hook: RemovableHandle | None = None

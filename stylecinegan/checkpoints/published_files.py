@@ -1,4 +1,4 @@
-"""Published weights: found on disk and checked by their hash, never downloaded."""
+"""Search for published weights on disk, checked by their hash; nothing is downloaded."""
 
 import hashlib
 import re
@@ -14,17 +14,16 @@ def find_weights(metric: str, name: str, size: str, path: str | Path | None = No
 
     Args:
         metric: Metric that needs the file.
-        name: The file's published name. Where it ends in a hash, as torchvision's names do, that
-            is the beginning of the contents' SHA-256.
+        name: The file's published name. A hash at its end, as in torchvision's names, is the
+            beginning of the SHA-256 of the contents.
         size: Size of the file, for the message; empty if unknown.
-        path: Where the file is; by default torch's folder for downloaded weights.
+        path: The file; by default in torch's download cache.
 
     Returns:
-        The path of a file whose contents fit its own name.
+        The path of the file, whose contents match the hash in its name.
 
     Raises:
-        InputError: If there is no such file, or its name carries a hash that is not that of the
-            contents.
+        InputError: If there is no such file, or its contents do not match the hash in its name.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / name if path is None else Path(path)
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""StyleGAN2 generators in the file formats of several projects, recognised by their keys."""
+"""Import of StyleGAN2 generators from the files of several projects, recognised by their keys."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def find_generator(content: Any, path: Path) -> tuple[str, dict[str, Tensor]] | 
 
 
 def read_mean(path: str | Path) -> Tensor:
-    """Reads a mean latent code: a bare tensor, or that of a generator's file.
+    """Reads a mean latent code from a file of the bare tensor or of a generator.
 
     Returns:
         ``[style_dim]``.
@@ -105,7 +105,16 @@ def _one_mean(value: Any, path: Path) -> Tensor:
 
 
 def build_generator(state: dict[str, Tensor], path: Path, mean: Tensor | None) -> Generator:
-    """Builds the generator of tensors under our names; widths follow from their shapes."""
+    """Builds a generator from tensors under our names; widths are inferred from their shapes.
+
+    Args:
+        state: The tensors; ``w_mean`` is added if missing.
+        path: The file, for messages.
+        mean: Mean latent code, ``[style_dim]``, for files without one; by default estimated.
+
+    Raises:
+        InputError: If a tensor is missing or misshapen.
+    """
     check_tensors(state, path)
     num_blocks = sum(re.fullmatch(r"to_rgbs\.\d+\.bias", name) is not None for name in state)
     resolution = 2 ** (num_blocks + 1)
@@ -237,7 +246,7 @@ def _nvidia_name(name: str) -> str:
     if match := re.fullmatch(r"mapping\.fc(\d{1,3})\.(weight|bias)", name):
         return f"mapping.layers.{match[1]}.{match[2]}"
     if match := re.fullmatch(r"synthesis\.b(\d{1,4})\.(conv0|conv1|torgb)\.(.+)", name):
-        # The paper's numbers: two layers a resolution, of which to-RGB reads the second.
+        # Two layers per resolution; the to-RGB layer has the number of the second, which it reads.
         second = 2 * (int(match[1]).bit_length() - 1) - 2
         kind = "to_rgbs" if match[2] == "torgb" else "convs"
         layer = second - 1 if match[2] == "conv0" else second

@@ -15,8 +15,8 @@ from stylecinegan.errors import InputError
 MAX_BYTES = 4 * 2**30
 """Maximal bytes of a file and of its tensors: three times the largest known checkpoint."""
 
-# The number that files of torch.save had in front before they became zip archives.
-_LEGACY_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
+# Magic number near the start of files by torch.save before version 1.6, which are not zip archives.
+LEGACY_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -34,7 +34,7 @@ def read_pickle(path: str | Path) -> Any:
     path = Path(path)
     start = check_file(path)
     try:
-        is_legacy = _LEGACY_MAGIC in start[:32]
+        is_legacy = LEGACY_MAGIC in start[:32]
         if start.startswith(b"\x80") and not is_legacy:
             return nvidia.read(path.read_bytes())
         if start.startswith(b"PK"):
@@ -44,8 +44,8 @@ def read_pickle(path: str | Path) -> Any:
                 f"cannot read {path}: not a checkpoint that can be read safely: wanted an archive "
                 f"or a pickle, found data beginning with {start[:8]!r}"
             )
-        # As a stream, because PyTorch lets the name decide; the namespace of a training's command
-        # line is plain data.
+        # As a stream, because PyTorch derives the format from a file's name. The namespace of the
+        # training's command-line arguments, which pSp and e4e save, is plain data.
         with path.open("rb") as file, torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(file, map_location="cpu", weights_only=True)
     except InputError:
@@ -117,7 +117,7 @@ def _check_archive(path: Path) -> None:
 def check_tensors(state: Mapping[Any, Any], source: str | Path) -> None:
     """Checks that a state maps names to numeric tensors of reasonable size.
 
-    By its strides, a tensor of a few bytes of storage can have terabytes.
+    By its strides, a tensor with a few bytes of storage can have terabytes of values.
 
     Raises:
         InputError: Naming the first invalid one.

@@ -39,7 +39,6 @@ class Recognized:
     Attributes:
         layout: Description of the file's format.
         module: The network.
-        file_name: Name of such a file in a model's folder.
     """
 
     layout: str
@@ -52,14 +51,14 @@ class Recognized:
 
 
 def recognize(path: str | Path, mean: Tensor | None = None) -> Recognized:
-    """Reads a network, recognised by the names and shapes of its tensors.
+    """Reads a network, whose kind is recognised by the names and shapes of its tensors.
 
     Args:
         path: File, or folder of DatasetGAN's classifiers.
         mean: The generator's mean latent code, ``[style_dim]``, for files that lack it.
 
     Raises:
-        InputError: If the file is missing, damaged or of an unknown kind.
+        InputError: If the file is missing, damaged or of an unknown kind, or needs a mean.
     """
     path = Path(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Released pixel classifiers of the authors and of DatasetGAN."""
+"""Import of pixel classifiers released by the authors or by DatasetGAN."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
         The ensemble in evaluation mode, on the CPU.
 
     Raises:
-        InputError: If there is none, or one is damaged or unlike the others.
+        InputError: If there is none, one is damaged, or their shapes differ.
     """
     directory = Path(directory)
     numbered = {
@@ -39,10 +39,17 @@ def load_released_ensemble(directory: str | Path) -> MaskEnsemble:
 
 
 def make_ensemble(states: Mapping[Path, Mapping[str, Tensor]], source: str | Path) -> MaskEnsemble:
-    """Builds an ensemble of the classifiers of several files.
+    """Builds an ensemble from the classifiers of several files.
+
+    Args:
+        states: Tensors of each classifier, by file.
+        source: File or folder, for messages.
+
+    Returns:
+        The ensemble in evaluation mode, on the CPU.
 
     Raises:
-        InputError: If one is damaged or unlike the others.
+        InputError: If one is damaged, or their shapes differ.
     """
     layers = [f"layers.{k}.weight" for k in (0, 3, 6)]
     widths = {tuple(tuple(state[layer].shape) for layer in layers) for state in states.values()}

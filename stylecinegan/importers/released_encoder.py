@@ -1,4 +1,4 @@
-"""Released encoders of Feature-Style Encoder (Yao et al. 2022)."""
+"""Import of released Feature-Style Encoders (Yao et al. 2022)."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def make_encoder(state: Mapping[str, Tensor], mean: Tensor, path: Path) -> Featu
 
     Args:
         state: The tensors.
-        mean: The generator's mean latent code, ``[style_dim]``, which the codes are relative to.
+        mean: The generator's mean latent code, ``[style_dim]``, which is added to the codes.
         path: The file, for messages.
 
     Returns:
@@ -48,7 +48,7 @@ def feature_index(state: Mapping[str, Tensor]) -> str:
     """Infers k, the index of the predicted layer, from the shapes of the feature branch.
 
     Returns:
-        ``"9"`` for D^10 (8 has the same shapes), else the values of k that fit.
+        ``"9"`` for D^10 (k = 8 has the same shapes), else the values of k that fit, as text.
     """
     inner = state["content_layer.1.weight"].shape[1]
     outer = state["content_layer.4.weight"].shape[0]

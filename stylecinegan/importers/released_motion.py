@@ -1,4 +1,4 @@
-"""Released motion generators: the authors' and those of pix2pixHD."""
+"""Import of motion generators released by the authors or by pix2pixHD."""
 
 import re
 from collections.abc import Mapping
@@ -42,11 +42,19 @@ def is_motion_generator(content: Any) -> bool:
 
 
 def make_motion_generator(state: Mapping[str, Tensor], path: Path) -> MotionGenerator:
-    """Builds the generator, whose layers are numbered as in ``nn.Sequential``.
+    """Builds the generator; its widths, depths and variant are inferred from the tensors.
 
-    The stem ends at number 3, and each downsampling takes three numbers. After the blocks, an
-    upsampling of pix2pixHD, a transposed convolution, takes three numbers as well; the authors'
-    takes four, the first of which has no weights.
+    The released layers are numbered as in ``nn.Sequential``: the stem ends at 3, and each
+    downsampling takes three numbers. After the residual blocks, an upsampling of pix2pixHD (a
+    transposed convolution) takes three numbers as well; the authors' takes four, of which the
+    first has no weights.
+
+    Args:
+        state: The tensors.
+        path: The file, for messages.
+
+    Returns:
+        The generator in evaluation mode, on the CPU.
 
     Raises:
         InputError: If a tensor is missing, unexpected, misshapen or not finite.

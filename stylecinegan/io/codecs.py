@@ -1,11 +1,11 @@
-"""FFmpeg's encoding of each kind of video file."""
+"""FFmpeg's encoder and its options for each kind of video file."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Codec:
-    """FFmpeg's encoding of one kind of file.
+    """Encoder and container of one kind of video file.
 
     Attributes:
         container: FFmpeg's name of the file format.
@@ -15,13 +15,13 @@ class Codec:
         alpha_pixel_format: Pixel format for frames with alpha, ``None`` without support.
         alpha_options: Further options of the encoder for frames with alpha.
         has_colour_tags: Whether colours are converted to BT.709 and tagged as such.
-        needs_even_sides: Whether colour is stored at half the resolution, so that an odd side
-            cannot be.
-        smallest_side: In pixels.
-        longest_side: Likewise.
+        needs_even_sides: Whether the encoder refuses odd sides, mostly because chroma is stored at
+            half the resolution.
+        smallest_side: Shortest side of a frame, in pixels.
+        longest_side: Longest side of a frame, in pixels.
         container_options: Options of the container.
-        loop_option: Option of the file format that says how often an animation plays, 0 for ever.
-        delay_option: Option of the file format that says how long the last frame is shown.
+        loop_option: Container option of the number of times that an animation plays, 0 for ever.
+        delay_option: Container option of the seconds for which the last frame is shown.
     """
 
     container: str
@@ -57,20 +57,20 @@ VP9 = Codec(
     "libvpx-vp9",
     {"deadline": "realtime", "cpu-used": "6", "crf": "20", "b": "0", "row-mt": "1"},
     alpha_pixel_format="yuva420p",
-    # The second stream, of the alpha, has to have its frames where the first one has them.
+    # The alpha is a second stream, whose frames must coincide with those of the first.
     alpha_options={"auto-alt-ref": "0"},
     needs_even_sides=True,
     smallest_side=2,
     longest_side=65534,
 )
-# ProRes 4444, which editors cut and compose: every frame is whole, and alpha has 16 bits.
+# ProRes 4444, for editing: every frame is a key frame, and alpha has 16 bits.
 PRORES = Codec(
     "mov",
     "prores_ks",
     {"profile": "4444", "vendor": "apl0"},
     pixel_format="yuv444p10le",
     alpha_pixel_format="yuva444p10le",
-    needs_even_sides=True,  # of the encoder, although colour has the full resolution
+    needs_even_sides=True,  # although chroma has the full resolution
     smallest_side=2,
     container_options={"movflags": "+faststart"},
 )

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageCms
 
-from stylecinegan.io.matrix_profiles import MatrixProfile, parse_profile
+from stylecinegan.io.matrix_profiles import ADOBE_RGB, parse_profile
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
 """Colour spaces of ICC profiles by Pillow's modes."""
 
 _TOLERANCE = 1
-"""Of 255: a profile that changes no colour by more is sRGB by another name."""
+"""Of 255; a profile that changes no colour by more is treated as sRGB."""
 
 _warned: set[bytes] = set()
 
@@ -27,20 +27,20 @@ _INTEROPERABILITY, _INTEROPERABILITY_INDEX = 0xA005, 1
 def to_srgb(image: Image.Image, name: str, profile: bytes | None) -> Image.Image:
     """Converts an 8-bit picture to sRGB.
 
-    A profile that is damaged or made for other kinds of colours is ignored with a warning.
+    A profile that is damaged or of another colour space is ignored with a warning.
 
     Args:
-        image: Of mode RGB, L, CMYK or LAB.
+        image: Picture of mode RGB, L, CMYK or LAB.
         name: Name of the file, for the warning.
         profile: Embedded ICC profile, if there is one.
 
     Returns:
-        Of mode RGB.
+        Picture of mode RGB.
     """
     if profile:
         transform = _find_transform(profile, image.mode)
         if transform is None and image.mode == "L":
-            # Grey pictures often carry the profile of the colours they were made from.
+            # Grey pictures often keep the profile of the colour picture that they were made from.
             transform = _find_transform(profile, "RGB")
             image = image if transform is None else image.convert("RGB")
         if transform is None:
@@ -62,7 +62,7 @@ def deep_to_srgb(pixels: np.ndarray, name: str, profile: bytes | None) -> np.nda
         profile: Embedded ICC profile, if there is one.
 
     Returns:
-        Of the same shape; of a profile that is no matrix, to 8 bits of precision.
+        Pixels of the same shape and type; with 8 bits of precision unless the profile is a matrix.
     """
     is_grey = profile is not None and profile[16:20] == b"GRAY"
     if not profile or _find_transform(profile, "L" if is_grey else "RGB") is False:
@@ -82,7 +82,7 @@ def deep_to_srgb(pixels: np.ndarray, name: str, profile: bytes | None) -> np.nda
 
 
 def is_adobe_rgb(image: Image.Image) -> bool:
-    """Whether EXIF data mark a picture as Adobe RGB, which some cameras do without a profile."""
+    """Whether EXIF marks a picture as Adobe RGB: some cameras do so and embed no profile."""
     if image.info.get("icc_profile") or image.mode != "RGB":
         return False
     index = image.getexif().get_ifd(_INTEROPERABILITY).get(_INTEROPERABILITY_INDEX)
@@ -90,15 +90,15 @@ def is_adobe_rgb(image: Image.Image) -> bool:
 
 
 def adobe_to_srgb(image: Image.Image) -> Image.Image:
-    """Converts a picture of mode RGB from Adobe RGB."""
-    return Image.fromarray(MatrixProfile.ADOBE_RGB.convert(np.asarray(image)))
+    """Converts a picture of mode RGB from Adobe RGB to sRGB."""
+    return Image.fromarray(ADOBE_RGB.convert(np.asarray(image)))
 
 
 @lru_cache(maxsize=64)
 def _find_transform(
     profile: bytes, mode: str
 ) -> ImageCms.ImageCmsTransform | Literal[False] | None:
-    """Makes the transform to sRGB: ``False`` if it changes nothing, ``None`` if there is none."""
+    """Builds the transform to sRGB; ``False`` if not needed, ``None`` if there is none."""
     try:
         parsed = ImageCms.ImageCmsProfile(BytesIO(profile))
         space = parsed.profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
@@ -117,11 +117,12 @@ def _find_transform(
 
 def _apply(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
     converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None  # as it is in place only
+    assert converted is not None  # it is only if converted in place
     return converted
 
 
 def _probe(mode: str) -> Image.Image:
+    """A picture of colours that are evenly spaced in the colour space."""
     levels = np.arange(0, 256, 15).astype(np.uint8)
     if mode == "L":
         return Image.fromarray(levels[None])
@@ -130,7 +131,7 @@ def _probe(mode: str) -> Image.Image:
 
 
 def _warn(name: str, profile: bytes) -> None:
-    # Once a profile: a data set repeats it for every picture.
+    # Once per profile: all pictures of a data set may have the same.
     if profile not in _warned:
         _warned.add(profile)
         logger.warning("%s: its colour profile is damaged or of another kind, ignored", name)

@@ -19,7 +19,7 @@ from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, existing_file
 
 # Errors of Pillow's decoders on damaged files.
-DECODER_ERRORS = (
+PICTURE_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -30,19 +30,21 @@ DECODER_ERRORS = (
     RuntimeError,  # NotImplementedError too
     struct.error,
     zlib.error,
-    MemoryError,  # also of a damaged length
 )
+
+# A damaged length also exhausts the memory.
+DECODER_ERRORS = (*PICTURE_ERRORS, MemoryError)
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 _EXIF_ORIENTATION = 274
 
 
 def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
-    """Decodes a still picture of any kind, turned upright, in sRGB by its colour profile.
+    """Decodes a still picture, upright, with its colours converted to sRGB.
 
     Args:
-        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or anything else that Pillow opens; the first
-            frame counts, and of a picture with an HDR gain map the picture alone.
+        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or another format that Pillow opens; of an
+            animation the first frame. HDR gain maps are ignored.
         wanted: Purpose of the picture with its article, for the message.
 
     Returns:
@@ -57,14 +59,14 @@ def decode_picture(path: PathLike, wanted: str = "a picture") -> np.ndarray:
 
 @contextmanager
 def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
-    """Opens a picture; errors of decoding within the block are explained.
+    """Opens a picture; decoding errors within the block become an :class:`InputError`.
 
     Args:
         path: The file.
         wanted: Purpose of the picture with its article, for the message.
 
     Yields:
-        The picture, of a size that may be decoded.
+        The picture, of at most ``MAX_PIXELS`` pixels.
 
     Raises:
         InputError: As :func:`decode_picture`.
@@ -94,15 +96,15 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
 
 
 def decode(path: PathLike, image: Image.Image, *, is_colour: bool = True) -> np.ndarray:
-    """Decodes a picture of :func:`opened`.
+    """Decodes a picture that :func:`opened` yielded.
 
     Args:
         path: Path of the file.
         image: The picture.
-        is_colour: Whether its values are colours, which its profile is applied to.
+        is_colour: Whether the values are colours, to be converted by the embedded profile.
 
     Returns:
-        As of :func:`decode_picture`.
+        As :func:`decode_picture`.
     """
     is_deep = _has_16_bits(path, image)
     # A cut file has to fail here: OpenCV would return it with a grey bottom.
@@ -117,7 +119,7 @@ def decode(path: PathLike, image: Image.Image, *, is_colour: bool = True) -> np.
 
 
 def decode_indices(image: Image.Image) -> np.ndarray | None:
-    """Decodes the palette's indices, upright, ``[H, W]``, if a picture has a palette."""
+    """Decodes the palette indices, upright, ``[H, W]``; ``None`` without a palette."""
     if image.mode not in ("P", "PA"):
         return None
     image = _upright(image)
@@ -152,14 +154,15 @@ def decode_8_bits(image: Image.Image, name: str, *, is_colour: bool = True) -> n
 
     Args:
         image: The picture.
-        name: Of its file, for messages.
-        is_colour: Whether its values are colours, which its profile is applied to.
+        name: Name of the file, for messages.
+        is_colour: Whether the values are colours, to be converted by the embedded profile.
 
     Returns:
         ``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA, uint8.
 
     Raises:
-        InputError: If the range of its values is unknown.
+        InputError: If the values are floating point outside [0, 1] or 32-bit integers, whose
+            white is unknown.
     """
     if image.mode.startswith(("I", "F")):
         pixels = _decode_numbers(image, name)
@@ -200,8 +203,8 @@ def flatten(pixels: np.ndarray) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Pillow turns TIFF while loading, HEIC turns itself, and so does JPEG XL, except for a JPEG
-    # that it repacked.
+    # The decoders of these formats already apply the orientation, except for a JPEG that was
+    # losslessly repacked as JPEG XL.
     turned = ("TIFF", "HEIF", "JXL")
     if image.format in turned and not getattr(image, "jpeg", False):
         return image
@@ -213,7 +216,7 @@ def _decode_numbers(image: Image.Image, name: str) -> np.ndarray:
     values = np.asarray(_upright(image))
     if image.mode == "F" and values.min() >= 0.0 and values.max() <= 1.0:  # NaN is neither
         values = np.rint(values * 65535)
-    # Those of PGM are stretched to 16 bits by Pillow, whatever the header says is white.
+    # Pillow scales PGM to 16 bits by the white level in its header.
     elif not (image.mode.startswith("I;16") or image.format == "PPM") or image.mode == "F":
         found = "32-bit integers" if image.mode == "I" else f"from {values.min()} to {values.max()}"
         raise InputError(
@@ -248,9 +251,10 @@ def _decode_16_bits(path: PathLike, image: Image.Image, *, is_colour: bool) -> n
 
 
 def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation >= 5:  # the four that exchange the axes are mirrored, or turned, transposes
+    """Applies an EXIF orientation, 1 to 8; others leave the picture as it is."""
+    if 5 <= orientation <= 8:  # 1 to 4 after a transpose
         pixels = pixels.swapaxes(0, 1)
-        orientation = {5: 1, 6: 2, 7: 3, 8: 4}.get(orientation, 1)
+        orientation -= 4
     flipped_rows = slice(None, None, -1 if orientation in (3, 4) else 1)
     flipped_columns = slice(None, None, -1 if orientation in (2, 3) else 1)
     return pixels[flipped_rows, flipped_columns]

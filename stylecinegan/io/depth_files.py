@@ -8,21 +8,21 @@ from stylecinegan.io.motion_files import read_array
 from stylecinegan.io.paths import PathLike, existing_file
 
 _CHROMA = 24
-"""Largest less smallest channel, of 255, up to which a pixel is grey: JPEG tints greys."""
+"""Largest difference of two channels, of 255, in a grey pixel: JPEG tints greys."""
 
 
 def read_depth(path: PathLike) -> Tensor:
-    """Reads a map of depth in which what is near is bright, as networks of inverse depth write it.
+    """Reads a relative inverse depth map: large (bright) is near, as estimation networks write it.
 
     Args:
         path: A grey picture of 8 or 16 bits, or ``.npy``, ``.npz`` (one array, or one named
-            "depth") of ``[H, W]``, with sides of 1 before or behind; any size and range.
+            "depth") of ``[H, W]``, with or without dimensions of length 1; any size and range.
 
     Returns:
-        ``[1, 1, H, W]``, float32, of the file's size, in [0, 1].
+        ``[1, 1, H, W]``, float32, of the file's size, scaled to [0, 1].
 
     Raises:
-        InputError: If this is something else, in colour, not finite, or the same everywhere.
+        InputError: If the file is something else, in colour, not finite, or constant.
     """
     file = existing_file(path, "a depth (a grey picture, .npy or .npz)")
     if file.suffix.lower() in (".npy", ".npz"):

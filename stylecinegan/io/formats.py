@@ -12,27 +12,26 @@ from stylecinegan.io.jxl_header import CODESTREAM, CONTAINER, read_jxl_size
 # Decoded to float32 this is 1.2 GB; the largest phone and camera pictures stay below it.
 MAX_PIXELS = 100_000_000
 
-# Left out are formats that others decode for Pillow: PostScript, for one, is a program, and would
-# be run.
+# Formats that Pillow hands to other programs are left out: PostScript, for one, would be executed.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _NUM_BYTES = 64
-"""Bytes at a file's start, which hold the brands of all cameras."""
+"""Bytes read from a file's start: enough for the HEIF brands that cameras write."""
 
 
 def open_picture(source: Path | BinaryIO) -> Image.Image:
     """Opens a picture of a known format, without decoding it yet.
 
     Raises:
-        UnidentifiedImageError: If it is of none.
-        DecompressionBombError: If it is one of more than ``MAX_PIXELS`` that has to be decoded
-            to be opened.
+        UnidentifiedImageError: If its format is not a known one.
+        DecompressionBombError: If it is a JPEG XL, which is decoded on opening, of more than
+            ``MAX_PIXELS`` pixels.
     """
     Image.init()
     start = _read_start(source)
-    known: list[str] = list(_FORMATS)
+    known = list(_FORMATS)
     if _is_heic(start) and _register_heic():
         known.append("HEIF")
     if _is_jxl(start) and _register_jxl():
@@ -76,10 +75,9 @@ def _read_start(source: Path | BinaryIO) -> bytes:
 
 
 def _is_heic(start: bytes) -> bool:
-    # AVIF may name mif1 as a compatible brand, and Pillow reads it itself.
-    brands = BytesIO(start[8:])
-    first = brands.read(4)
-    return start[4:8] == b"ftyp" and first in _HEIC_BRANDS and b"avif" not in start[8:]
+    # AVIF may have the major brand mif1 as well; Pillow reads it without the plug-in.
+    is_heif = start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
+    return is_heif and b"avif" not in start[8:]
 
 
 def _is_jxl(start: bytes) -> bool:
@@ -97,7 +95,7 @@ def _register_heic() -> bool:
 
 
 def _register_jxl() -> bool:
-    """Teaches Pillow JPEG XL likewise, by a package that only who wants it has."""
+    """Registers JPEG XL by the optional package pillow_jxl; returns whether it is supported."""
     try:
         importlib.import_module("pillow_jxl")
     except ImportError:
@@ -106,7 +104,7 @@ def _register_jxl() -> bool:
 
 
 def _open_jxl(source: Path | BinaryIO) -> Image.Image:
-    """Opens a JPEG XL, which decodes it: only if its header has a size that may be."""
+    """Opens a JPEG XL; opening decodes it, so the size in its header is checked first."""
     stream = BytesIO(source.read_bytes()) if isinstance(source, Path) else source
     try:
         width, height = read_jxl_size(stream)

@@ -14,22 +14,22 @@ from PIL import Image
 from stylecinegan.io.codecs import Codec
 
 BT709 = 1
-"""Of colour matrix, primaries and transfer, each in its list of the standard (ITU-T H.273)."""
+"""Code of BT.709 in the standard's lists (ITU-T H.273) of matrices, primaries and transfers."""
 
 
 class FrameEncoder(Protocol):
-    """Writes one video, frame by frame; the file is opened by the first frame."""
+    """Writes one video, frame by frame; the first frame opens the file."""
 
     def write(self, pixels: np.ndarray) -> None:
         """Appends a frame, ``[H, W, 3]`` or with alpha ``[H, W, 4]``, uint8."""
         ...
 
-    def close(self, is_unwanted: Callable[[], bool]) -> None:
-        """Completes the file; stops early once it is unwanted, which is asked between frames."""
+    def close(self, is_cancelled: Callable[[], bool]) -> None:
+        """Completes the file; stops early if cancelled, which is checked between frames."""
         ...
 
     def abort(self) -> None:
-        """Closes an incomplete file, which will be deleted."""
+        """Closes an incomplete file, which the caller deletes."""
         ...
 
 
@@ -40,9 +40,9 @@ class VideoEncoder:
         path: File to write.
         rate: Frames per second.
         codec: The codec.
-        loops: How often an animation plays, 0 for ever; video containers cannot say.
-        repeat: How often the frames stand in the file. They are encoded once, and the compressed
-            data is kept in memory until the end: each repetition is the same bit by bit.
+        loops: Number of times that an animation plays, 0 for ever; ignored by video containers.
+        repeat: Number of times that the frames are written. They are encoded once, and the
+            packets are kept in memory until the end: all repetitions are identical.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class VideoEncoder:
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
             )
-            # ProRes takes what it says of them from the frame.
+            # The ProRes encoder takes its tags from the frame.
             frame.color_primaries = frame.color_trc = BT709
         else:
             frame = frame.reformat(format=self._stream.pix_fmt)
@@ -87,21 +87,21 @@ class VideoEncoder:
         for packet in self._stream.encode(frame):
             self._mux(packet)
 
-    def close(self, is_unwanted: Callable[[], bool]) -> None:
-        """Completes the file; stops early once it is unwanted, which is asked between frames."""
+    def close(self, is_cancelled: Callable[[], bool]) -> None:
+        """Completes the file; stops early if cancelled, which is checked between frames."""
         if self._container is None:
             return
-        # Encoders look ahead: the last frames come out only now, one after the other.
+        # Flushes the frames of the encoder's look-ahead, one by one.
         for packet in self._stream.codec_context.encode_lazy(None):
             packet.stream = self._stream
             self._mux(packet)
-            if is_unwanted():
+            if is_cancelled():
                 return
         self._write_repetitions()
         self._container.close()
 
     def abort(self) -> None:
-        """Closes an incomplete file, which will be deleted."""
+        """Closes an incomplete file, which the caller deletes."""
         if self._container is not None:
             self._container.close()
 
@@ -140,7 +140,7 @@ class VideoEncoder:
         for repetition in range(1, self._repeat):
             start = repetition * self._num_frames
             for packet, shown, decoded in self._encoded:
-                # Writing has converted them to the unit of the file.
+                # Muxing has converted the time stamps to the container's time base.
                 packet.time_base = 1 / self._rate
                 packet.pts, packet.dts, packet.duration = shown + start, decoded + start, 1
                 self._container.mux(packet)
@@ -151,7 +151,7 @@ class FolderEncoder:
 
     Args:
         path: An existing folder.
-        repeat: How often the frames stand in it.
+        repeat: Number of times that the frames are written.
     """
 
     def __init__(self, path: Path, repeat: int = 1) -> None:
@@ -166,10 +166,10 @@ class FolderEncoder:
         Image.fromarray(pixels).save(file, compress_level=1)
         self._num_frames += 1
 
-    def close(self, is_unwanted: Callable[[], bool]) -> None:
-        """Copies the frames for repetitions, until they are unwanted."""
+    def close(self, is_cancelled: Callable[[], bool]) -> None:
+        """Copies the frames for the repetitions, unless cancelled."""
         for frame in range(self._num_frames, self._num_frames * self._repeat):
-            if is_unwanted():
+            if is_cancelled():
                 return
             shutil.copyfile(self._file(frame % self._num_frames), self._file(frame))
 

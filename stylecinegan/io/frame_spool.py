@@ -6,11 +6,11 @@ import numpy as np
 
 
 class FrameSpool:
-    """Uncompressed frames on disk, to be read repeatedly.
+    """Uncompressed frames on disk, for encoding them several times.
 
     Args:
-        folder: Folder of the unnamed file, which is deleted with the spool.
-        frames: ``[H, W, C]``, uint8.
+        folder: Folder of the anonymous temporary file.
+        frames: ``[H, W, C]``, uint8, all of one size.
     """
 
     def __init__(self, folder: Path, frames: Iterable[np.ndarray]) -> None:

@@ -6,30 +6,38 @@ from pathlib import Path
 import numpy as np
 from PIL import GifImagePlugin, Image
 
-# The last of 256 entries marks what is unchanged since the previous frame.
 _NUM_COLOURS = 255
 _UNCHANGED = 255
+"""The last palette index, transparent: marks pixels that are unchanged since the frame before."""
+
 SHORTEST_DELAY = 2
-"""In hundredths of a second: browsers show anything shorter for a tenth of a second."""
+"""Hundredths of a second: browsers show frames with a shorter delay for a tenth of a second."""
 
 _PALETTE_SIDE = 512
+"""Longer side, in pixels, of the subsampled frame that the palette is chosen from."""
+
 _CELL_BITS = 6
+"""Bits per channel of the colours that the dithering table is indexed by."""
+
 _LEVELS = 16
+"""Thresholds of the 4x4 dithering pattern."""
+
 _NUM_PARTNERS = 16
+"""Nearest palette entries that an entry may be mixed with."""
 
 
 class GifEncoder:
-    """Writes a GIF with one palette, taken from the first frame, and ordered dithering.
+    """Writes a GIF with ordered dithering to one palette, chosen from the first frame.
 
-    Ordered dithering gives a still pixel the same index in every frame: it neither flickers, as
-    with error diffusion, nor costs bytes. Frames are shown from the nearest hundredth of a second
-    on, so that the length of the loop stays right; above 50 frames per second some are left out.
+    With ordered dithering a static pixel has the same index in every frame: it neither flickers, as
+    with error diffusion, nor takes bytes. Start times are rounded to hundredths of a second, so
+    that the loop keeps its length; above 50 frames per second frames are dropped.
 
     Args:
         path: File to write.
         rate: Frames per second.
-        loops: How often the animation plays, 0 for ever.
-        shortest_delay: Frames that would be shown for less are left out, in hundredths of a second.
+        loops: Number of times that the animation plays, 0 for ever.
+        shortest_delay: Hundredths of a second; frames that would be shown for less are dropped.
     """
 
     def __init__(
@@ -41,7 +49,7 @@ class GifEncoder:
         self._shortest_delay = shortest_delay
         self._num_frames = 0
         self._stream = None
-        # The frame that waits for its delay, which the start of the next one gives.
+        # The latest frame, written once its delay is known from the start of the next one.
         self._waiting: np.ndarray | None = None
         self._waiting_start = 0
         self._shown: np.ndarray | None = None
@@ -59,15 +67,15 @@ class GifEncoder:
         self._waiting = dither(pixels, self._table)
         self._waiting_start = start
 
-    def close(self, is_unwanted: Callable[[], bool]) -> None:
-        """Completes the file by its last frame."""
+    def close(self, is_cancelled: Callable[[], bool]) -> None:
+        """Writes the last frame and the trailer; ``is_cancelled`` is not needed for that."""
         if self._stream is not None:
             self._flush(self._start_of(self._num_frames))
             self._stream.write(b";")
             self._stream.close()
 
     def abort(self) -> None:
-        """Closes an incomplete file, which will be deleted."""
+        """Closes an incomplete file, which the caller deletes."""
         if self._stream is not None:
             self._stream.close()
 
@@ -100,7 +108,7 @@ class GifEncoder:
             Image.fromarray(indices),
             (left, top),
             duration=10 * delay,
-            disposal=1,  # what is transparent keeps showing the previous frame
+            disposal=1,  # transparent pixels keep the colour of the frame before
             transparency=_UNCHANGED,
             interlace=0,
         )
@@ -122,7 +130,7 @@ def _changes(shown: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, int, i
 def choose_palette(pixels: np.ndarray) -> np.ndarray:
     """Chooses up to 255 colours for ``[H, W, 3]``, uint8; returns ``[K, 3]``, uint8."""
     step = max(1, -(-max(pixels.shape[:2]) // _PALETTE_SIDE))
-    # Every n-th pixel and not a smaller picture, whose averages would be colours of neither side.
+    # Subsampled, because averages across edges would be colours of neither side.
     sample = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step]))
     quantized = sample.quantize(_NUM_COLOURS, Image.Quantize.MEDIANCUT, kmeans=2)
     entries = quantized.getpalette()
@@ -132,16 +140,16 @@ def choose_palette(pixels: np.ndarray) -> np.ndarray:
 
 
 def dither_table(palette: np.ndarray) -> np.ndarray:
-    """Table of palette entries by colour and threshold of the dithering pattern.
+    """Computes the palette index of every colour at every threshold of the dithering pattern.
 
-    Each colour is mixed from its nearest entry and the one beside it that brings the mean closest
-    without a coarse grain.
+    Each colour is mixed from its nearest entry and one of that entry's neighbours: the one with
+    the smallest error of the mean plus a penalty on the grain.
 
     Args:
         palette: ``[K, 3]``, uint8.
 
     Returns:
-        Palette indices, ``[16, 64^3]``, uint8, by step and by the upper 6 bits of (r, g, b).
+        Palette indices, ``[16, 64^3]``, uint8, by threshold and by the upper 6 bits of (r, g, b).
     """
     side = 2**_CELL_BITS
     width = 256 // side
@@ -151,22 +159,22 @@ def dither_table(palette: np.ndarray) -> np.ndarray:
     nearest = _nearest(colours, palette)
     entries = palette.astype(np.float32)
     distances = np.square(entries[:, None] - entries).sum(-1)
-    beside = distances.argsort(axis=1)[:, 1 : _NUM_PARTNERS + 1]  # [K, 16]
+    neighbours = distances.argsort(axis=1)[:, 1 : _NUM_PARTNERS + 1]  # [K, 16]
     if len(palette) == 1:
-        beside = np.zeros((1, 1), np.int64)
+        neighbours = np.zeros((1, 1), np.int64)
     thresholds = ((np.arange(_LEVELS, dtype=np.float32) + 0.5) / _LEVELS)[:, None]
     table = np.empty((_LEVELS, len(colours)), np.uint8)
-    for start in range(0, len(colours), side**2):  # in slices, for the memory's sake
+    for start in range(0, len(colours), side**2):  # in slices, to save memory
         part = slice(start, start + side**2)
-        second, share = _mix(colours[part], nearest[part], beside, entries)
+        second, share = _mix(colours[part], nearest[part], neighbours, entries)
         table[:, part] = np.where(thresholds < share, second, nearest[part])
     return table
 
 
 def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Finds the nearest entry for each colour; ``[N]``."""
+    """Finds the index of the nearest entry for each colour, ``[N]``."""
     reference = Image.new("P", (1, 1))
-    # Repeated entries, because Pillow would fill the list up with black.
+    # Entries are repeated, because Pillow would pad the palette with black.
     repeats = -(-256 // len(palette))
     reference.putpalette(np.tile(palette, (repeats, 1))[:256].tobytes())
     picture = Image.fromarray(colours.astype(np.uint8)[None])
@@ -175,10 +183,10 @@ def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def _mix(
-    colours: np.ndarray, nearest: np.ndarray, beside: np.ndarray, entries: np.ndarray
+    colours: np.ndarray, nearest: np.ndarray, neighbours: np.ndarray, entries: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Finds the second entry for each colour, ``[N]``, and its share in [0, 0.5], ``[N]``."""
-    partners = beside[nearest]  # [N, 16]
+    partners = neighbours[nearest]  # [N, 16]
     first = entries[nearest]
     towards = entries[partners] - first[:, None]  # [N, 16, 3]
     wanted = (colours - first)[:, None]
@@ -192,7 +200,7 @@ def _mix(
 
 
 def dither(pixels: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Converts ``[H, W, 3]``, uint8, to palette indices ``[H, W]``, uint8."""
+    """Dithers ``[H, W, 3]``, uint8, to palette indices ``[H, W]``, uint8."""
     height, width = pixels.shape[:2]
     # Bayer's 4x4 order: neighbours get thresholds that are far apart.
     bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.int32)

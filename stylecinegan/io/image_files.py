@@ -21,46 +21,39 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def read_image(path: PathLike, *, keep_alpha: bool = False) -> Tensor:
-    """Reads a photo, upright as its EXIF data say.
+    """Reads a photo, upright by its EXIF orientation, with its colours converted to sRGB.
 
-    Transparent places show white. Grey, palette and CMYK become RGB, 16-bit values keep their
-    precision. Colours are converted to sRGB by the embedded profile; a damaged one is ignored
-    with a warning.
+    Transparent pixels are composited over white. Grey, palette and CMYK become RGB, 16-bit values
+    keep their precision. A damaged colour profile is ignored with a warning.
 
     Args:
         path: JPEG, PNG, WebP, HEIC, AVIF, JPEG XL (extra ``jxl``), TIFF or BMP of at most 100
             megapixels.
-        keep_alpha: Whether a photo with transparent places keeps its alpha instead of showing
-            white there.
+        keep_alpha: Keeps the alpha of a photo with transparent pixels instead of compositing it.
 
     Returns:
         ``[1, 3, H, W]``, or with alpha ``[1, 4, H, W]``, float32 in [-1, 1]; colours are not
-        multiplied by the alpha, and white where nothing is seen.
+        premultiplied, and white where alpha is 0.
 
     Raises:
         InputError: If this is not a whole picture of such a kind.
     """
     pixels = decode_picture(path, "a photo")
-    if pixels.shape[-1] == 4:
-        colour, opacity = pixels[..., :3], pixels[..., 3:]
-        if (opacity == np.iinfo(pixels.dtype).max).all():
-            pixels = np.ascontiguousarray(colour)
-        else:
-            largest = np.float32(np.iinfo(pixels.dtype).max)
-            opacity = opacity / largest
-            if keep_alpha:
-                seen = np.where(opacity > 0, colour / largest, np.float32(1))
-                return _from_unit(torch.from_numpy(np.concatenate([seen, opacity], axis=-1)))
-            flattened = torch.from_numpy(colour / largest * opacity + (1 - opacity))
-            return _from_unit(flattened)
-    if pixels.dtype == np.uint8:
-        return from_uint8(pixels)
-    return _from_unit(torch.from_numpy(pixels / np.float32(65535)))
+    largest = np.iinfo(pixels.dtype).max
+    if (pixels[..., 3:] == largest).all():  # opaque, or without alpha
+        pixels = np.ascontiguousarray(pixels[..., :3])
+        return from_uint8(pixels) if largest == 255 else _from_unit(pixels / np.float32(largest))
+    values = pixels / np.float32(largest)
+    colour, opacity = values[..., :3], values[..., 3:]
+    if keep_alpha:
+        colour = np.where(opacity > 0, colour, np.float32(1))
+        return _from_unit(np.concatenate([colour, opacity], axis=-1))
+    return _from_unit(colour * opacity + (1 - opacity))
 
 
-def _from_unit(values: Tensor) -> Tensor:
+def _from_unit(values: np.ndarray) -> Tensor:
     """Maps [0, 1], ``[H, W, C]``, to [-1, 1], ``[1, C, H, W]``."""
-    return values.permute(2, 0, 1)[None].contiguous().mul_(2).sub_(1)
+    return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous().mul_(2).sub_(1)
 
 
 def write_image(path: PathLike, image: Tensor) -> None:
@@ -68,13 +61,12 @@ def write_image(path: PathLike, image: Tensor) -> None:
 
     Args:
         path: ``.png``, ``.jpg``, ``.webp``, ``.tif`` or ``.bmp``.
-        image: ``[1, 3, H, W]`` in [-1, 1]; what leaves the range is clamped.
+        image: ``[1, 3, H, W]``; values outside [-1, 1] are clamped.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    pixels = to_uint8(image).numpy()
-    write_pixels(path, pixels)
+    write_pixels(path, to_uint8(image).numpy())
 
 
 def write_pixels(path: PathLike, pixels: np.ndarray) -> None:

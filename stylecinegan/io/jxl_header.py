@@ -6,20 +6,20 @@ from typing import BinaryIO
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _WIDTH_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-"""Width by height where the header gives no width, for its numbers 1 to 7."""
+"""Aspect ratios (width, height) by their numbers 1 to 7, for headers without a width."""
 
 
 def read_jxl_size(stream: BinaryIO) -> tuple[int, int]:
-    """Reads the size of a picture.
+    """Reads the size of a picture from its header.
 
     Args:
-        stream: A file of JPEG XL; left where it stood.
+        stream: A JPEG XL file; its position is restored.
 
     Returns:
-        (width, height), not turned upright.
+        (width, height), before the orientation is applied.
 
     Raises:
-        ValueError: If there is no header.
+        ValueError: If there is no JPEG XL header.
     """
     start = stream.tell()
     data = _find_codestream(stream)
@@ -62,7 +62,7 @@ def _find_codestream(stream: BinaryIO) -> bytes:
         if kind == b"jxlc":
             return stream.read(16)
         if kind == b"jxlp":
-            return stream.read(4 + 16)[4:]  # behind the number of the part
+            return stream.read(4 + 16)[4:]  # the box begins with its part number
     return b""
 
 
@@ -71,10 +71,10 @@ def _boxes(stream: BinaryIO) -> Iterator[bytes]:
     while len(header := stream.read(8)) == 8:
         size, kind = struct.unpack(">I4s", header)
         content = stream.tell()
-        if size == 1:  # it follows in 64 bits
+        if size == 1:  # a 64-bit size follows
             size = int.from_bytes(stream.read(8), "big") - 8
             content += 8
         yield kind
-        if size < 8:  # to the end of the file, or damaged
+        if size < 8:  # 0 means up to the end of the file; others are damaged
             return
         stream.seek(content + size - 8)

@@ -1,4 +1,4 @@
-"""LabelMe's JSON files: areas that move and lines as arrows."""
+"""LabelMe's JSON files: moving areas, and lines as arrows."""
 
 import base64
 import binascii
@@ -29,18 +29,18 @@ MOVING_LABELS = frozenset(
     {"motion", "move", "moves", "moving", "mask", "fluid", "sky", "cloud", "clouds", "water"}
     | {"river", "lake", "sea", "ocean", "waterfall", "smoke"}
 )
-"""Labels of what moves, in lower case."""
+"""Labels of moving areas, in lower case."""
 
 STATIC_LABELS = frozenset(
     {"static", "still", "stay", "stays", "land", "ground", "background", "_background_"}
     | {"__ignore__"}
 )
-"""Labels of what stays, in lower case."""
+"""Labels of static areas, in lower case."""
 
 _DAMAGED = (binascii.Error, Image.DecompressionBombError, *DECODER_ERRORS)
 
 LINES = ("line", "linestrip")
-"""Shapes that are arrows, by the name that LabelMe gives them."""
+"""LabelMe's names of the shapes that are arrows."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Shape:
     """A shape of a drawing.
 
     Attributes:
-        label: As the file has it: text, if the file is as LabelMe writes it.
+        label: As in the file: text, unless the file is damaged.
         kind: A key of :data:`~stylecinegan.io.shapes.COVERS`, ``"mask"``, one of
             :data:`LINES`, or ``"point"``.
         points: (x, y), ``[P, 2]``, in pixels of the drawing; (0, 0) is the picture's upper left
             corner.
-        raster: Pixels of a ``"mask"`` between its two points, boolean ``[h, w]``.
+        raster: Pixels of a ``"mask"`` in the box of its two points, boolean ``[h, w]``.
     """
 
     label: Any
@@ -79,7 +79,7 @@ class Shape:
         if self.raster is None:
             return COVERS[self.kind](self.points * scale, size)
         left, top = self.points.min(axis=0).round()
-        # The centre of every pixel, in pixels of the raster; those outside are not in it.
+        # Raster pixel under the centre of every pixel of the picture.
         rows = np.floor((np.arange(size[0]) + 0.5) / scale[1] - top).astype(int)
         columns = np.floor((np.arange(size[1]) + 0.5) / scale[0] - left).astype(int)
         height, width = self.raster.shape
@@ -109,17 +109,17 @@ class LabelMeDrawing:
     def mask(self, size: tuple[int, int] | None = None) -> Tensor:
         """Rasterises the areas.
 
-        Areas move, but those of :data:`STATIC_LABELS`; labels that say neither count as moving
-        where all areas have the same one.
+        Areas with :data:`MOVING_LABELS` move, those with :data:`STATIC_LABELS` are static. Other
+        labels are allowed only if nothing has a moving label and they are all the same: they move.
 
         Args:
             size: (height, width) of the mask; by default the drawing's own.
 
         Returns:
-            ``[1, 1, H, W]``, 0 or 1; what no area covers is 0.
+            ``[1, 1, H, W]``, 0 or 1; 0 outside the areas.
 
         Raises:
-            InputError: If there is no area, the labels say not what moves, or no size is known.
+            InputError: If there is no area, a label is ambiguous, or no size is known.
         """
         areas = [shape for shape in self.shapes if shape.is_area]
         if not areas:
@@ -143,8 +143,8 @@ class LabelMeDrawing:
             size: (height, width) of the photo.
 
         Returns:
-            In pixels of the photo, ``[x0, y0, x1, y1]`` each, or ``[[x, y], …]`` for a line of
-            more than two points.
+            Each arrow in pixels of the photo: ``[x0, y0, x1, y1]``, or ``[[x, y], …]`` for a line
+            of more than two points.
 
         Raises:
             InputError: If there is no line.
@@ -170,7 +170,7 @@ class LabelMeDrawing:
         static = {label for label in labels if label.strip().lower() in STATIC_LABELS}
         moving = {label for label in labels if label.strip().lower() in MOVING_LABELS}
         unknown = labels - static - moving
-        # One word for all that is drawn can only mean what moves.
+        # A single label for everything that was drawn can only mean motion.
         if len(unknown) == 1 and not moving:
             return unknown
         if unknown:
@@ -189,14 +189,14 @@ def read_labelme(path: PathLike) -> LabelMeDrawing:
     """Reads a drawing: areas as the mask, lines as arrows.
 
     Args:
-        path: ``.json`` of LabelMe. The picture that may be in it is not looked at, but for its
-            size where the file does not say it.
+        path: LabelMe ``.json``. An embedded picture is read for its size only, and only if the
+            file does not state the size.
 
     Returns:
         The drawing.
 
     Raises:
-        InputError: If the file is damaged or no such drawing.
+        InputError: If the file is damaged or not a LabelMe drawing.
     """
     file = existing_file(path, "a drawing (.json of LabelMe)")
     document = parse_document(file.read_bytes(), f"drawing {path}")
@@ -211,14 +211,14 @@ def read_labelme(path: PathLike) -> LabelMeDrawing:
 
 
 def parse_document(text: bytes, name: str) -> dict[str, Any]:
-    """Parses a file of LabelMe as far as its list of shapes, which is under ``"shapes"``.
+    """Parses a LabelMe file; checks only that there is a list under ``"shapes"``.
 
     Args:
         text: Content of the file.
-        name: Its name in messages.
+        name: Name of the file, for messages.
 
     Raises:
-        InputError: If it is no JSON of LabelMe.
+        InputError: If it is not LabelMe JSON.
     """
     try:
         document = json.loads(text)
@@ -234,14 +234,14 @@ def parse_shape(shape: Any, what: str) -> Shape:
 
     Args:
         shape: An entry of the list of shapes.
-        what: Which it is, for messages.
+        what: Name of the shape, for messages.
 
     Raises:
-        InputError: If it is no shape as LabelMe draws them.
+        InputError: If LabelMe draws no such shape.
     """
     if not isinstance(shape, dict):
         raise InputError(f"{what} must be a JSON object, got {shape!r}")
-    kind = shape.get("shape_type") or "polygon"  # missing from old files, which know no other
+    kind = shape.get("shape_type") or "polygon"  # old files have no types and only polygons
     known = [*COVERS, "mask", *LINES, "point", "points"]
     if kind not in known:
         raise InputError(f"{what} must be a {', '.join(known)}, got {kind!r}")
@@ -261,7 +261,7 @@ def _parse_points(points: Any, what: str) -> np.ndarray:
         raise InputError(f"{what} must have a list of points [x, y], got {points!r}")
     for point in points:
         is_pair = isinstance(point, list) and len(point) == 2
-        # The comparison also refuses NaN.
+        # NaN fails the comparison too.
         if not is_pair or not all(
             isinstance(value, int | float) and abs(value) < LARGEST_COORDINATE for value in point
         ):
@@ -270,7 +270,7 @@ def _parse_points(points: Any, what: str) -> np.ndarray:
 
 
 def _parse_raster(data: Any, points: np.ndarray, what: str) -> np.ndarray:
-    """Decodes the picture of a mask, whose box is between its two points, both inside."""
+    """Decodes the pixels of a mask, whose two points are opposite corners of its box, included."""
     width, height = (np.ptp(points.round(), axis=0) + 1).astype(int).tolist()
     try:
         with open_picture(BytesIO(base64.b64decode(data, validate=True))) as picture:
@@ -285,13 +285,13 @@ def _parse_raster(data: Any, points: np.ndarray, what: str) -> np.ndarray:
 
 
 def _size_of(document: dict[str, Any], path: PathLike) -> tuple[int, int] | None:
-    """Finds the (height, width) of the picture that was drawn on."""
+    """Reads the (height, width) of the picture that was drawn on."""
     size = document.get("imageHeight"), document.get("imageWidth")
     if all(isinstance(side, int) and 0 < side < LARGEST_COORDINATE for side in size):
         return size  # pyright: ignore[reportReturnType]
     if size != (None, None):
         raise InputError(f"cannot use {path}: wanted imageHeight and imageWidth, found {size}")
-    # Old files have the picture instead.
+    # Old files embed the picture instead of its size.
     try:
         with open_picture(BytesIO(base64.b64decode(document.get("imageData") or b""))) as picture:
             return picture.height, picture.width

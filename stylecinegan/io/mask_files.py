@@ -18,15 +18,15 @@ logger = logging.getLogger(__name__)
 def read_mask(path: PathLike, size: tuple[int, int] | None = None) -> Tensor:
     """Reads a mask: white moves, black is static, grey is in between.
 
-    What else is plain is understood and said in the log: 0 and 1 instead of 0 and 255, class
-    numbers, palettes, a coloured brush on black or on transparency, alpha
+    Other unambiguous encodings are accepted and reported in the log: 0 and 1 instead of 0 and 255,
+    class numbers, palettes, a coloured brush on black or on transparency, alpha
     (:func:`~stylecinegan.io.mask_reading.read_mask_pixels`).
 
     Args:
-        path: A picture of any kind and size, or ``.json`` of LabelMe, whose areas move
+        path: A picture of any kind and size, or a LabelMe ``.json``, whose areas move
             (:class:`~stylecinegan.io.labelme_files.LabelMeDrawing`).
-        size: ``(height, width)`` to resize to, by area where it shrinks and linearly where it
-            grows; by default the size of the file.
+        size: ``(height, width)`` to resize to, by area averaging where it shrinks and linearly
+            where it grows; by default the size of the file.
 
     Returns:
         ``[1, 1, H, W]``, float32 in [0, 1]. It may be zero everywhere.
@@ -69,7 +69,7 @@ def write_mask(path: PathLike, mask: Tensor) -> None:
 
     Args:
         path: ``.png``, or another suffix of :func:`stylecinegan.io.write_image`.
-        mask: ``[1, 1, H, W]`` in [0, 1]; what leaves the range is clamped.
+        mask: ``[1, 1, H, W]``; values outside [0, 1] are clamped.
 
     Raises:
         InputError: If the file cannot be written.

@@ -8,22 +8,22 @@ from stylecinegan.errors import InputError
 from stylecinegan.io.paths import PathLike
 
 LARGEST_CLASS = 32
-"""Largest grey value that is taken for the number of a class: nobody sees it differ from black."""
+"""Largest grey value that is read as a class number: such a grey is hard to tell from black."""
 
 _UNDEFINED = 255
-"""Number that segmentation sets give to pixels of no class."""
+"""Class number of unlabelled pixels in segmentation data sets."""
 
 _CHROMA = 32
-"""Largest less smallest channel, of 255, up to which a pixel is grey: JPEG tints greys."""
+"""Largest difference of two channels, of 255, in a grey pixel: JPEG tints greys."""
 
 _DARK = 40
-"""Largest channel, of 255, up to which a pixel is black."""
+"""Largest channel, of 255, of a black pixel."""
 
-_FEW = 8
-"""Colours up to which a picture has hard edges: soft ones pass through more."""
+_MAX_HARD_EDGED = 8
+"""Largest number of colours of a drawing with hard edges: anti-aliased edges have more."""
 
 _HUE_SPREAD = 20.0
-"""Degrees by which the colours of one brush may differ in hue."""
+"""Largest difference in hue, in degrees, between the colours of one brush."""
 
 _BLACK_PAINT = "what is painted moves, what is transparent stays"
 
@@ -46,9 +46,9 @@ def read_mask_pixels(
 ) -> MaskReading:
     """Interprets a mask picture.
 
-    White moves, black is static, grey is in between. Read as what they plainly are: two values (the
-    larger moves), class numbers (0 stays), palettes of classes (black stays, or index 0), a brush
-    of one colour on black or on transparency, and a varying alpha under one colour.
+    White moves, black is static, grey is in between. Also understood: two values (the larger
+    moves), class numbers (0 is static), palettes of classes (black, or index 0, is static), a brush
+    of one colour on black or on transparency, and a varying alpha with a single colour.
 
     Args:
         path: Path of the picture, for messages.
@@ -56,7 +56,7 @@ def read_mask_pixels(
         indices: Into the palette, if the picture has one, ``[H, W]``, uint8.
 
     Raises:
-        InputError: If what moves is unclear.
+        InputError: If the picture does not determine what moves.
     """
     largest = np.iinfo(pixels.dtype).max
     colour, opacity = pixels[..., :3], None
@@ -73,7 +73,7 @@ def read_mask_pixels(
     is_coloured = chroma > _CHROMA * (largest // 255)
     if visible is not None:
         is_coloured &= visible
-    # A thousandth may be what JPEG or a stray stroke left.
+    # JPEG artefacts and stray strokes may colour up to a thousandth of the pixels.
     if is_coloured.mean() <= 1e-3 * (1.0 if visible is None else visible.mean()):
         if opacity is None:
             return _read_values(path, _luminance(colour), "grey value")
@@ -103,7 +103,7 @@ def _luminance(colour: np.ndarray) -> np.ndarray:
 def _read_values(
     path: PathLike, values: np.ndarray, what: str, opacity: np.ndarray | None = None
 ) -> MaskReading:
-    """Reads integers, ``[H, W]``, multiplied by an opacity of the same type if there is one."""
+    """Interprets integers, ``[H, W]``; the mask is multiplied by the opacity if there is one."""
     largest = int(np.iinfo(values.dtype).max)
     counts = np.bincount(values.reshape(-1), minlength=256)
     levels = np.flatnonzero(counts)
@@ -138,7 +138,7 @@ def _are_classes(levels: np.ndarray, counts: np.ndarray) -> bool:
     others = levels[levels > LARGEST_CLASS]
     if levels[0] != 0 or len(numbers) < 2:
         return False
-    # White paint whose edge met black covers more than that edge; undefined pixels are few.
+    # In a white mask, 255 covers more than the dark greys of its edge; unlabelled pixels are few.
     return len(others) == 0 or (
         others.tolist() == [_UNDEFINED] and counts[numbers[1:]].sum() > counts[_UNDEFINED]
     )
@@ -157,7 +157,7 @@ def _read_colours(
     red, green, blue = (colour[..., channel].astype(np.uint32) for channel in range(3))
     packed = red << 16 | green << 8 | blue
     codes, counts = np.unique(packed[is_shown], return_counts=True)
-    # Class numbers have hard edges and a palette; so many that a photo would fit are none.
+    # A palette of more colours than classes is that of a quantised photo.
     if indices is not None and len(codes) <= 2 * LARGEST_CLASS:
         used = np.unique(indices)
         if is_black.any() or visible is not None:
@@ -176,7 +176,7 @@ def _read_colours(
     brush, shares = np.unique(packed[is_coloured], return_counts=True)
     rest = "black" if is_black.any() else "what is transparent"
     note = f"the colour #{brush[shares.argmax()]:06X} moves, {rest} stays"
-    if len(codes) <= _FEW:
+    if len(codes) <= _MAX_HARD_EDGED:
         return MaskReading((is_shown & ~is_black).astype(np.float32), note)
     # A soft edge over black is the brush's colour, darkened.
     full = np.percentile(brightness[is_coloured], 90)

@@ -1,20 +1,19 @@
-"""Colour profiles of three curves and a matrix, in floating point.
+"""Matrix colour profiles (three tone curves and a matrix), applied in floating point.
 
-Pillow's LittleCMS converts 8-bit pictures; this is for those of 16 bits, and for Adobe RGB that a
-camera names without embedding a profile.
+Pillow's LittleCMS converts 8-bit pictures; this is for 16-bit ones, and for pictures that a camera
+marks as Adobe RGB without embedding the profile.
 """
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 Curve = Callable[[np.ndarray], np.ndarray]
-"""Takes stored values in [0, 1] to linear ones."""
+"""Maps encoded values in [0, 1] to linear ones."""
 
-# Linear sRGB from XYZ relative to D50, the white that profiles connect through (Bradford).
+# XYZ is relative to D50, the white point of profiles; D65 is adapted by Bradford's method.
 _SRGB_FROM_XYZ = np.array(
     [
         [3.1338561, -1.6168667, -0.4906146],
@@ -36,17 +35,15 @@ _TABLE_SIZE = 65536
 
 @dataclass(frozen=True)
 class MatrixProfile:
-    """A profile of red, green and blue.
+    """An RGB profile.
 
     Attributes:
-        curves: One a channel.
-        to_xyz: From linear values to XYZ relative to D50, ``[3, 3]``.
+        curves: Tone curves of red, green and blue.
+        to_xyz: Matrix from linear RGB to XYZ relative to D50, ``[3, 3]``.
     """
 
     curves: tuple[Curve, Curve, Curve]
     to_xyz: np.ndarray
-
-    ADOBE_RGB: ClassVar["MatrixProfile"]
 
     def convert(self, pixels: np.ndarray) -> np.ndarray:
         """Converts to sRGB; colours out of gamut are clipped.
@@ -55,7 +52,7 @@ class MatrixProfile:
             pixels: ``[H, W, 3]``, uint8 or uint16.
 
         Returns:
-            Of the same shape and type.
+            Pixels of the same shape and type.
         """
         largest = int(np.iinfo(pixels.dtype).max)
         stored = np.arange(largest + 1) / largest
@@ -70,12 +67,13 @@ class MatrixProfile:
 
 
 def parse_profile(profile: bytes) -> MatrixProfile | None:
-    """Parses an ICC profile; ``None`` if it is not of three curves and a matrix.
+    """Parses an ICC profile; ``None`` if it is not a matrix profile.
 
-    Grey profiles have one curve, which all three channels get.
+    The curve of a grey profile is used for all three channels.
 
     Raises:
-        ValueError: If it is damaged; other errors of reading beyond an end are ``struct.error``.
+        ValueError: If it is damaged.
+        struct.error: If it is cut off.
     """
     space = profile[16:20]
     tags = _parse_tags(profile)
@@ -114,7 +112,7 @@ def _parse_curve(tag: bytes) -> Curve:
 
 
 def _parametric(tag: bytes) -> Curve:
-    """The five functions of ICC.1, 10.18: (a x + b) ** g + e above d, c x + f below."""
+    """Parametric curve (ICC.1, 10.18): ``(a x + b)^g + e`` for ``x >= d``, else ``c x + f``."""
     (kind,) = struct.unpack(">H", tag[8:10])
     if kind > 4:
         raise ValueError(f"wanted a parametric curve of kind 0 to 4, found {kind}")
@@ -124,7 +122,7 @@ def _parametric(tag: bytes) -> Curve:
     if kind == 0:
         a = 1.0
     elif kind in (1, 2):
-        # c is what is added to both parts; the curve is flat up to where the power begins.
+        # In the file, c is the offset of both parts, and the power part begins at -b / a.
         d, e, f, c = -b / a, c, c, 0.0
     return lambda stored: np.where(
         stored >= d, np.maximum(a * stored + b, 0.0) ** gamma + e, c * stored + f
@@ -132,7 +130,7 @@ def _parametric(tag: bytes) -> Curve:
 
 
 def _srgb_table(largest: int) -> np.ndarray:
-    """Stored sRGB values of evenly spaced linear ones."""
+    """Encoded sRGB values of evenly spaced linear ones."""
     linear = np.linspace(0.0, 1.0, _TABLE_SIZE)
     stored = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(stored * largest).astype(np.uint8 if largest == 255 else np.uint16)
@@ -142,6 +140,5 @@ def _adobe_curve(stored: np.ndarray) -> np.ndarray:
     return stored ** (563 / 256)
 
 
-MatrixProfile.ADOBE_RGB = MatrixProfile(
-    (_adobe_curve, _adobe_curve, _adobe_curve), _ADOBE_RGB_TO_XYZ
-)
+ADOBE_RGB = MatrixProfile((_adobe_curve, _adobe_curve, _adobe_curve), _ADOBE_RGB_TO_XYZ)
+"""Adobe RGB (1998)."""

@@ -1,4 +1,3 @@
-import struct
 import tokenize
 import zipfile
 import zlib
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylecinegan.checkpoints.restricted_pickles import DAMAGED
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import MAX_PIXELS
 from stylecinegan.io.motion_pth import read_motion_pth
@@ -19,38 +19,22 @@ from stylecinegan.io.paths import (
     reporting_write_errors,
 )
 
-# The first number of a Middlebury .flo file; its bytes read "PIEH".
+# The first float32 of a Middlebury .flo file; its bytes are the text "PIEH".
 _FLO_MAGIC = 202021.25
-# Middlebury's mark for a pixel without a value.
+# Larger components mark a pixel of unknown flow.
 _FLO_UNKNOWN = 1e9
 
-# What reading damaged data raises; the last two also of a header of many brackets.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    EOFError,
-    SyntaxError,
-    ArithmeticError,
-    NotImplementedError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-    MemoryError,
-    RecursionError,
-)
+# NumPy parses the header of an array as a Python literal.
+_DAMAGED = (*DAMAGED, SyntaxError, tokenize.TokenError, zlib.error)
 
 _SUFFIXES = (".npy", ".flo")
 
 
 def read_motion(path: PathLike) -> Tensor:
-    """Reads a motion M, (x right, y down), in pixels per frame of the file's own map.
+    """Reads a motion field M: displacement per frame, (x right, y down), in pixels of its own map.
 
-    Layouts are ``[1, 2, H, W]``, ``[2, H, W]`` and ``[H, W, 2]``; where the last two both fit
-    (a first and a last side of 2), the first side is taken for the channels.
+    The layout is ``[1, 2, H, W]``, ``[2, H, W]`` or ``[H, W, 2]``; if both of the last two fit, the
+    first dimension is the channels.
 
     Args:
         path: ``.npy``, ``.npz`` (one array, or one named "motion"), Middlebury ``.flo``, or
@@ -60,7 +44,8 @@ def read_motion(path: PathLike) -> Tensor:
         ``[1, 2, H, W]``, float32.
 
     Raises:
-        InputError: If the file holds anything else, or a value that is not finite.
+        InputError: If the file is missing or damaged, holds something else, more than 100 million
+            vectors, or a value that is not finite.
     """
     file = existing_file(path, "a motion (.npy, .npz, .flo or .pth)")
     suffix = file.suffix.lower()
@@ -80,7 +65,7 @@ def read_motion(path: PathLike) -> Tensor:
             f"cannot use {path}: wanted at most {MAX_PIXELS // 10**6} million vectors, found "
             f"{array.size // 2}"
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is counted below
+    with np.errstate(over="ignore"):  # overflow of float32 is counted below
         motion = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
     num_bad = int((~motion.isfinite()).sum())
     if num_bad:
@@ -92,15 +77,15 @@ def read_motion(path: PathLike) -> Tensor:
 
 
 def read_array(path: PathLike, file: Path, wanted: str) -> np.ndarray:
-    """Reads an array of NumPy, the only one of a file or the one of a name.
+    """Reads the array of a NumPy file.
 
     Args:
-        path: As the user wrote it, for messages.
+        path: Path as the user wrote it, for messages.
         file: ``.npy`` or ``.npz``.
-        wanted: The name.
+        wanted: Name of the array, if an ``.npz`` holds several.
 
     Raises:
-        InputError: If there is none, or the file is damaged, too large or holds objects.
+        InputError: If there is no such array, or the file is damaged, too large or holds objects.
     """
     try:
         if zipfile.is_zipfile(file):
@@ -118,7 +103,7 @@ def read_array(path: PathLike, file: Path, wanted: str) -> np.ndarray:
     except InputError:
         raise
     except _DAMAGED as error:
-        # A pickle would run code while it is read, so object arrays are refused.
+        # Object arrays are refused because they are pickles, which can run code.
         raise InputError(
             f"cannot read {path}: wanted NumPy numbers (no pickled objects), found a file that "
             f"is damaged or something else ({str(error).splitlines()[0] if str(error) else error})"
@@ -126,7 +111,7 @@ def read_array(path: PathLike, file: Path, wanted: str) -> np.ndarray:
 
 
 def _check_archive(path: PathLike, file: Path) -> None:
-    """Refuses arrays that would fill the memory: zeros shrink to a thousandth of their size."""
+    """Refuses archives that decompress to more than :data:`MAX_FILE_BYTES`."""
     with zipfile.ZipFile(file) as archive:
         num_bytes = sum(entry.file_size for entry in archive.infolist())
     if num_bytes > MAX_FILE_BYTES:

@@ -14,21 +14,19 @@ from stylecinegan.checkpoints.restricted_pickles import (
     Array,
     RestrictedUnpickler,
 )
+from stylecinegan.checkpoints.torch_files import LEGACY_MAGIC
 from stylecinegan.errors import InputError
 from stylecinegan.io.paths import PathLike, existing_file
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 
-# The first number that torch.save wrote before it wrote archives.
-_LEGACY_PYTORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
-
 MAX_BYTES = 512 * 2**20
-"""Of a decompressed file: 8 times a motion of 4K. A few compressed kilobytes could otherwise
-expand to more than there is memory."""
+"""Maximal bytes of a decompressed file, 8 times a 4K motion: a few compressed kilobytes could
+otherwise expand to more than the memory."""
 
 
 def read_motion_pth(path: PathLike) -> Tensor:
-    """Reads a motion from a pickle or a PyTorch file, in an LZ4 frame or not, executing nothing.
+    """Reads a motion from a pickle or PyTorch file, LZ4-compressed or not, executing nothing.
 
     Args:
         path: A ``.pth`` file.
@@ -37,7 +35,8 @@ def read_motion_pth(path: PathLike) -> Tensor:
         ``[1, 2, H, W]``, float32, (x, y) in pixels per frame of this map.
 
     Raises:
-        InputError: If it holds anything but one such array, or expands beyond bounds.
+        InputError: If it holds anything but one such array of finite numbers, or decompresses to
+            more than 512 MiB.
     """
     file = existing_file(path, "a motion (.pth)", max_bytes=MAX_BYTES)
     try:
@@ -68,9 +67,9 @@ def read_motion_pth(path: PathLike) -> Tensor:
 
 
 def _read_decompressed(path: PathLike, content: bytes) -> Any:
-    if not content.startswith(b"PK") and _LEGACY_PYTORCH not in content[:32]:
+    if not content.startswith(b"PK") and LEGACY_MAGIC not in content[:32]:
         return RestrictedUnpickler(content, ARRAYS).load()
-    # The checks of an archive need a file.
+    # read_pickle checks archives on disk.
     with tempfile.NamedTemporaryFile(suffix=".pth") as stream:
         stream.write(content)
         stream.flush()

@@ -13,7 +13,6 @@ PathLike = str | os.PathLike[str]
 # The empty suffix means a folder of frames.
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".gif", ".webp", ".avif", ".apng", "")
 
-
 MAX_FILE_BYTES = 2**30
 """Maximal bytes of a file that is read at once: more than an uncompressed picture needs."""
 
@@ -24,7 +23,7 @@ def existing_file(path: PathLike, wanted: str, *, max_bytes: int | None = MAX_FI
     Args:
         path: Absolute or relative; ``~`` is the home folder and a trailing slash does not matter.
         wanted: Content of the file with its article, for the message.
-        max_bytes: Its largest size, ``None`` for a file that is read piece by piece.
+        max_bytes: Its largest size; ``None`` for a file that is streamed.
 
     Returns:
         The path.
@@ -65,13 +64,13 @@ def expand_home(path: PathLike) -> Path:
 
 
 def output_path(path: PathLike) -> tuple[Path, str]:
-    """Splits an output path of the user into path and kind.
+    """Expands an output path and finds its suffix.
 
     Returns:
-        The path and its suffix in lower case; the suffix is empty for a folder, which has none
-        or ends with a slash.
+        The path, and its suffix in lower case: empty for a folder, that is a path without a suffix
+        or with a trailing slash.
     """
-    # Path() drops a trailing slash, so the kind is decided on the text.
+    # Path() drops a trailing slash.
     is_folder = os.fspath(path).endswith(("/", os.sep))
     target = expand_home(path)
     if target.name in ("", ".."):
@@ -87,8 +86,8 @@ def check_writable(path: PathLike, suffixes: Collection[str] = VIDEO_SUFFIXES) -
         suffixes: Supported suffixes; the empty one means a folder of PNG frames.
 
     Raises:
-        InputError: If the suffix is unknown, something exists there that must not be replaced,
-            or the folder cannot be written to.
+        InputError: If the suffix is unsupported, a folder cannot be written to, or the path exists
+            as another kind of file, is read-only, or is a folder of other files than frames.
     """
     target, suffix = output_path(path)
     if suffix not in suffixes:
@@ -143,7 +142,7 @@ def replacing(path: PathLike, suffixes: Collection[str]) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, renamed to it when the block completes.
 
     If the block raises, even for an interrupt, nothing is left behind and what was at ``path``
-    is untouched. A folder (empty suffix) is created, a file is not.
+    is untouched. A temporary folder (empty suffix) is created, a temporary file is not.
 
     Args:
         path: File or folder to write; parents are created.
@@ -169,7 +168,7 @@ def replacing(path: PathLike, suffixes: Collection[str]) -> Iterator[Path]:
                 temporary.mkdir()
         yield temporary
         with reporting_write_errors(path):
-            # Once more: the computation may have taken minutes.
+            # Checked again, because writing may have taken minutes.
             _check_target(path, target, is_folder=suffix == "")
             _rename(temporary, target)
     except BaseException:
@@ -191,7 +190,7 @@ def _rename(temporary: Path, target: Path) -> None:
         temporary.rename(target)
     except BaseException:
         if previous.exists():
-            # Fails where another job has put its frames there meanwhile: they are newer.
+            # Fails if another process has written its frames there meanwhile; they are kept.
             with suppress(OSError):
                 previous.rename(target)
         raise

@@ -6,7 +6,7 @@ from stylecinegan.io.opencv import load_opencv
 
 
 def from_uint8(pixels: np.ndarray | Tensor) -> Tensor:
-    """Turns stored pixels into an image.
+    """Converts 8-bit pixels to an image.
 
     Args:
         pixels: ``[H, W, C]``, uint8.
@@ -29,10 +29,10 @@ def from_uint8(pixels: np.ndarray | Tensor) -> Tensor:
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """Rounds an image to stored pixels; the exact inverse of :func:`from_uint8`.
+    """Rounds an image to 8-bit pixels; the exact inverse of :func:`from_uint8`.
 
     Args:
-        image: ``[1, C, H, W]``, floating point; what leaves [-1, 1] is clamped.
+        image: ``[1, C, H, W]``, floating point; values outside [-1, 1] are clamped.
 
     Returns:
         ``[H, W, C]``, uint8, contiguous, on the CPU.
@@ -45,7 +45,7 @@ def to_uint8(image: Tensor) -> Tensor:
             f"image must be [1, C, H, W] in floating point, got {list(image.shape)} "
             f"in {image.dtype}"
         )
-    # 127.5 x + 127.5 is the value; the half more turns the cut of the integer cast into rounding.
+    # 127.5 x + 127.5, plus one half because the cast to integers truncates.
     planes = torch.add(torch.tensor(128.0), image[0].float(), alpha=127.5)
     planes = planes.clamp_(0, 255.5).to(torch.uint8)
     channels, height, width = planes.shape

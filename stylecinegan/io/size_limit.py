@@ -12,10 +12,10 @@ from stylecinegan.io.paths import PathLike
 logger = logging.getLogger(__name__)
 
 SMALLEST_SIDE = 32
-"""In pixels: a video that would have to be smaller is refused."""
+"""Pixels; a video whose frames would have to be smaller is refused."""
 
 _NUM_ATTEMPTS = 8
-_MARGIN = 0.97  # smaller pictures take more bytes a pixel
+_MARGIN = 0.97  # smaller frames take more bytes per pixel
 
 
 def encode_below(
@@ -27,19 +27,19 @@ def encode_below(
     encode_half: Callable[[Iterable[np.ndarray]], None] | None = None,
     name: PathLike,
 ) -> None:
-    """Encodes ever smaller frames until the file is small enough.
+    """Encodes smaller and smaller frames until the file is small enough.
 
     Args:
         max_bytes: Maximal size of the file.
         file: The file to write.
         frames: The frames at their full size.
-        encode: Writes frames into the file, replacing what was written before.
-        encode_half: Likewise with half as many frames a second; used where a smaller picture alone
-            would have to lose a third of its area or more.
-        name: How messages call the file.
+        encode: Writes frames into the file, replacing its content.
+        encode_half: Likewise at half the frame rate; used once the frames would otherwise lose a
+            third of their area or more.
+        name: Name of the file in messages.
 
     Raises:
-        InputError: If a side would get shorter than 32 pixels.
+        InputError: If a side would be shorter than 32 pixels.
     """
     scale = 1.0
     for _ in range(_NUM_ATTEMPTS):

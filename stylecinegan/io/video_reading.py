@@ -16,17 +16,17 @@ from stylecinegan.io.image_files import read_image
 from stylecinegan.io.paths import PathLike, existing_file, expand_home
 from stylecinegan.io.pixels import from_uint8
 
-# Bilinear with SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT: without them all colours come out one
-# level too dark. By number, since older PyAV has no names for them.
+# Bilinear with SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT, without which all colours come out one
+# level too dark. As numbers, because older versions of PyAV have no names for them.
 _INTERPOLATION = Interpolation.BILINEAR | 0x40000 | 0x2000
 
-# Playlists would name further files and addresses, which FFmpeg would open.
+# No playlists: FFmpeg would open the files and addresses that they name.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,mxf,nut,ivf,h264,hevc,"
     "yuv4mpegpipe,apng,webp_pipe,webp_anim,m4v,dv,obu"
 )
 OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-"""With which FFmpeg opens nothing but the file itself."""
+"""Options that keep FFmpeg from opening anything but the file itself."""
 
 # Errors of PyAV on damaged data.
 _DECODER_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, RuntimeError)
@@ -38,14 +38,15 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
     """Reads the frames of a video one at a time, upright.
 
     Args:
-        path: A video that FFmpeg reads, an animated WebP, or a folder of pictures, taken by name.
-        max_frames: Stop after so many frames.
+        path: A video that FFmpeg reads, an animated WebP, or a folder of ``.png`` (else ``.jpg``)
+            frames, read in the order of their names.
+        max_frames: Largest number of frames to read; by default all.
 
     Returns:
         Images ``[1, 3, H, W]``, float32 in [-1, 1].
 
     Raises:
-        InputError: If there is no such video; while iterating, if it is damaged.
+        InputError: If this is not a video; while iterating, if it is damaged.
     """
     if os.path.isdir(folder := expand_home(path)):
         pictures = sorted(folder.glob("*.png")) or sorted(folder.glob("*.jpg"))
@@ -58,7 +59,7 @@ def read_video(path: PathLike, max_frames: int | None = None) -> Iterator[Tensor
     try:
         with av.open(str(file), options=OPEN_OPTIONS, metadata_errors="replace") as container:
             contexts = [stream.codec_context for stream in container.streams.video]
-            # Without a codec that FFmpeg knows there is no context.
+            # Streams of codecs that FFmpeg does not know have no context.
             sizes = [(c.width, c.height) for c in contexts if c is not None]
             number = _choose_stream(container)
             num_unknown = len(contexts) - len(sizes)
@@ -87,7 +88,7 @@ def _check_size(path: PathLike, width: int, height: int) -> None:
 
 
 def _decode_webp(path: PathLike, file: Path, max_frames: int | None) -> Iterator[Tensor]:
-    """Decodes by Pillow, since FFmpeg decodes no animated WebP."""
+    """Decodes an animated WebP with Pillow, because FFmpeg cannot."""
     try:
         with Image.open(file, formats=["WEBP"]) as picture:
             _check_size(path, *picture.size)
@@ -115,13 +116,13 @@ def _decode(path: PathLike, file: Path, number: int, max_frames: int | None) -> 
 
 
 def _rgb_of(frame: av.VideoFrame) -> np.ndarray:
-    """Converts by the colour tags and turns upright; ``[H, W, 3]``, uint8."""
+    """Converts a frame to RGB by its colour tags, upright, ``[H, W, 3]``, uint8."""
     colorspace, color_range = frame.colorspace, frame.color_range
     if frame.format.is_rgb or frame.format.has_palette:
         rgb = frame.reformat(format="rgb24")
     else:
         if colorspace == _UNKNOWN_COLORSPACE:
-            # Players' assumption for untagged video.
+            # As players assume for untagged video.
             colorspace = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
         rgb = frame.reformat(
             format="rgb24",

@@ -31,10 +31,11 @@ from stylecinegan.io.size_limit import encode_below
 
 logger = logging.getLogger(__name__)
 
-# Frames that may wait for the encoder; more would only take memory.
+# Frames that may wait for the encoder; more would only cost memory.
 _MAX_WAITING = 3
 
-# A GIF that has to get small shows every second frame of 25 to 30 a second.
+# Frames per second above which a size-limited GIF may drop some, and its shortest delay then, in
+# hundredths of a second.
 _GIF_HALF_RATE = 16
 _GIF_HALF_DELAY = 6
 _LONGEST_SIDE = {suffix: codec.longest_side for suffix, codec in CODECS.items()} | {".gif": 65535}
@@ -42,7 +43,7 @@ _LOOPING_SUFFIXES = (".gif", *(name for name, codec in CODECS.items() if codec.l
 _EVEN_SUFFIXES = tuple(name for name, codec in CODECS.items() if codec.needs_even_sides)
 
 ALPHA_SUFFIXES = ("", *(name for name, codec in CODECS.items() if codec.alpha_pixel_format))
-"""Kinds of video with alpha; the empty suffix means a folder of frames."""
+"""Suffixes of the formats with alpha; the empty one means a folder of frames."""
 
 
 def write_video(
@@ -57,31 +58,32 @@ def write_video(
 ) -> None:
     """Writes a video; the suffix decides the format, and parent folders are created.
 
-    Frames are taken one at a time while earlier ones are encoded in a thread. The result appears
-    under its name when it is complete; if anything fails, also at an interrupt, what was there
-    before stays untouched. ``.mp4`` (H.264), ``.webm`` (VP9), ``.mov`` (ProRes 4444) and ``.avif``
-    (AV1) need even sides: an odd one loses its last row or column, with a warning.
+    Frames are taken one at a time while earlier ones are encoded in a thread. The file replaces an
+    existing one only when it is complete, not after an error or interrupt. ``.mp4`` (H.264),
+    ``.webm`` (VP9), ``.mov`` (ProRes 4444) and ``.avif`` (AV1) need even sides: the last row or
+    column of an odd one is cropped, with a warning.
 
     Args:
         path: ``.mp4``, ``.webm``, ``.mov``, ``.avif``, ``.gif``, ``.webp``, ``.apng``, or a folder
             (no suffix or a trailing slash) for ``frame_00000.png`` and so on. Such a folder of
             frames is replaced.
         frames: Images ``[1, 3, H, W]`` in [-1, 1], all of one size, or ``[1, 4, H, W]`` with alpha
-            (-1 transparent, 1 opaque; colours not multiplied by it) for ``.webm``, ``.mov``,
+            (-1 transparent, 1 opaque; colours not premultiplied) for ``.webm``, ``.mov``,
             ``.webp``, ``.apng`` and folders.
-        fps: Frames per second. GIF counts in hundredths of a second and keeps the total length.
-        loops: How often ``.gif``, ``.webp``, ``.avif``, ``.apng`` play; 0 is for ever. The others
-            cannot say.
-        repeat: How often the frames stand one after another in the file, for players that do not
-            loop; not for the four formats that do.
-        max_bytes: The file has at most so many: pictures are made smaller until they fit, and GIF
-            shows about 15 a second first. The frames wait on disk meanwhile. Not for a folder.
-        check: Called ten times a second while the last frames are encoded; what it raises ends the
-            writing, as what the frames raise does before.
+        fps: Frames per second, in (0, 1000]. GIF rounds times to hundredths of a second and keeps
+            the total length.
+        loops: Number of times that ``.gif``, ``.webp``, ``.avif`` and ``.apng`` play, 0 for ever;
+            ignored by the others.
+        repeat: Number of times that the frames are written, for players that do not loop; not for
+            the four formats above.
+        max_bytes: Maximal size of the file, not for a folder: frames are buffered on disk and made
+            smaller until they fit; a GIF first drops to about 15 frames per second.
+        check: Called ten times a second while the last frames are encoded; an exception that it
+            raises cancels the writing, as one of ``frames`` does.
 
     Raises:
-        InputError: If the file cannot be written, there is no frame, ``fps`` is no rate, the format
-            cannot do what is wanted, or no picture is small enough for ``max_bytes``.
+        InputError: If the file cannot be written, there is no frame, ``fps`` is out of range, the
+            format does not support an option, or even tiny frames exceed ``max_bytes``.
         ValueError: If a frame is not one image or differs in size from the first.
     """
     rate = _frame_rate(fps)
@@ -108,16 +110,16 @@ def write_video(
 def check_video_options(
     path: PathLike, *, repeat: int = 1, max_bytes: int | None = None, has_alpha: bool = False
 ) -> None:
-    """Checks that a format supports the options, before any computation.
+    """Checks that a format supports the options (arguments as of :func:`write_video`).
 
     Args:
-        path: As for :func:`write_video`, as the others.
-        repeat: As above.
-        max_bytes: As above.
+        path: The output path.
+        repeat: Number of times that the frames are written.
+        max_bytes: Maximal size of the file.
         has_alpha: Whether frames have alpha.
 
     Raises:
-        InputError: If it cannot.
+        InputError: If it does not.
     """
     suffix = output_path(path)[1]
     if has_alpha and suffix not in ALPHA_SUFFIXES:
@@ -157,7 +159,7 @@ def _encoder(
 
 
 def _pixels_of(path: PathLike, suffix: str, frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
-    """Yields ``[H, W, 3 or 4]``, uint8, of each frame, cropped as the format needs it."""
+    """Converts frames to uint8, ``[H, W, 3 or 4]``, cropped to even sides where required."""
     first_shape = None
     for frame in frames:
         if first_shape is None:
@@ -209,17 +211,17 @@ def _encode(
     frames: Iterator[np.ndarray],
     check: Callable[[], None] | None,
 ) -> None:
-    """Encodes in a thread, a few frames behind the rendering."""
+    """Encodes in a thread, while the next frames are rendered."""
     waiting: deque[Future[None]] = deque()
-    is_unwanted = threading.Event()
+    is_cancelled = threading.Event()
 
     def run(step: Callable[..., None], *arguments: Any) -> None:
-        if is_unwanted.is_set():  # what was queued behind a failure
+        if is_cancelled.is_set():  # skips what was queued before a failure
             return
         try:
             step(*arguments)
         except BaseException:
-            is_unwanted.set()
+            is_cancelled.set()
             raise
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="video-encoder")
@@ -231,7 +233,7 @@ def _encode(
                     waiting.popleft().result()
                     if not waiting:
                         break
-        waiting.append(worker.submit(run, encoder.close, is_unwanted.is_set))
+        waiting.append(worker.submit(run, encoder.close, is_cancelled.is_set))
         while check is not None and not waiting[-1].done():
             check()
             wait([waiting[-1]], timeout=0.1)
@@ -239,7 +241,7 @@ def _encode(
             for future in waiting:
                 future.result()
     except BaseException:
-        is_unwanted.set()
+        is_cancelled.set()
         worker.shutdown(cancel_futures=True)
         # The trailer of a broken file may fail again, which would hide the first error.
         with suppress(OSError, av.FFmpegError):

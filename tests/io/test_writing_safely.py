@@ -164,11 +164,11 @@ def test_an_encoder_that_looks_ahead_stops_between_its_last_frames(tmp_path, suf
     for frame in frames(num_frames, side=64):
         encoder.write(io.to_uint8(frame).numpy())
 
-    def is_unwanted():
+    def is_cancelled():
         asked.append(True)
         return len(asked) == 2
 
-    encoder.close(is_unwanted)
+    encoder.close(is_cancelled)
     assert len(asked) == 2
     encoder.abort()
     with av.open(str(tmp_path / f"a{suffix}")) as video:
@@ -203,7 +203,7 @@ def test_frames_are_computed_while_earlier_ones_are_encoded_but_not_far_ahead(
             time.sleep(0.02)
             alive.append(-1)
 
-        def close(self, is_unwanted):
+        def close(self, is_cancelled):
             pass
 
         abort = close
