@@ -1,4 +1,4 @@
-"""Latency and load of the browser app."""
+"""Latency of the browser app, and its behaviour under load."""
 
 import contextlib
 import http.client
@@ -18,25 +18,26 @@ from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.errors import InputError
 
 MESSAGE = struct.Struct(">BI")
-"""Kind and length that stand before each message of a preview."""
+"""Header of each message of a preview: kind and length of the content, big-endian."""
 
 STATUS = 3
+"""Kind of the messages that hold a status as JSON."""
 
-START_S = 180.0
-"""The server may take so long to start, on a busy machine."""
+START_TIMEOUT_S = 180.0
+"""Longest time that the server may take to start, generous for busy machines."""
 
 Seconds = dict[str, list[float]]
 
 
 class AppServer:
-    """``stylecinegan app`` in a process of its own; a context manager.
+    """``stylecinegan app`` in a separate process; a context manager that ends it.
 
     Args:
-        arguments: Further settings.
-        log: File for what it says.
+        arguments: Further settings of the command.
+        log: File for its output.
 
     Raises:
-        InputError: If it does not start.
+        InputError: If the app does not start.
     """
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
@@ -45,7 +46,7 @@ class AppServer:
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=self._stream, stderr=subprocess.STDOUT
         )
-        end = time.monotonic() + START_S
+        end = time.monotonic() + START_TIMEOUT_S
         while "http://" not in log.read_text():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.__exit__()
@@ -75,10 +76,10 @@ class AppServer:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def post(self, path: str, body: bytes) -> bytes:
-        """Body of the answer to a request.
+        """Posts a request and returns the body of the response.
 
         Raises:
-            RuntimeError: If it is refused.
+            RuntimeError: If the status is not a success.
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         with contextlib.closing(connection):
@@ -92,16 +93,16 @@ class AppServer:
 
 @dataclass
 class Load:
-    """Result of many simultaneous users.
+    """Result of a load test with many simultaneous users.
 
     Attributes:
         num_edits: Edits that were made.
-        num_shown: Those that ended with a loop.
-        num_replaced: Those that a newer one replaced.
+        num_shown: Edits whose loop was rendered.
+        num_replaced: Edits that a newer one cancelled.
         num_lost: Users whose last edit did not end with a loop.
         errors: Messages of all errors.
-        seconds: From edit to loop.
-        memory: Bytes of the server, by seconds since the beginning.
+        seconds: Time from edit to rendered loop, one entry per edit that was shown.
+        memory: Samples of the server's memory: seconds since the start, bytes.
     """
 
     num_edits: int = 0
@@ -113,15 +114,18 @@ class Load:
     memory: list[tuple[float, int]] = field(default_factory=list)
 
 
-def time_waits(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
-    """Latencies in seconds, measured on the page.
+def measure_latencies(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
+    """Measures on the page how long mask and loop take after an upload, a stroke or an arrow.
 
     Args:
-        visitor: A page with the example looping in it.
-        photo: To upload.
-        repeats: How often each is done.
+        visitor: A page on which the example is playing.
+        photo: Photo to upload.
+        repeats: Number of measurements of each kind.
+
+    Returns:
+        Seconds of each measurement, by ``"mask"``, ``"loop"``, ``"stroke"`` and ``"arrow"``.
     """
-    waits: Seconds = {name: [] for name in ("mask", "loop", "stroke", "arrow")}
+    latencies: Seconds = {name: [] for name in ("mask", "loop", "stroke", "arrow")}
     for _ in range(repeats):
         session = visitor.evaluate("stylecinegan.app.session.id")
         start, before = time.perf_counter(), visitor.num_loops()
@@ -129,10 +133,10 @@ def time_waits(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
         visitor.wait(
             f"stylecinegan.app.session.id !== '{session}' && stylecinegan.app.mask !== null", 300
         )
-        waits["mask"].append(time.perf_counter() - start)
+        latencies["mask"].append(time.perf_counter() - start)
         visitor.wait_for_loop(before, 300)
-        waits["loop"].append(time.perf_counter() - start)
-    # An arrow lies where nothing was painted as static: it must touch what moves.
+        latencies["loop"].append(time.perf_counter() - start)
+    # Arrows are drawn below the strokes, which paint static regions: they must touch a moving one.
     for tool, name, top in (("stays", "stroke", 0.05), ("arrow", "arrow", 0.25)):
         visitor.choose(tool)
         for number in range(repeats):
@@ -141,12 +145,12 @@ def time_waits(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
             visitor.drag([(left + 0.3, top + 0.01 * number), (left, top + 0.01 * number)])
             start = time.perf_counter()
             visitor.wait_for_loop(before, 300)
-            waits[name].append(time.perf_counter() - start)
-    return waits
+            latencies[name].append(time.perf_counter() - start)
+    return latencies
 
 
 def measure_idle(server: AppServer, seconds: float) -> float:
-    """Share of a core that the server uses while pages only play."""
+    """Fraction of a core that the server uses while pages only play."""
     start, used = time.perf_counter(), server.cpu_s
     time.sleep(seconds)
     return (server.cpu_s - used) / (time.perf_counter() - start)
@@ -155,14 +159,14 @@ def measure_idle(server: AppServer, seconds: float) -> float:
 def put_under_load(
     server: AppServer, photo: bytes, num_sessions: int, every_s: float, duration_s: float
 ) -> Load:
-    """Lets many users edit at once.
+    """Simulates many users who edit at the same time.
 
     Args:
         server: The app.
-        photo: Everybody's.
-        num_sessions: How many users.
-        every_s: Seconds between the edits of one.
-        duration_s: How long, in seconds.
+        photo: Image file that every user uploads.
+        num_sessions: Number of users.
+        every_s: Interval between the edits of one user, in seconds.
+        duration_s: Duration of the test, in seconds.
     """
     load = Load()
     lock = threading.Lock()
@@ -220,26 +224,34 @@ def put_under_load(
 
 
 def outcome_of(stream: bytes) -> str:
-    """Outcome of a preview: ``"done"``, ``"cancelled"`` or the message of an error."""
+    """Last status of a preview: ``"done"``, ``"cancelled"`` or the message of an error."""
     last = {"type": "the answer broke off"}
-    for kind, content in messages_of(stream):
+    for kind, content in split_messages(stream):
         if kind == STATUS:
             last = json.loads(content)
     return last.get("message", last["type"])
 
 
-def messages_of(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Messages of a preview: kinds and contents."""
-    place = 0
-    while place + MESSAGE.size <= len(stream):
-        kind, length = MESSAGE.unpack_from(stream, place)
-        place += MESSAGE.size
-        yield kind, stream[place : place + length]
-        place += length
+def split_messages(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Splits a preview into its complete messages: kinds and contents."""
+    position = 0
+    while position + MESSAGE.size <= len(stream):
+        kind, length = MESSAGE.unpack_from(stream, position)
+        position += MESSAGE.size
+        yield kind, stream[position : position + length]
+        position += length
 
 
-def growth_of_memory(memory: Sequence[tuple[float, int]], settled_s: float) -> float:
-    """Memory at the end relative to that after warm-up, each over a tenth of the time."""
+def memory_growth(memory: Sequence[tuple[float, int]], settled_s: float) -> float:
+    """Ratio of the memory at the end to that after warm-up.
+
+    Args:
+        memory: Seconds since the start and bytes of each sample.
+        settled_s: End of the warm-up, in seconds.
+
+    Returns:
+        Ratio of the medians of the last and the first tenth of the time after the warm-up.
+    """
     end = memory[-1][0]
     window = max(1.0, 0.1 * (end - settled_s))
     first = [size for at, size in memory if settled_s <= at <= settled_s + window]

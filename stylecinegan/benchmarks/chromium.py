@@ -1,4 +1,4 @@
-"""A headless Chromium that is driven by its DevTools protocol over a pipe."""
+"""A headless Chromium, controlled over a pipe by its DevTools protocol."""
 
 import fcntl
 import json
@@ -20,7 +20,14 @@ def find_program() -> str | None:
 
 
 class Chromium:
-    """One page of a browser with a profile of its own; a context manager."""
+    """A page of a new browser; a context manager that ends it.
+
+    Args:
+        folder: Folder for the profile and for downloads.
+
+    Raises:
+        InputError: If no Chromium is installed.
+    """
 
     def __init__(self, folder: Path) -> None:
         program = find_program()
@@ -31,8 +38,8 @@ class Chromium:
         self._messages, messages_in = os.pipe()
 
         def connect():
-            # The browser reads commands from file 3 and writes messages to file 4. By way of
-            # numbers from 10 on, since the pipes could have these two themselves.
+            # The browser reads commands from descriptor 3 and writes messages to descriptor 4.
+            # Duplicates from 10 on come first, since the pipes may already occupy 3 or 4.
             ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands_out, messages_in)]
             for end, wanted in zip(ends, (3, 4), strict=True):
                 os.dup2(end, wanted)
@@ -108,7 +115,7 @@ class Chromium:
         """Waits until an expression in the page is true."""
         end = time.monotonic() + seconds
         while not self.evaluate(expression):
-            assert time.monotonic() < end, f"in vain: {expression}"
+            assert time.monotonic() < end, f"timed out waiting for {expression}"
             time.sleep(0.02)
 
     def open(self, url):
@@ -116,16 +123,16 @@ class Chromium:
         self.call("Page.navigate", url=url)
         self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
-    def emulate_phone(self):
-        """Makes the page one of 390x844 pixels with a touch screen."""
+    def resize(self, width, height, *, is_phone=False, ratio=1):
+        """Resizes the window, in CSS pixels; a phone has a touch screen."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=390,
-            height=844,
-            deviceScaleFactor=2,
-            mobile=True,
+            width=width,
+            height=height,
+            deviceScaleFactor=ratio,
+            mobile=is_phone,
         )
-        self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
 
     def press(self, selector, *, by_touch=False):
         """Clicks or taps the centre of the element of a selector."""

@@ -1,7 +1,7 @@
-"""Linear fits of a command's time over pixels and frames."""
+"""Linear fits of a command's time to its numbers of pixels and frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,9 +20,9 @@ class Growth:
     Attributes:
         fixed: Seconds at x = 0.
         per_unit: Seconds per unit of x.
-        explained: R², 1 for a line.
-        steepening: Slope between the last two points over that between the first two: 1 is linear,
-            2 means that a unit costs twice as much in the last interval.
+        explained: Coefficient of determination R²; 1 for a line.
+        steepening: Ratio of the slope between the last two points to that between the first two; 1
+            for a line.
     """
 
     fixed: float
@@ -44,16 +44,12 @@ class Growth:
         steepening = float(slopes[-1] / slopes[0]) if slopes[0] else float("nan")
         return cls(float(fixed), float(per_unit), explained, steepening)
 
-    def figures(self) -> dict[str, float]:
-        """The attributes by name."""
-        return asdict(self)
-
 
 def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Tensor:
-    """Plots seconds over pixels, frames and the like, a panel each, with the fitted line.
+    """Plots seconds over one or more quantities, with the fitted line, in a panel each.
 
     Args:
-        curves: x and seconds by the name of x.
+        curves: x and seconds, by the name of x.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1].
@@ -71,7 +67,7 @@ def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarra
     largest_x, largest_y = max(x) * 1.05, max(seconds) * 1.1
     canvas = np.full((height, width, 3), 255, np.uint8)
 
-    def at(amount: float, time: float) -> tuple[int, int]:
+    def to_pixel(amount: float, time: float) -> tuple[int, int]:
         column = left + amount / largest_x * (width - left - right)
         row = height - bottom - time / largest_y * (height - bottom - top)
         return round(column), round(row)
@@ -80,12 +76,12 @@ def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarra
         font = cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(canvas, text, position, font, size, (40, 40, 40), 1, cv2.LINE_AA)
 
-    cv2.line(canvas, at(0, 0), at(largest_x, 0), (150, 150, 150), 1)
-    cv2.line(canvas, at(0, 0), at(0, largest_y), (150, 150, 150), 1)
+    cv2.line(canvas, to_pixel(0, 0), to_pixel(largest_x, 0), (150, 150, 150), 1)
+    cv2.line(canvas, to_pixel(0, 0), to_pixel(0, largest_y), (150, 150, 150), 1)
     ends = [(amount, growth.fixed + growth.per_unit * amount) for amount in (0.0, max(x))]
-    cv2.line(canvas, at(*ends[0]), at(*ends[1]), (220, 140, 60), 2, cv2.LINE_AA)
+    cv2.line(canvas, to_pixel(*ends[0]), to_pixel(*ends[1]), (220, 140, 60), 2, cv2.LINE_AA)
     for amount, time in zip(x, seconds, strict=True):
-        column, row = at(amount, time)
+        column, row = to_pixel(amount, time)
         cv2.circle(canvas, (column, row), 4, (40, 80, 160), -1, cv2.LINE_AA)
         write(f"{time:.3g} s", (column - 40, row - 10))
         write(f"{amount:.3g}", (column - 12, height - bottom + 18))

@@ -8,7 +8,14 @@ import torch
 
 
 def describe_machine(device: torch.device) -> dict[str, str | float]:
-    """Describes processor, cores, threads, PyTorch, load and, if one is used, the GPU."""
+    """Describes the processor, the versions of Python and PyTorch, the load and the GPU in use.
+
+    Args:
+        device: Device of the computations.
+
+    Returns:
+        Values by name, for a report.
+    """
     description: dict[str, str | float] = {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))
@@ -19,7 +26,7 @@ def describe_machine(device: torch.device) -> dict[str, str | float]:
         "python": platform.python_version(),
     }
     if hasattr(os, "getloadavg"):
-        # Well above 0 before anything starts: other jobs share the machine, times mean little.
+        # If it is well above 0, other jobs share the machine and times are unreliable.
         description["load before"] = round(os.getloadavg()[0], 2)
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)

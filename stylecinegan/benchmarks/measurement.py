@@ -1,4 +1,4 @@
-"""Times and peak memory of alternatives that are run in turns."""
+"""Time and peak memory of several implementations, measured alternately."""
 
 import math
 import statistics
@@ -13,21 +13,21 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Row
 
 SHORTEST_TIMING = 0.05
-"""A run that takes less is repeated within one timing, which else would measure the clock."""
+"""Shortest timing, in seconds; faster runs are repeated within one, for the clock's resolution."""
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """One of several implementations that are compared.
 
     Attributes:
-        name: Its row in the table.
-        run: Runs it.
+        name: Name in the table.
+        run: Function to time.
         units: Number of units (frames, pictures) per run; times are per unit.
-        bytes_moved: Least number of bytes that a run reads and writes, if known.
-        peak_bytes: Returns the peak memory of the last run if it is a process of its own, which is
-            not warmed up.
-        is_baseline: Whether the others are compared with it.
+        bytes_moved: Smallest number of bytes that a run must read and write, if known.
+        peak_bytes: For runs in a separate process: peak memory of the last one. They have no
+            warm-up.
+        is_baseline: Whether the table has a speed ratio to this candidate.
     """
 
     name: str
@@ -40,15 +40,15 @@ class Contestant:
 
 @dataclass
 class Measurement:
-    """Measurements of a contestant.
+    """Measurements of a candidate.
 
     Attributes:
-        contestant: The contestant.
+        candidate: The candidate.
         seconds: Time per unit, one entry per timing.
         peak_bytes: Peak memory of a run, or ``None`` if unknown.
     """
 
-    contestant: Contestant
+    candidate: Candidate
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int | None = None
 
@@ -67,56 +67,56 @@ class Measurement:
 
 
 def measure(
-    contestants: Sequence[Contestant], device: torch.device, *, repeats: int, budget_s: float
+    candidates: Sequence[Candidate], device: torch.device, *, repeats: int, budget_s: float
 ) -> list[Measurement]:
-    """Runs contestants in turns, so that a change in the machine's speed affects all of them.
+    """Runs candidates alternately, so that a change in the machine's speed affects all of them.
 
     Args:
-        contestants: At least two.
+        candidates: At least two.
         device: Device that they run on; a GPU is synchronised before the clock is read.
-        repeats: Number of timings of each contestant …
-        budget_s: … as far as they fit into this number of seconds, at least one. Those of a slow
-            contestant are spread evenly over the rounds.
+        repeats: Number of rounds, with at most one timing of each candidate.
+        budget_s: Seconds for the timings of one candidate. A slow one has fewer, at least one,
+            spread evenly over the rounds.
 
     Raises:
-        InputError: If there is only one contestant.
+        InputError: If there is only one candidate.
     """
-    if len(contestants) < 2:
-        raise InputError(f"a comparison takes at least two contestants, got {len(contestants)}")
-    measured = [Measurement(contestant) for contestant in contestants]
+    if len(candidates) < 2:
+        raise InputError(f"a comparison takes at least two candidates, got {len(candidates)}")
+    measured = [Measurement(candidate) for candidate in candidates]
     counts = [_warm_up(measurement, device) for measurement in measured]
     turns = [repeats] * len(measured)
     for round_number in range(repeats):
         for index, measurement in enumerate(measured):
             if not _has_turn(round_number, turns[index], repeats):
                 continue
-            run, units = measurement.contestant.run, measurement.contestant.units
+            run, units = measurement.candidate.run, measurement.candidate.units
             seconds = _time(run, counts[index], device)
             measurement.seconds.append(seconds / units)
             if round_number == 0:  # the first turn determines the number of turns
                 fit = int(budget_s / max(seconds * counts[index], 1e-9))
                 turns[index] = min(repeats, max(1, fit))
-            if measurement.contestant.peak_bytes is not None:
-                peaks = (measurement.contestant.peak_bytes(), measurement.peak_bytes)
+            if measurement.candidate.peak_bytes is not None:
+                peaks = (measurement.candidate.peak_bytes(), measurement.peak_bytes)
                 measurement.peak_bytes = max((peak for peak in peaks if peak), default=None)
     return measured
 
 
 def _has_turn(round_number: int, turns: int, repeats: int) -> bool:
-    """Whether one of a number of evenly spread turns falls into a round; the first does."""
+    """Whether a round has one of ``turns`` timings that are spread evenly over all rounds."""
     return round_number == 0 or (
         -(-round_number * turns // repeats) < -(-(round_number + 1) * turns // repeats)
     )
 
 
 def _warm_up(measurement: Measurement, device: torch.device) -> int:
-    """Measures peak memory in one or two runs; returns the number of runs per timing."""
-    contestant = measurement.contestant
-    if contestant.peak_bytes is not None:
+    """Measures the peak memory in one or two runs, and returns the number of runs per timing."""
+    candidate = measurement.candidate
+    if candidate.peak_bytes is not None:
         return 1
-    measurement.peak_bytes, seconds = _peak_and_time(contestant.run, device)
+    measurement.peak_bytes, seconds = _peak_and_time(candidate.run, device)
     if seconds < 1.0:  # the first run also loaded libraries and compiled
-        measurement.peak_bytes, seconds = _peak_and_time(contestant.run, device)
+        measurement.peak_bytes, seconds = _peak_and_time(candidate.run, device)
     return max(1, min(1000, math.ceil(SHORTEST_TIMING / max(seconds, 1e-9))))
 
 
@@ -145,16 +145,16 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
     """Rows of a table of measurements.
 
     Args:
-        measured: Measurements. One named ``"copy"`` is of the memory bandwidth and not compared.
+        measured: Measurements. One named ``"copy"`` measures the memory bandwidth only.
         unit: Name of the unit of the times, e.g. ``"frame"``.
     """
-    baselines = [m for m in measured if m.contestant.is_baseline]
-    copies = [m for m in measured if m.contestant.name == "copy"]
+    baselines = [m for m in measured if m.candidate.is_baseline]
+    copies = [m for m in measured if m.candidate.name == "copy"]
     rows = []
     for measurement in measured:
         lower, upper = measurement.quartiles
         row: dict[str, str | float] = {
-            "row": measurement.contestant.name,
+            "row": measurement.candidate.name,
             f"ms / {unit}": measurement.median * 1e3,
             "lower quartile": lower * 1e3,
             "upper quartile": upper * 1e3,
@@ -164,8 +164,8 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
             row["peak MB"] = measurement.peak_bytes / 1e6
         for baseline in baselines if measurement not in copies else []:
             ratio = baseline.median / measurement.median
-            row[f"times as fast as {baseline.contestant.name}"] = ratio
-        if measurement.contestant.bytes_moved is not None:
+            row[f"times as fast as {baseline.candidate.name}"] = ratio
+        if measurement.candidate.bytes_moved is not None:
             row["GB/s"] = _bandwidth(measurement) / 1e9
             if copies:
                 row["share of copy"] = _bandwidth(measurement) / _bandwidth(copies[0])
@@ -175,5 +175,5 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
 
 def _bandwidth(measurement: Measurement) -> float:
     """Bytes per second."""
-    assert measurement.contestant.bytes_moved is not None
-    return measurement.contestant.bytes_moved / (measurement.median * measurement.contestant.units)
+    assert measurement.candidate.bytes_moved is not None
+    return measurement.candidate.bytes_moved / (measurement.median * measurement.candidate.units)

@@ -1,4 +1,4 @@
-"""Peak memory of a call in this process and of a command in a process of its own."""
+"""Peak memory of a call in this process, and of a command in a separate one."""
 
 import ctypes
 import gc
@@ -18,10 +18,10 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
-    """Peak memory of a call above the level before it.
+    """Peak memory of a call, above the level before it.
 
-    On a GPU by PyTorch's allocator; on a CPU by Linux's peak resident memory, which is reset before
-    the call and includes the buffers of all libraries.
+    On a GPU this is a figure of PyTorch's allocator; on a CPU it is Linux's peak resident memory,
+    which is reset before the call and includes the buffers of all libraries.
 
     Args:
         run: The call; its result is discarded.
@@ -37,7 +37,7 @@ def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    _give_back_freed_memory()
+    _release_free_memory()
     try:
         _RESET.write_text("5")
     except OSError:
@@ -51,7 +51,7 @@ def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
 def _peak_of_process(process: subprocess.Popen) -> int | None:
     """Waits for a process to end; returns its peak resident memory in bytes.
 
-    Not by ``wait4``, whose figure includes the memory of this process at the fork.
+    The figure of ``wait4`` would include the memory of this process at the fork.
     """
     peak = None
     while True:
@@ -64,7 +64,7 @@ def _peak_of_process(process: subprocess.Popen) -> int | None:
 
 
 def _status(name: str, process: int | str = "self") -> int | None:
-    """A figure of a process in bytes; ``None`` if there is none, e.g. after its end."""
+    """A memory figure of a process in bytes; ``None`` if not available, e.g. after its end."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -73,8 +73,8 @@ def _status(name: str, process: int | str = "self") -> int | None:
     return figures[0] if figures else None
 
 
-def _give_back_freed_memory() -> None:
-    """Returns free heap memory to the system, which would hide part of the next increase."""
+def _release_free_memory() -> None:
+    """Returns free heap memory to the system; its reuse would hide part of the next increase."""
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -83,7 +83,7 @@ def _give_back_freed_memory() -> None:
 
 
 class Command:
-    """A command in a process of its own.
+    """A command in a separate process, with its peak memory.
 
     Args:
         arguments: Program and arguments.
@@ -100,10 +100,10 @@ class Command:
         self.peak_bytes: int | None = None
 
     def __call__(self) -> None:
-        """Runs it and waits.
+        """Runs the command and waits for its end.
 
         Raises:
-            InputError: If it fails; with its last line.
+            InputError: If it fails, with the last line of its output.
         """
         log = self.folder / "command.log"
         with log.open("w") as output:

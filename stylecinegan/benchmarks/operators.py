@@ -1,21 +1,21 @@
-"""Contestants in joint splatting (Eq. 3) and in Euler integration (Eq. 1)."""
+"""Implementations of joint splatting (Eq. 3) and Euler integration (Eq. 1) to compare."""
 
 from collections import deque
 
 import torch
 from torch import Tensor
 
-from stylecinegan.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.measurement import Candidate
 from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import euler_step, integrate_motion, reflect
 from stylecinegan.warping.joint_splatting import joint_splat
 
 
-def splat_contestants(
+def splat_candidates(
     image: Tensor, from_start: Tensor, from_end: Tensor, *, copy_bytes: int
-) -> list[Contestant]:
-    """Joint splatting of one map: reference, ``index_add_``, native, and a copy.
+) -> list[Candidate]:
+    """Joint splatting of one map: reference, ``index_add_``, native; and a memory copy.
 
     Args:
         image: Map to splat, ``[B, C, H, W]``.
@@ -24,36 +24,36 @@ def splat_contestants(
         copy_bytes: Size of the copy that measures the memory bandwidth; larger than the caches.
     """
     batch, channels, height, width = image.shape
-    # Feature and displacements are read once; the blend and its two shares are written once.
+    # Read: feature and two displacements. Written: the blend and its two weights.
     moved = 4 * batch * height * width * (channels + 4 + channels + 2)
     source = torch.zeros(copy_bytes // 4, device=image.device)
     target = torch.zeros_like(source)
 
-    def ours(backend: Backend) -> Contestant:
-        return Contestant(
+    def ours(backend: Backend) -> Candidate:
+        return Candidate(
             backend,
             lambda: joint_splat(image, None, from_start, from_end, 0.5, backend=backend),
             bytes_moved=moved,
             is_baseline=backend == "reference",
         )
 
-    plain = Contestant(
+    plain = Candidate(
         "index_add_",
         lambda: plain_joint_splat(image, from_start, from_end, 0.5),
         bytes_moved=moved,
         is_baseline=True,
     )
-    copy = Contestant(
+    copy = Candidate(
         "copy", lambda: target.copy_(source), bytes_moved=2 * source.numel() * source.element_size()
     )
     return [ours("reference"), plain, ours("native"), copy]
 
 
-def euler_contestants(motion: Tensor, num_frames: int) -> list[Contestant]:
-    """Displacements of a loop's frames: from scratch for each frame, and step by step.
+def euler_candidates(motion: Tensor, num_frames: int) -> list[Candidate]:
+    """Integration of a loop's displacements: from scratch for each frame, and incrementally.
 
-    From scratch is in PyTorch, step by step both in PyTorch and compiled. The release integrates
-    from scratch on a map that is wider by 3/8 of the side on each edge.
+    Integration from scratch is written in PyTorch, incremental integration in PyTorch and compiled.
+    The released code integrates from scratch on a map extended by 3/8 of its side on each edge.
 
     Args:
         motion: M, ``[1, 2, H, W]``, pixels per frame.
@@ -68,15 +68,15 @@ def euler_contestants(motion: Tensor, num_frames: int) -> list[Contestant]:
             for _ in range(num_frames // 2):
                 displacement = euler_step(displacement, direction, backend="reference")
 
-    def step_by_step(name: str, backend: Backend) -> Contestant:
+    def step_by_step(name: str, backend: Backend) -> Candidate:
         def run() -> None:
             deque(integrate_motion(motion, num_frames, backend=backend), maxlen=0)
 
-        return Contestant(name, run, units=num_frames)
+        return Candidate(name, run, units=num_frames)
 
     return [
-        Contestant("from scratch, wide", lambda: from_scratch(wide), is_baseline=True),
-        Contestant("from scratch", lambda: from_scratch(motion), is_baseline=True),
+        Candidate("from scratch, wide", lambda: from_scratch(wide), is_baseline=True),
+        Candidate("from scratch", lambda: from_scratch(motion), is_baseline=True),
         step_by_step("step by step, reference", "reference"),
         step_by_step("step by step", "auto"),
     ]

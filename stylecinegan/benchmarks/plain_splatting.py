@@ -1,4 +1,4 @@
-"""Joint splatting as commonly written in PyTorch, the baseline of the compiled operator."""
+"""Joint splatting in plain PyTorch, a baseline for the compiled operator."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,10 @@ from torch import Tensor
 def plain_joint_splat(
     feature: Tensor, from_start: Tensor, from_end: Tensor, progress: float
 ) -> Tensor:
-    """Blends two splats with ``index_add_`` and one normalisation (Eq. 3).
+    """Joint splatting (Eq. 3) with ``index_add_``.
+
+    ``D_t = ((1 - t/N) S(D, F_0→t) + t/N S(D, F_N→t)) / ((1 - t/N) S(1, F_0→t) + t/N S(1, F_N→t))``
+    with S(D, F) the splat of D by F.
 
     Args:
         feature: ``[1, C, H, W]``.

@@ -1,4 +1,4 @@
-"""The released inference procedure, rewritten as the baseline of speed."""
+"""The inference procedure of the released code, rewritten as a baseline for speed."""
 
 import torch
 import torch.nn.functional as F
@@ -19,13 +19,13 @@ RELEASED_FIRST_RGB_LAYER = 12
 class ReleasedProcedure:
     """Renders every frame from scratch, as the released code does.
 
-    For each frame the motion is integrated from frame 0 and from frame N (N steps together, N²
-    for the loop) on a map that is wider by 3/8 of the side on each edge; the generator runs again
-    from D^10; and features of up to 512 channels, padded by as much, are splatted. Its run
-    of the layers before D^10, which nothing needs, is left out. The release splats by a CUDA kernel
-    in CuPy; here compiled operators or PyTorch's own operations take its place. The formulas are
-    those of ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12,
-    use_folding=False, sampling="nearest", period=num_frames - 1)``.
+    For each frame the motion is integrated from frame 0 and from frame N (N steps in total, N² for
+    the loop) on a map extended by 3/8 of its side on each edge; the generator runs again from D^10;
+    and features of up to 512 channels, extended likewise, are splatted. The layers before D^10,
+    which the released code also runs without need, are left out. Its CUDA kernel in CuPy is
+    replaced by our compiled operators or by PyTorch operations. The formulas are those of
+    ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
+    sampling="nearest", period=num_frames - 1)``.
 
     Args:
         generator: The generator.
@@ -36,8 +36,8 @@ class ReleasedProcedure:
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
         num_frames: N.
         sampling: Interpolation of the motion between pixels.
-        use_compiled: Splat, integration and resizing are our compiled operators; else they are
-            written in PyTorch, the splat with ``index_add_``.
+        use_compiled: Whether splatting, integration and resizing use our compiled operators or
+            PyTorch, the splat with ``index_add_``.
     """
 
     def __init__(
@@ -66,11 +66,18 @@ class ReleasedProcedure:
             side * INTEGRATION_SIDE // max(INTEGRATION_SIDE, *photo.shape[2:])
             for side in photo.shape[2:]
         ]
-        self.motion = _widen(resize_displacement(motion, (size[0], size[1])))
+        self.motion = _extend(resize_displacement(motion, (size[0], size[1])))
 
     @torch.no_grad()
     def render(self, frame: int) -> Tensor:
-        """Renders frame t in [0, num_frames), ``[1, 3, H, W]`` in [-1, 1]."""
+        """Renders frame t and composites it with the photo, ``S I_t + (1 - S) I`` (Eq. 4).
+
+        Args:
+            frame: t, in [0, num_frames).
+
+        Returns:
+            ``[1, 3, H, W]`` in [-1, 1].
+        """
         from_start = self._integrate(self.motion, frame)
         from_end = self._integrate(-self.motion, self.period - frame)
         progress = frame / self.period
@@ -87,7 +94,7 @@ class ReleasedProcedure:
             if layer % 2 == 0
         }
         image = partial_sums(levels)[-1]
-        return torch.lerp(self.photo, image, self.mask).clamp(-1.0, 1.0)  # Eq. 4
+        return torch.lerp(self.photo, image, self.mask).clamp(-1.0, 1.0)
 
     def _integrate(self, motion: Tensor, num_steps: int) -> Tensor:
         displacement = torch.zeros_like(motion)
@@ -100,9 +107,9 @@ class ReleasedProcedure:
     def _warp(
         self, feature: Tensor, from_start: Tensor, from_end: Tensor, progress: float
     ) -> Tensor:
-        """Joint splatting (Eq. 3) of the widened feature, cut back, its holes filled."""
+        """Joint splatting (Eq. 3) of the extended feature, cropped, with its holes filled."""
         height, width = feature.shape[2:]
-        wide = _widen(torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1))
+        wide = _extend(torch.cat([feature, torch.ones_like(feature[:, :1])], dim=1))
         size = (wide.shape[2], wide.shape[3])
         start, end = (
             self.splat(wide, resize_displacement(displacement, size, backend=self.backend))
@@ -120,7 +127,7 @@ class ReleasedProcedure:
         return torch.where(reached, blended, filled)
 
 
-def _widen(field: Tensor) -> Tensor:
-    """Pads a map by reflection with 3/8 of its sides."""
+def _extend(field: Tensor) -> Tensor:
+    """Extends a map by reflection, by 3/8 of its side on each edge."""
     rows, columns = field.shape[2] * 3 // 8, field.shape[3] * 3 // 8
     return F.pad(field, (columns, columns, rows, rows), mode="reflect")

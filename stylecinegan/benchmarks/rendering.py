@@ -1,4 +1,4 @@
-"""Contestants in rendering the frames of a loop."""
+"""Implementations of the rendering of a loop to compare."""
 
 import itertools
 from collections import deque
@@ -6,7 +6,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from stylecinegan.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.measurement import Candidate
 from stylecinegan.benchmarks.released_procedure import ReleasedProcedure
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import Inversion
@@ -16,7 +16,7 @@ from stylecinegan.warping.settings import Warping
 
 @torch.no_grad()
 def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inversion:
-    """Features of the photo's size from a random D^10; rendering takes the same time.
+    """Inversion of the photo's size with a random D^10: rendering takes the same time.
 
     Args:
         model: The model; its generator is used.
@@ -34,13 +34,13 @@ def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inver
     return Inversion(w_plus, features, generator.render(features, w_plus).clamp(-1.0, 1.0))
 
 
-def render_contestants(
+def render_candidates(
     model: StyleCineGAN, photo: Tensor, mask: Tensor, motion: Tensor, num_frames: int
-) -> list[Contestant]:
-    """One frame: the released procedure twice, and ours unfolded, folded and with all additions.
+) -> list[Candidate]:
+    """The released procedure, splat in PyTorch and compiled; ours unfolded, folded, with additions.
 
-    The fast ones render whole loops, so that times include the integration of the motion; a run of
-    the slow ones is a single frame.
+    A run of a slow candidate renders a single frame, a run of a fast one a whole loop, so that its
+    time includes the integration of the motion.
 
     Args:
         model: Its generator renders.
@@ -62,16 +62,16 @@ def render_contestants(
             inversion=inversion,
         )
 
-    def next_frames(name: str, warping: Warping, *, is_baseline: bool = False) -> Contestant:
+    def next_frames(name: str, warping: Warping, *, is_baseline: bool = False) -> Candidate:
         loop = cinemagraph(warping)
         endless = itertools.chain.from_iterable(loop.frames for _ in itertools.count())
-        return Contestant(name, lambda: next(endless), is_baseline=is_baseline)
+        return Candidate(name, lambda: next(endless), is_baseline=is_baseline)
 
-    def loops(name: str, warping: Warping) -> Contestant:
+    def loops(name: str, warping: Warping) -> Candidate:
         loop = cinemagraph(warping)
-        return Contestant(name, lambda: deque(loop.frames, maxlen=0), units=num_frames)
+        return Candidate(name, lambda: deque(loop.frames, maxlen=0), units=num_frames)
 
-    def released(name: str, *, use_compiled: bool) -> Contestant:
+    def released(name: str, *, use_compiled: bool) -> Candidate:
         procedure = ReleasedProcedure(
             model.generator,
             inversion.w_plus,
@@ -83,7 +83,7 @@ def render_contestants(
             use_compiled=use_compiled,
         )
         frames = itertools.cycle(range(num_frames))
-        return Contestant(name, lambda: procedure.render(next(frames)), is_baseline=True)
+        return Candidate(name, lambda: procedure.render(next(frames)), is_baseline=True)
 
     return [
         released("released procedure, splat in PyTorch", use_compiled=False),

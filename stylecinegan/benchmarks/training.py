@@ -1,11 +1,11 @@
-"""Contestants in training: the same task with several compute dtypes."""
+"""Training steps of one task in several compute dtypes to compare."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from torch import Tensor
 
-from stylecinegan.benchmarks.measurement import Contestant
+from stylecinegan.benchmarks.measurement import Candidate
 
 
 class Task(Protocol):
@@ -16,8 +16,8 @@ class Task(Protocol):
         ...
 
 
-def train_contestants(tasks: Mapping[str, Task], images: Tensor) -> list[Contestant]:
-    """One optimisation step, timed by the picture.
+def train_candidates(tasks: Mapping[str, Task], images: Tensor) -> list[Candidate]:
+    """One optimisation step of each task, timed per picture.
 
     Args:
         tasks: Tasks by their names in the table; the first is the baseline.
@@ -28,6 +28,6 @@ def train_contestants(tasks: Mapping[str, Task], images: Tensor) -> list[Contest
         return lambda: task.step({"image": images})
 
     return [
-        Contestant(name, step_of(task), units=len(images), is_baseline=number == 0)
+        Candidate(name, step_of(task), units=len(images), is_baseline=number == 0)
         for number, (name, task) in enumerate(tasks.items())
     ]

@@ -1,4 +1,4 @@
-"""A user of the app: Chromium, controlled by its DevTools protocol."""
+"""A simulated user of the browser app."""
 
 import base64
 import json
@@ -16,7 +16,12 @@ SETTLED = (
 
 
 class Visitor(Chromium):
-    """A page at the app's address; a context manager."""
+    """Chromium on the app's page; a context manager.
+
+    Attributes:
+        requests: Addresses of all network requests.
+        problems: Exceptions and log entries of the page.
+    """
 
     def __init__(self, folder, address):
         super().__init__(folder)
@@ -37,23 +42,12 @@ class Visitor(Chromium):
         return message
 
     def visit(self, width=1280, height=800, *, is_phone=False, dark=True, ratio=1):
-        """Opens the page in a window of a size."""
+        """Opens the app in a window of the given size and waits for the first loop."""
         self.resize(width, height, is_phone=is_phone, ratio=ratio)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.open(self.address)
         self.wait_for_loop()
-
-    def resize(self, width, height, *, is_phone=False, ratio=1):
-        """Resizes the window; a phone has a touch screen."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=ratio,
-            mobile=is_phone,
-        )
-        self.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
 
     def wait_for_loop(self, after=0, seconds=240):
         """Waits until more loops than ``after`` have been shown."""
@@ -61,7 +55,7 @@ class Visitor(Chromium):
         return self.num_loops()
 
     def num_loops(self):
-        """Loops that have been shown since the page was opened."""
+        """Number of loops that have been shown since the page was opened."""
         return self.evaluate("window.stylecinegan?.app.previews ?? 0")
 
     def edits(self):
@@ -95,7 +89,7 @@ class Visitor(Chromium):
         )
 
     def mouse(self, kind, x, y, *, button="left", **more):
-        """Moves or presses the mouse at a place of the window."""
+        """Dispatches a mouse event at a position in the window."""
         held = {"left": 1, "middle": 4}.get(button, 0) if kind != "mouseReleased" else 0
         self.call(
             "Input.dispatchMouseEvent",
@@ -109,7 +103,7 @@ class Visitor(Chromium):
         )
 
     def drag(self, shares, *, steps=6, by_touch=False):
-        """Drags through points of the photo."""
+        """Drags from point to point of the photo, given in normalised coordinates."""
         ends = [self.place_of(share) for share in shares]
         path = [ends[0]]
         for start, end in pairwise(ends):
@@ -165,7 +159,7 @@ class Visitor(Chromium):
         path.write_bytes(base64.b64decode(picture))
 
     def saved(self, suffix, seconds=60):
-        """A completed download with a file name ending."""
+        """Waits for a download whose name ends in ``suffix``, and returns its path."""
         end = time.monotonic() + seconds
         while True:
             found = list(self.downloads.glob(f"*{suffix}")) if self.downloads.exists() else []

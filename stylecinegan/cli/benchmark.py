@@ -4,6 +4,7 @@ import logging
 import math
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -20,15 +21,15 @@ from stylecinegan.benchmarks.chromium import find_program
 from stylecinegan.benchmarks.growth import Growth, plot_growth
 from stylecinegan.benchmarks.machine import describe_machine
 from stylecinegan.benchmarks.measurement import (
-    Contestant,
+    Candidate,
     Measurement,
     measure,
     to_rows,
 )
 from stylecinegan.benchmarks.memory import Command
-from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
-from stylecinegan.benchmarks.rendering import render_contestants
-from stylecinegan.benchmarks.training import train_contestants
+from stylecinegan.benchmarks.operators import euler_candidates, splat_candidates
+from stylecinegan.benchmarks.rendering import render_candidates
+from stylecinegan.benchmarks.training import train_candidates
 from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
@@ -53,13 +54,13 @@ UNITS = {
     "train": "picture",
     "app": "wait",
 }
-"""Suites and the unit of their times."""
+"""Unit of the times, by suite."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="benchmark")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Measures, writes the table and shows it."""
+    """Measures a suite, writes its table and logs it."""
     check_settings(cfg)
     device = choose_device(cfg.device)
     if cfg.threads is not None:
@@ -75,24 +76,30 @@ def main(cfg: DictConfig) -> None:
     }
     if cfg.suite == "app":
         table = Table(title, measure_app(cfg))
-        text = write_table(table, output_dir, context)
-        logger.info("%s\nThe table and its JSON lines are in %s", text, output_dir)
-        return
-    if cfg.suite == "generate":
-        measured = measure_commands(cfg, device, output_dir)
-    elif cfg.suite == "photos":
-        measured = measure_processes(cfg, device)
     else:
-        suites = {"splat": splat, "euler": euler, "render": render, "train": train}
-        contestants = suites[cfg.suite](cfg, device)
-        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
-    table = Table(title, to_rows(measured, UNITS[cfg.suite]), details=timings(measured))
+        measured = measure_suite(cfg, device, output_dir)
+        table = Table(title, to_rows(measured, UNITS[cfg.suite]), details=timings(measured))
     text = write_table(table, output_dir, context)
     logger.info("%s\nThe table and its JSON lines are in %s", text, output_dir)
 
 
+def measure_suite(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Measurement]:
+    """Measures the implementations of any suite but that of the app."""
+    if cfg.suite == "generate":
+        return measure_commands(cfg, device, output_dir)
+    if cfg.suite == "photos":
+        return measure_processes(cfg, device)
+    suites = {"splat": splat, "euler": euler, "render": render, "train": train}
+    candidates = suites[cfg.suite](cfg, device)
+    return measure(candidates, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+
+
 def check_settings(cfg: DictConfig) -> None:
-    """Refuses invalid settings."""
+    """Checks the settings.
+
+    Raises:
+        InputError: If one is invalid.
+    """
     if cfg.suite not in UNITS:
         raise InputError(f"suite must be one of {', '.join(UNITS)}, got {cfg.suite}")
     check_number("size", cfg.size, least=32, is_whole=True)
@@ -112,31 +119,31 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def draw_scene(cfg: DictConfig, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Draws a photo with its mask and its motion, in pixels per frame."""
+    """Draws a photo, its mask and its motion in pixels per frame, of ``cfg.size`` pixels a side."""
     drawn = draw_landscape(cfg.size, cfg.size)
     mask = drawn.mask.to(device)
     motion = normalize_speed(directed_motion("right", mask) * mask, 1.0)
     return drawn.image.to(device), mask, motion
 
 
-def splat(cfg: DictConfig, device: torch.device) -> list[Contestant]:
+def splat(cfg: DictConfig, device: torch.device) -> list[Candidate]:
     """Joint splatting at the middle of the loop, where both displacements are large."""
     image, _, motion = draw_scene(cfg, device)
     displacement = motion * (cfg.num_frames / 2)
     feature = image.repeat(1, -(-cfg.splat.channels // 3), 1, 1)[:, : cfg.splat.channels]
     copy_bytes = cfg.splat.copy_mb * 10**6
-    return splat_contestants(
+    return splat_candidates(
         feature.contiguous(), displacement, -displacement, copy_bytes=copy_bytes
     )
 
 
-def euler(cfg: DictConfig, device: torch.device) -> list[Contestant]:
-    """Displacements of a loop."""
-    return euler_contestants(draw_scene(cfg, device)[2], cfg.num_frames)
+def euler(cfg: DictConfig, device: torch.device) -> list[Candidate]:
+    """Integration of the displacements of a loop."""
+    return euler_candidates(draw_scene(cfg, device)[2], cfg.num_frames)
 
 
-def render(cfg: DictConfig, device: torch.device) -> list[Contestant]:
-    """Frames of a generator with random weights, which takes as long as a trained one."""
+def render(cfg: DictConfig, device: torch.device) -> list[Candidate]:
+    """Frames of a generator with random weights; a trained one takes the same time."""
     generator = instantiate(cfg.render.generator)
     channels = generator.channels[layer_resolution(FEATURE_LAYER)]
     narrow = ((4,) * 5, (1,) * 4, 4, 1)
@@ -144,11 +151,11 @@ def render(cfg: DictConfig, device: torch.device) -> list[Contestant]:
     encoder = FeatureStyleEncoder(generator.num_styles, generator.style_dim, channels, *narrow)
     model = StyleCineGAN(generator, encoder).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.eval().requires_grad_(False)
-    return render_contestants(model, *draw_scene(cfg, device), cfg.num_frames)
+    return render_candidates(model, *draw_scene(cfg, device), cfg.num_frames)
 
 
-def train(cfg: DictConfig, device: torch.device) -> list[Contestant]:
-    """Steps of an experiment on one batch."""
+def train(cfg: DictConfig, device: torch.device) -> list[Candidate]:
+    """Optimisation steps of an experiment on one batch."""
     tasks, images = {}, None
     for precision in cfg.train.precisions:
         experiment = compose(
@@ -164,12 +171,12 @@ def train(cfg: DictConfig, device: torch.device) -> list[Contestant]:
         task.to(device)
         tasks[precision] = task
     assert images is not None
-    return train_contestants(tasks, images)
+    return train_candidates(tasks, images)
 
 
 def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Measurement]:
-    """Times whole commands, one process per run, and plots their growth."""
-    extension.is_available(device.type)  # compiled before the clock runs
+    """Times whole commands over sizes and numbers of frames, and plots and fits their growth."""
+    extension.is_available(device.type)  # compiled before any timing
     sizes = {(size, cfg.num_frames) for size in cfg.generate.sizes}
     lengths = {(cfg.size, num_frames) for num_frames in cfg.generate.frame_counts}
     jobs = sorted(sizes | lengths, key=lambda job: (job != (cfg.size, cfg.num_frames), job))
@@ -178,14 +185,11 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
         folder = Path(temporary)
         for size in {size for size, _ in jobs}:
             io.write_image(folder / f"{size}.jpg", resize_photo(photo, (size, size)))
-        contestants = [generate_contestant(cfg, job, folder) for job in jobs]
-        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+        candidates = [generate_candidate(cfg, job, folder) for job in jobs]
+        measured = measure(candidates, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
     seconds = {job: measurement.median for job, measurement in zip(jobs, measured, strict=True)}
     curves = {
-        name: (
-            [x for _, x in sorted(points)],
-            [seconds[job] for job, _ in sorted(points)],
-        )
+        name: ([x for _, x in sorted(points)], [seconds[job] for job, _ in sorted(points)])
         for name, points in {
             "megapixels": [(job, job[0] ** 2 / 1e6) for job in sizes],
             "frames": [(job, job[1]) for job in lengths],
@@ -193,7 +197,7 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
         if len(points) > 1
     }
     for name, (x, times) in curves.items():
-        figures = {key: round(value, 4) for key, value in Growth.fit(x, times).figures().items()}
+        figures = {key: round(value, 4) for key, value in asdict(Growth.fit(x, times)).items()}
         logger.info("growth with %s: %s", name, figures)
     if curves:
         io.write_image(output_dir / "growth.png", plot_growth(curves))
@@ -201,17 +205,18 @@ def measure_commands(cfg: DictConfig, device: torch.device, output_dir: Path) ->
 
 
 def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
-    """Latencies of the browser app, and its load under many users.
+    """Measures latencies of the browser app in Chromium, and its load under many users.
+
+    Returns:
+        Rows of the table, with the wanted value where there is one.
 
     Raises:
-        InputError: If there is no Chromium.
+        InputError: If no Chromium is installed.
     """
     if find_program() is None:
         raise InputError("suite=app needs a browser: install Chromium")
     settings = cfg.app
-    arguments = [f"device={cfg.device}"]
-    if cfg.model.directory is not None:
-        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
+    arguments = model_arguments(cfg)
     if cfg.threads is not None:
         arguments.append(f"threads={cfg.threads}")
     with tempfile.TemporaryDirectory() as temporary:
@@ -222,7 +227,7 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
         with app.AppServer(arguments, folder / "log") as server:
             with Visitor(folder, server.address) as visitor:
                 visitor.visit()
-                waits = app.time_waits(visitor, folder / "photo.jpg", cfg.repeats)
+                latencies = app.measure_latencies(visitor, folder / "photo.jpg", cfg.repeats)
                 idle = app.measure_idle(server, settings.idle_s)
             load = app.put_under_load(
                 server,
@@ -238,76 +243,76 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
         "arrow": ("end of an arrow to the new loop", 1.0),
     }
     rows: list[dict[str, str | float]] = [
-        {"row": f"{name}, s", "measured": median(waits[key]), "wanted": wanted}
+        {"row": f"{name}, s", "measured": median(latencies[key]), "wanted": wanted}
         for key, (name, wanted) in names.items()
     ]
-    growth = app.growth_of_memory(load.memory, min(60.0, 0.2 * settings.load_s))
-    crowd = f"{settings.sessions} sessions"
+    growth = app.memory_growth(load.memory, min(60.0, 0.2 * settings.load_s))
+    users = f"{settings.sessions} sessions"
     rows += [
         {"row": "processor while pages play, % of a core", "measured": 100 * idle, "wanted": 0.0},
-        {"row": f"{crowd}: errors", "measured": float(len(load.errors)), "wanted": 0.0},
-        {"row": f"{crowd}: edits", "measured": float(load.num_edits)},
-        {"row": f"{crowd}: replaced by a newer one", "measured": float(load.num_replaced)},
-        {
-            "row": f"{crowd}: lost edits",
-            "measured": float(load.num_lost),
-            "wanted": 0.0,
-        },
-        {"row": f"{crowd}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
-        {"row": f"{crowd}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
-        {"row": f"{crowd}: memory, GB", "measured": load.memory[-1][1] / 1e9},
+        {"row": f"{users}: errors", "measured": float(len(load.errors)), "wanted": 0.0},
+        {"row": f"{users}: edits", "measured": float(load.num_edits)},
+        {"row": f"{users}: replaced by a newer one", "measured": float(load.num_replaced)},
+        {"row": f"{users}: lost edits", "measured": float(load.num_lost), "wanted": 0.0},
+        {"row": f"{users}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
+        {"row": f"{users}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
+        {"row": f"{users}: memory, GB", "measured": load.memory[-1][1] / 1e9},
     ]
     for error in dict.fromkeys(load.errors):
         logger.warning("under load: %s", error)
     return rows
 
 
-def generate_contestant(cfg: DictConfig, job: tuple[int, int], folder: Path) -> Contestant:
-    """``stylecinegan generate`` for a side and a number of frames."""
+def model_arguments(cfg: DictConfig) -> list[str]:
+    """Settings of device and model for a command that runs in another folder."""
+    arguments = [f"device={cfg.device}"]
+    if cfg.model.directory is not None:
+        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
+    return arguments
+
+
+def generate_candidate(cfg: DictConfig, job: tuple[int, int], folder: Path) -> Candidate:
+    """``stylecinegan generate`` of a photo of a given side and number of frames."""
     size, num_frames = job
     arguments = [
         *(f"photo={size}.jpg", f"video={size}-{num_frames}.mp4", f"num_frames={num_frames}"),
-        *(f"device={cfg.device}", *cfg.generate.arguments),
+        *(*model_arguments(cfg), *cfg.generate.arguments),
     ]
-    if cfg.model.directory is not None:
-        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
     command = Command([sys.executable, "-m", "stylecinegan", "generate", *arguments], folder)
     name = f"{size}x{size}, {num_frames} frames"
     is_baseline = job == (cfg.size, cfg.num_frames)
-    return Contestant(name, command, peak_bytes=lambda: command.peak_bytes, is_baseline=is_baseline)
+    return Candidate(name, command, peak_bytes=lambda: command.peak_bytes, is_baseline=is_baseline)
 
 
 def measure_processes(cfg: DictConfig, device: torch.device) -> list[Measurement]:
-    """Times a folder of photos, made by one process and by several that share it."""
+    """Times a folder of photos, animated by different numbers of processes."""
     extension.is_available(device.type)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for number in range(cfg.photos.number):
             image = draw_landscape(cfg.photos.size, cfg.photos.size, seed=number).image
             io.write_image(folder / f"photos/{number:04d}.jpg", image)
-        contestants = [processes_contestant(cfg, num, folder) for num in cfg.photos.processes]
-        measured = measure(contestants, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
+        candidates = [processes_candidate(cfg, num, folder) for num in cfg.photos.processes]
+        measured = measure(candidates, device, repeats=cfg.repeats, budget_s=cfg.budget_s)
     for measurement in measured:
         per_minute = 60 / measurement.median
-        logger.info("%s: %.1f photos a minute", measurement.contestant.name, per_minute)
+        logger.info("%s: %.1f photos a minute", measurement.candidate.name, per_minute)
     return measured
 
 
-def processes_contestant(cfg: DictConfig, num_processes: int, folder: Path) -> Contestant:
-    """``stylecinegan generate`` of a folder by so many processes of torchrun."""
+def processes_candidate(cfg: DictConfig, num_processes: int, folder: Path) -> Candidate:
+    """``stylecinegan generate`` of a folder by several processes of torchrun."""
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}", "-m"]
     arguments = [
         *("photo=photos", f"video=videos{num_processes}", f"num_frames={cfg.photos.num_frames}"),
-        *(f"device={cfg.device}", *cfg.photos.arguments),
+        *(*model_arguments(cfg), *cfg.photos.arguments),
     ]
-    if cfg.model.directory is not None:
-        arguments.append(f"model.directory={Path(cfg.model.directory).resolve()}")
     command = Command(
         [sys.executable, "-m", *launcher, "stylecinegan", "generate", *arguments], folder
     )
     name = f"{num_processes} process" + ("es" if num_processes > 1 else "")
-    # The peak of the launcher, which is the command, says nothing of its processes.
-    return Contestant(
+    # The peak memory of the launcher is not that of its processes.
+    return Candidate(
         name,
         command,
         units=cfg.photos.number,
@@ -317,9 +322,9 @@ def processes_contestant(cfg: DictConfig, num_processes: int, folder: Path) -> C
 
 
 def timings(measured: list[Measurement]) -> list[dict[str, str | float]]:
-    """All single timings, for other statistics."""
+    """Single timings, for statistics other than those of the table."""
     return [
-        {"row": measurement.contestant.name, "seconds": seconds}
+        {"row": measurement.candidate.name, "seconds": seconds}
         for measurement in measured
         for seconds in measurement.seconds
     ]

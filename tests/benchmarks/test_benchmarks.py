@@ -6,13 +6,13 @@ import torch
 
 from stylecinegan.benchmarks.growth import Growth, plot_growth
 from stylecinegan.benchmarks.measurement import (
-    Contestant,
+    Candidate,
     Measurement,
     measure,
     to_rows,
 )
 from stylecinegan.benchmarks.memory import Command
-from stylecinegan.benchmarks.operators import euler_contestants, splat_contestants
+from stylecinegan.benchmarks.operators import euler_candidates, splat_candidates
 from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
 from stylecinegan.errors import InputError
 from stylecinegan.warping.joint_splatting import joint_splat
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 def test_the_plain_splat_equals_the_reference():
     torch.manual_seed(0)
     feature = torch.randn(1, 4, 13, 17)
-    # Across every border; where weights are tiny the quotient of roundings is not compared.
+    # Displacements cross every border. Where weights are tiny, rounding errors dominate.
     start, end = torch.randn(2, 1, 2, 13, 17) * 4.0
     expected, shares = joint_splat(feature, None, start, end, 0.3, backend="reference")
     actual = plain_joint_splat(feature, start, end, 0.3)
@@ -33,39 +33,39 @@ def test_the_plain_splat_equals_the_reference():
     torch.testing.assert_close(actual[solid], expected[solid], rtol=1e-4, atol=1e-4)
 
 
-def test_all_splats_of_the_benchmark_make_the_same_map():
+def test_all_splatting_candidates_give_the_same_map():
     torch.manual_seed(0)
     displacement = torch.rand(1, 2, 12, 12) * 0.4
     image = torch.randn(1, 3, 12, 12)
-    contestants = splat_contestants(image, displacement, -displacement, copy_bytes=64)
-    results = {c.name: c.run() for c in contestants}
+    candidates = splat_candidates(image, displacement, -displacement, copy_bytes=64)
+    results = {c.name: c.run() for c in candidates}
     blended = results["reference"][0]
     torch.testing.assert_close(results["native"][0], blended)
     torch.testing.assert_close(results["index_add_"], blended, rtol=1e-4, atol=1e-5)
     # Three channels and four of displacements in, three channels and two shares out.
-    assert contestants[0].bytes_moved == 4 * 144 * 12
+    assert candidates[0].bytes_moved == 4 * 144 * 12
 
 
-def test_one_run_of_step_by_step_integration_is_a_whole_loop():
-    contestants = euler_contestants(torch.rand(1, 2, 8, 8), 6)
-    assert [c.units for c in contestants] == [1, 1, 6, 6]
-    for contestant in contestants:
-        contestant.run()
+def test_a_run_of_incremental_integration_is_a_whole_loop():
+    candidates = euler_candidates(torch.rand(1, 2, 8, 8), 6)
+    assert [c.units for c in candidates] == [1, 1, 6, 6]
+    for candidate in candidates:
+        candidate.run()
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that only moves when it is told to: ``clock(seconds)``."""
+    """A clock that advances only by calls of ``clock(seconds)``."""
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
-    def move(seconds):
+    def advance(seconds):
         now[0] += seconds
 
-    return move
+    return advance
 
 
-def test_contestants_take_turns_and_slow_ones_have_fewer_spread_over_the_rounds(clock):
+def test_candidates_alternate_and_timings_of_slow_ones_are_spread_over_the_rounds(clock):
     calls = []
 
     def job(name, seconds):
@@ -75,12 +75,12 @@ def test_contestants_take_turns_and_slow_ones_have_fewer_spread_over_the_rounds(
 
         return run
 
-    contestants = [
-        Contestant("quick", job("quick", 3.0), units=3),
-        Contestant("slow", job("slow", 20.0)),
-        Contestant("endless", job("endless", 90.0)),
+    candidates = [
+        Candidate("quick", job("quick", 3.0), units=3),
+        Candidate("slow", job("slow", 20.0)),
+        Candidate("endless", job("endless", 90.0)),
     ]
-    measured = measure(contestants, CPU, repeats=4, budget_s=40.0)
+    measured = measure(candidates, CPU, repeats=4, budget_s=40.0)
     turns = " ".join(calls[3:])  # after one run each to warm up
     assert turns == "quick slow endless quick quick slow quick"
     assert [m.seconds for m in measured] == [[1.0] * 4, [20.0] * 2, [90.0]]
@@ -93,19 +93,19 @@ def test_a_short_run_is_repeated_within_a_timing(clock):
         calls.append(1)
         clock(0.0078125)  # exact in binary; six and a bit make the shortest timing
 
-    measured = measure([Contestant("a", run), Contestant("b", run)], CPU, repeats=1, budget_s=1.0)
+    measured = measure([Candidate("a", run), Candidate("b", run)], CPU, repeats=1, budget_s=1.0)
     assert len(calls) == 2 * (2 + 7)
     assert measured[0].seconds == [0.0078125]
 
 
-def test_a_single_contestant_is_refused():
-    with pytest.raises(InputError, match="at least two contestants, got 1"):
-        measure([Contestant("alone", lambda: None)], CPU, repeats=1, budget_s=1.0)
+def test_a_single_candidate_is_refused():
+    with pytest.raises(InputError, match="at least two candidates, got 1"):
+        measure([Candidate("alone", lambda: None)], CPU, repeats=1, budget_s=1.0)
 
 
-def test_rows_have_medians_quartiles_ratios_and_the_share_of_a_copys_bandwidth():
+def test_rows_have_medians_quartiles_ratios_and_the_share_of_a_copy_s_bandwidth():
     def measurement(name, seconds, **settings):
-        return Measurement(Contestant(name, lambda: None, **settings), seconds, 2_000_000)
+        return Measurement(Candidate(name, lambda: None, **settings), seconds, 2_000_000)
 
     rows = to_rows(
         [
@@ -124,9 +124,9 @@ def test_rows_have_medians_quartiles_ratios_and_the_share_of_a_copys_bandwidth()
     assert new["share of copy"] == 0.25
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no mark of the highest memory")
-def test_the_peak_of_a_run_is_what_it_held_at_once():
-    # In a process of its own: what other tests left in this one's heap would be reused or counted.
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_the_peak_of_a_run_counts_memory_held_at_the_same_time():
+    # In a separate process: memory that other tests freed in this one would be reused.
     code = """
 import torch
 from stylecinegan.benchmarks.memory import peak_of
@@ -146,27 +146,26 @@ print(peak_of(run, torch.device("cpu")))
     assert 310e6 < peak < 400e6  # a third tensor would make it 480
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no mark of the highest memory")
-def test_the_peak_of_a_command_is_its_own(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_the_peak_of_a_command_excludes_this_process(tmp_path):
     small = Command([sys.executable, "-c", "pass"], tmp_path)
     code = "import time; a = bytearray(10**8); del a; time.sleep(0.5)"
     large = Command([sys.executable, "-c", code], tmp_path)
     for command in (large, small):
         command()
-    # This process, which holds all of PyTorch, does not count.
     assert large.peak_bytes is not None
     assert small.peak_bytes is not None
     assert 1e8 < large.peak_bytes < 1.5e8
     assert small.peak_bytes < 0.5e8
 
 
-def test_a_command_that_fails_says_why_in_one_line(tmp_path):
+def test_the_error_of_a_failed_command_has_its_last_line(tmp_path):
     command = Command([sys.executable, "-c", "print('a'); raise SystemExit('no photo')"], tmp_path)
     with pytest.raises(InputError, match=r"failed: no photo$"):
         command()
 
 
-def test_growth_tells_what_is_fixed_and_whether_the_end_is_steeper():
+def test_growth_is_a_least_squares_line_with_the_ratio_of_the_end_slopes():
     line = Growth.fit([4.0, 1.0, 16.0], [5.0, 3.5, 11.0])
     assert line.fixed == pytest.approx(3.0)
     assert line.per_unit == pytest.approx(0.5)

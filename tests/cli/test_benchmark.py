@@ -3,11 +3,9 @@ import json
 import pytest
 import torch
 
-from stylecinegan import checkpoints, io
-from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
+from stylecinegan import io
 from tests.processes import run_script
+from tests.tiny_model import write_example
 
 TINY_GENERATOR = [
     "render.generator.resolution=128",
@@ -27,7 +25,7 @@ def rows_of(folder):
     return [json.loads(line) for line in (folder / "out/rows.jsonl").read_text().splitlines()]
 
 
-def test_render_compares_the_released_procedure_with_ours_and_names_the_machine(tmp_path):
+def test_render_compares_the_released_procedure_with_ours_and_describes_the_machine(tmp_path):
     done = benchmark(tmp_path, "suite=render", "size=64", "num_frames=3", *TINY_GENERATOR)
     assert done.returncode == 0, done.stderr
     assert "| released procedure, our splat |" in done.stdout
@@ -42,25 +40,18 @@ def test_render_compares_the_released_procedure_with_ours_and_names_the_machine(
     assert rows[0]["machine"]["torch"] == torch.__version__
     assert rows[0]["settings"]["num_frames"] == 3
     details = (tmp_path / "out/details.jsonl").read_text().splitlines()
-    assert len(details) == 6 * 2  # contestants, timings
+    assert len(details) == 6 * 2  # candidates, timings
 
 
-def test_generate_times_whole_commands_and_draws_their_growth(tmp_path):
-    torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
-    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    checkpoints.save(tmp_path / "generator.safetensors", generator)
-    checkpoints.save(tmp_path / "encoder.safetensors", encoder)
-    drawn = draw_landscape(96, 96)
-    io.write_image(tmp_path / "photo.png", drawn.image)
-    io.write_mask(tmp_path / "mask.png", drawn.mask)
+def test_generate_times_whole_commands_and_plots_their_growth(tmp_path):
+    write_example(tmp_path, 96, 96)
     done = benchmark(
         tmp_path,
         "suite=generate",
         "size=64",
         "num_frames=2",
         "repeats=1",
-        "model.directory=.",
+        "model.directory=model",
         "generate.photo=photo.png",
         "generate.sizes=[64,96]",
         "generate.frame_counts=[2]",
@@ -70,11 +61,11 @@ def test_generate_times_whole_commands_and_draws_their_growth(tmp_path):
     assert [row["row"] for row in rows_of(tmp_path)] == ["64x64, 2 frames", "96x96, 2 frames"]
     assert all(row["peak MB"] > 100 for row in rows_of(tmp_path))  # PyTorch alone takes more
     assert "growth with megapixels" in done.stdout
-    assert "growth with frames" not in done.stdout  # one point tells no growth
+    assert "growth with frames" not in done.stdout  # a single number of frames
     assert io.read_image(tmp_path / "out/growth.png").shape == (1, 3, 360, 480)
 
 
-def test_what_cannot_be_measured_is_one_line(tmp_path):
+def test_invalid_settings_are_refused_in_one_line(tmp_path):
     done = benchmark(tmp_path, "suite=render", "size=100")
     message = "size must be divisible by 32 for suite=render, got 100"
     assert (done.returncode, done.stderr) == (1, f"error: {message}\n")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stylecinegan import io
-from tests.chromium import Chromium, find_program
+from stylecinegan.benchmarks.chromium import Chromium, find_program
 from tests.io.moving import loop, with_alpha
 
 pytestmark = [

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from stylecinegan.benchmarks.chromium import Chromium, find_program
 from stylecinegan.user_study.tables import measure_preferences
-from tests.chromium import Chromium, find_program
 from tests.processes import run_script
 from tests.user_study.studies import write_results
 
@@ -111,7 +111,7 @@ def test_two_people_answer_and_the_tables_are_made_of_what_they_saved(folder, tm
         assert [row["number"] for row in rows] == list("1234567")
         (answers / "anna.json").write_text(saved)
 
-        browser.emulate_phone()
+        browser.resize(390, 844, is_phone=True, ratio=2)
         bob = Participant(browser, folder, "bob", by_touch=True)
         bob.start()
         for _ in range(7):

@@ -3,7 +3,7 @@ import torch
 
 from stylecinegan import StyleCineGAN, Warping
 from stylecinegan.benchmarks.released_procedure import ReleasedProcedure
-from stylecinegan.benchmarks.rendering import random_inversion, render_contestants
+from stylecinegan.benchmarks.rendering import random_inversion, render_candidates
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
@@ -82,12 +82,12 @@ def test_the_first_and_the_last_frame_are_the_same_picture(model, scene):
     torch.testing.assert_close(released[0], released[-1])
 
 
-def test_every_contestant_of_render_runs_and_folded_counts_whole_loops(model, scene):
-    contestants = render_contestants(model, *scene, 3)
-    assert [c.units for c in contestants] == [1, 1, 1, 1, 3, 3]
-    in_pytorch, compiled = (contestants[i].run() for i in (0, 1))
+def test_all_rendering_candidates_run_and_fast_ones_render_whole_loops(model, scene):
+    candidates = render_candidates(model, *scene, 3)
+    assert [c.units for c in candidates] == [1, 1, 1, 1, 3, 3]
+    in_pytorch, compiled = (candidates[i].run() for i in (0, 1))
     torch.testing.assert_close(in_pytorch, compiled, rtol=1e-3, atol=1e-3)
-    unfolded, reference = (contestants[i].run() for i in (2, 3))
+    unfolded, reference = (candidates[i].run() for i in (2, 3))
     torch.testing.assert_close(unfolded, reference, rtol=1e-4, atol=1e-4)
-    for contestant in contestants[4:]:
-        contestant.run()
+    for candidate in candidates[4:]:
+        candidate.run()
