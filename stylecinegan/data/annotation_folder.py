@@ -82,7 +82,7 @@ class AnnotationCheck:
         labels_dir: Folder of the labels; the same if drawings lie beside the photos.
         num_photos: Number of photos.
         problems: One line per wrong file.
-        num_drawings: Valid labels that were drawn in LabelMe.
+        num_drawings: Number of valid labels that were drawn in LabelMe.
         shares: Share of each class in each valid label, in [0, 1].
     """
 
@@ -111,7 +111,7 @@ def check_folder(folder: Path) -> AnnotationCheck:
     """Reads every photo and label of a folder, as training would.
 
     Args:
-        folder: It holds ``photos`` and ``labels``, or photos with LabelMe's drawings beside them.
+        folder: Folder of ``photos`` and ``labels``, or of photos and their LabelMe drawings.
 
     Raises:
         InputError: If there is no such folder or no photo in it.

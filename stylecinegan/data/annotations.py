@@ -1,6 +1,5 @@
 """Photos with a label for every pixel."""
 
-import logging
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +9,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stylecinegan.data.broken_pictures import BrokenPictures
 from stylecinegan.data.label_files import Label, find_labels
-from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
+from stylecinegan.data.pictures import BROKEN, PictureFolder, read_held_out, stem
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 
 class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
@@ -27,8 +25,8 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
     Args:
         dir: Folder or zip file of the photos.
         labels_dir: Folder or zip file of the labels under the photos' names: ``.png`` of the
-            photos' sizes, or ``.json`` of LabelMe, which may also lie beside the photos. Photos
-            without a label are left out.
+            photos' sizes, or LabelMe ``.json``, which may also be in the folder of the photos.
+            Photos without a label are left out.
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
         flip: Whether half of the crops are mirrored.
@@ -67,7 +65,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         self.pairs = _pair(self.photos, labels_dir, held_out, split)
         if num_labels is not None:
             self.pairs = _choose(self.pairs, num_labels, seed)
-        self._broken: set[str] = set()
+        self._broken = BrokenPictures([name for name, _ in self.pairs], self.photos.path)
 
     def __len__(self) -> int:
         """Returns the number of pairs; the sequence of samples has no end."""
@@ -91,12 +89,10 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
             try:
                 photo, label = self.read(index)
                 break
+            except InputError:
+                raise
             except BROKEN as error:
-                if isinstance(error, InputError):
-                    raise
-                logger.warning("left out a broken pair, %s: %s", self.pairs[index][0], error)
-                self._broken.add(self.pairs[index][0])
-                self.check_broken()
+                self._broken.add(index, error)
                 counter += 1
         random = np.random.default_rng((self.seed, 0, counter))
         box = self._place(photo, random)
@@ -123,16 +119,8 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         return photo, Image.fromarray(classes)
 
     def check_broken(self) -> None:
-        """Raises if too many photos were found broken.
-
-        Raises:
-            InputError: If they are more than 1 % of the set.
-        """
-        if len(self._broken) > 0.01 * len(self.pairs):
-            raise InputError(
-                f"wanted at most 1 % broken pictures in {self.photos.path}, found "
-                f"{len(self._broken)} of {len(self.pairs)}: {', '.join(sorted(self._broken)[:5])}"
-            )
+        """Raises an InputError if more than 1 % of the photos were found broken."""
+        self._broken.check()
 
     def _place(
         self, photo: Image.Image, random: np.random.Generator
@@ -147,11 +135,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
 def _pair(
     photos: PictureFolder, labels_dir: str | Path, held_out: str | Path | None, split: str
 ) -> list[tuple[str, Label]]:
-    if split not in ("train", "test"):
-        raise InputError(f"split must be train or test, got {split}")
-    if split == "test" and held_out is None:
-        raise InputError("split=test needs a held_out list, got none")
-    held = read_names(held_out) if held_out is not None else set()
+    held = read_held_out(held_out, split)
     labels = find_labels(photos, labels_dir)
     pairs = [
         (name, labels[stem(name)][0])

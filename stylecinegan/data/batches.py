@@ -16,7 +16,7 @@ class Batches:
     """Infinite batches of a data set, read by worker processes, resumable at any step.
 
     Args:
-        dataset: The data set.
+        dataset: An infinite sequence of samples that has ``check_broken``.
         batch_size: Samples per step over all processes.
         rank: Number of this process.
         world_size: Number of processes.
@@ -48,15 +48,15 @@ class Batches:
         reader = iter(self._make_loader())
         try:
             for batch in reader:
-                # Counted before it is handed out: who saves after the step has used it.
+                # Counted before the yield, because a state is saved after the step that uses it.
                 self._sampler.position += self._sampler.batch_size
                 yield {name: self._finish(tensor) for name, tensor in batch.items()}
         except InputError:
-            # Torch wraps what a worker raises into its whole traceback; this is the one line.
+            # A worker's exception carries its traceback in the message; this raises one line.
             self._dataset.check_broken()
             raise
         finally:
-            # Workers ignore SIGTERM (below), so they are told to end instead of being terminated.
+            # Workers ignore SIGTERM (below), so they have to be told to end.
             with suppress(AttributeError):
                 reader._shutdown_workers()  # pyright: ignore
 
@@ -71,7 +71,7 @@ class Batches:
     def _make_loader(self) -> DataLoader:
         workers: dict[str, Any] = {}
         if self._num_workers:
-            # The cache and the marks of broken pictures lie in memory that only forks share.
+            # Only forked processes share the memory of the cache and of the broken pictures.
             workers = {
                 "multiprocessing_context": "fork",
                 "prefetch_factor": 4,
@@ -83,19 +83,19 @@ class Batches:
             sampler=self._sampler,
             num_workers=self._num_workers,
             pin_memory=self._device.type == "cuda",
-            # Of its own, because the loader draws from it and must not move the global one.
+            # A separate one, because the loader draws from it.
             generator=torch.Generator(),
             **workers,
         )
 
     def _finish(self, tensor: Tensor) -> Tensor:
-        """Moves a tensor to the device, where bytes become [-1, 1]: a quarter of the traffic."""
+        """Moves a tensor to the device; bytes are converted to [-1, 1] there, to save bandwidth."""
         tensor = tensor.to(self._device, non_blocking=True)
         return tensor.float().div_(127.5).sub_(1) if tensor.dtype == torch.uint8 else tensor
 
 
 def _ignore_signals(_: int) -> None:
-    """Makes workers ignore signals to the whole job: the last step still needs its batch."""
+    """Ignores signals to the process group in a worker, since the last step needs its batch."""
     torch.set_num_threads(1)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

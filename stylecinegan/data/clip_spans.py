@@ -1,4 +1,4 @@
-"""Spans of real clips: both ends, a frame between them, and the displacements to it."""
+"""Spans of real clips: first, intermediate and last frame, and the displacements between them."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,15 @@ from torch.utils.data import Dataset
 from stylecinegan import io
 from stylecinegan.data.landscapes import Landscapes
 from stylecinegan.data.motion_sources import Source, find_sources
-from stylecinegan.data.pictures import read_names
-from stylecinegan.data.real_motion import video_of
+from stylecinegan.data.pictures import read_held_out
+from stylecinegan.data.real_motion import mirror, video_of
 from stylecinegan.errors import InputError
 from stylecinegan.motion.estimation.optical_flow import estimate_motion, find_distinct
 from stylecinegan.warping.displacement import integrate_motion
 
 logger = logging.getLogger(__name__)
+
+_VECTORS = ("from_start", "from_end")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Clip:
 class ClipSpans(Dataset[dict[str, Tensor]]):
     """Crops of spans of real clips, and of still photos, as an infinite sequence.
 
-    Training data of Eulerian Motion Fields (Holynski et al. 2021): both ends of a span, splatted to
-    a moment between them by the clip's motion, should give the clip's frame.
+    Training data of Eulerian Motion Fields (Holynski et al. 2021): the first and last frame of a
+    span, splatted to time t by the clip's motion, should reconstruct frame t.
 
     Args:
         dir: Folder or zip file of the photos.
@@ -49,9 +51,9 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
             motion are read at once and kept in memory.
         crop: Side of all samples, in pixels.
         side: Longer side that clips are shrunk to, in pixels.
-        num_frames: Frames that a motion is the mean of; a longer video gives several parts.
+        num_frames: Frames that a motion is averaged over; a longer video is split into parts.
         num_parts: Parts of a video to use, the first ones.
-        span_range: Shortest and longest N, in frames.
+        span_range: Shortest and longest span N, in frames.
         photo_share: Share of the samples that are still photos.
         held_out: Text file of the photos that training never sees.
         motion_held_out: Text file of the videos that training never sees.
@@ -77,7 +79,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         seed: int = 0,
     ) -> None:
         self.photos = Landscapes(dir, crop=crop, held_out=held_out, seed=seed)
-        held = read_names(motion_held_out) if motion_held_out is not None else set()
+        held = read_held_out(motion_held_out)
         self.videos: dict[str, list[Clip]] = {}
         for path in clips:
             for source in find_sources(path, side=side, num_frames=num_frames):
@@ -118,14 +120,10 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         videos = list(self.videos.values())
         clips = videos[random.integers(len(videos))]  # every video counts alike
         sample = self._cut(clips[random.integers(len(clips))], random)
-        return mirror(sample) if random.random() < 0.5 else sample
+        return mirror(sample, _VECTORS) if random.random() < 0.5 else sample
 
     def check_broken(self) -> None:
-        """Raises if too many photos were found broken.
-
-        Raises:
-            InputError: If they are more than 1 % of the set.
-        """
+        """Raises an InputError if more than 1 % of the photos were found broken."""
         self.photos.check_broken()
 
     def _still_sample(self, counter: int) -> dict[str, Tensor]:
@@ -171,22 +169,11 @@ def read_clips(source: Source) -> Iterator[Clip]:
     for name, window in zip(source.names, source.windows(), strict=False):
         frames = [io.to_uint8(frame).numpy() for frame in window]
         try:
-            # Camera motion counts as well: both ends are registered to the frame between them.
+            # Camera motion is kept, because the ends are to be registered to frame t.
             motion = estimate_motion(map(io.from_uint8, frames), camera="static").motion
         except InputError as error:
             logger.info("left out %s: %s", name, error)
         else:
-            # Motion counts from one distinct frame to the next.
+            # Motion is per distinct frame: repeated frames are left out.
             distinct = [frames[number] for number in find_distinct(frames)]
             yield Clip(np.stack(distinct), motion)
-
-
-def mirror(sample: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mirrors the pictures of a sample; displacements change their horizontal sign."""
-    sign = torch.tensor([-1.0, 1.0]).view(2, 1, 1)
-    return {
-        name: tensor.flip(-1) * sign
-        if name.startswith("from_")
-        else (tensor.flip(-1) if tensor.ndim == 3 else tensor)
-        for name, tensor in sample.items()
-    }

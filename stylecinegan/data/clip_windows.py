@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from stylecinegan.data.pictures import read_names
+from stylecinegan.data.pictures import read_held_out
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.data.sky_timelapse import SkyTimelapse
 from stylecinegan.errors import InputError
@@ -18,8 +18,8 @@ from stylecinegan.errors import InputError
 class ClipWindows(Dataset[dict[str, Tensor]]):
     """Square windows of Sky Time-lapse clips, as an infinite sequence.
 
-    Every choice for sample ``c`` (clip, first frame, place, flip) is drawn from (seed, c), never
-    from a worker's generator: neither the number of workers nor a restart changes what is seen.
+    Every choice for sample ``c`` (clip, first frame, position, flip) is drawn from (seed, c), as in
+    :class:`~stylecinegan.data.landscapes.Landscapes`.
 
     Args:
         dir: See :class:`~stylecinegan.data.sky_timelapse.SkyTimelapse`.
@@ -30,7 +30,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
         seed: Seed of all choices.
 
     Raises:
-        InputError: If no clip is left, or numbers make no sense.
+        InputError: If no clip is left, or a number is too small.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
                 f"num_frames={num_frames}, side={side}, stride={stride}"
             )
         self.clips = SkyTimelapse(dir)
-        held = read_names(held_out) if held_out is not None else set()
+        held = read_held_out(held_out)
         names = (name.replace("/", "_") for name in self.clips.names)
         self.indices = [index for index, name in enumerate(names) if name not in held]
         if not self.indices:

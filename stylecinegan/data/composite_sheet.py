@@ -12,12 +12,12 @@ FALLING_COLOUR, DOUBT_COLOUR = (1.0, 1.0, -0.2), (1.0, -0.8, -0.8)
 def composite_sheet(samples: Composites, number: int, *, columns: int = 8) -> Tensor:
     """Lays out samples beside their labels.
 
-    Sky is blue, water green, falling water yellow, and red what labels disagree about.
+    Sky is blue, water green, falling water yellow; pixels of reduced weight are red.
 
     Args:
         samples: The data set.
-        number: How many of its samples.
-        columns: Pictures in a row.
+        number: Number of samples.
+        columns: Pictures per row.
 
     Returns:
         ``[1, 3, H, W]`` in [-1, 1].

@@ -1,6 +1,5 @@
 """Photos with soft labels of sky and water, and static objects composited onto them."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stylecinegan.data.broken_pictures import BrokenPictures
 from stylecinegan.data.marks import (
     DO_NOT_TRAIN,
     FALLING,
@@ -21,41 +21,40 @@ from stylecinegan.data.marks import (
     WATER,
     read_marks,
 )
-from stylecinegan.data.pictures import BROKEN, PictureFolder, read_names, stem
+from stylecinegan.data.pictures import BROKEN, PictureFolder, read_held_out, stem
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.data.static_objects import draw_object
 from stylecinegan.errors import InputError
 from stylecinegan.io import load_opencv
 
-logger = logging.getLogger(__name__)
-
 FALLING_WEIGHT = 2.0
 """Weight of a pixel of falling water, which is rare."""
 
 WIDE_REGION = 0.2
-"""Smallest diameter of a sky in a label map that overrides the teacher, of the shorter side."""
+"""Smallest diameter, as a fraction of the photo's shorter side, of a sky region in a label map that
+overrides the teacher."""
 
 
 class Composites(Dataset[dict[str, Tensor]]):
-    """Infinite sequence of random crops of photos, part of them with procedural static objects.
+    """Random crops of photos, some with composited static objects, as an infinite sequence.
 
-    The label of a pixel is the teacher's probability of sky s (:func:`settle_sky`), and of the
-    rest 1 - s water where the label maps say so. Where the two still disagree about the sky,
-    neither is trusted: such a pixel counts a tenth. Hand-marked corrections lie over both
-    (:func:`~stylecinegan.data.marks.read_marks`). A composited object of coverage alpha is
-    static: every class is multiplied by 1 - alpha and alpha is added to static.
+    The target of a pixel is the probability of sky s by a teacher network, corrected by the label
+    map (:func:`merge_sky`), and the probability 1 - s of the label map's class. Pixels for which
+    the two still disagree about the sky have weight 0.1. Hand-marked corrections override both
+    (:func:`~stylecinegan.data.marks.read_marks`). A composited object of coverage alpha is static:
+    all probabilities are multiplied by 1 - alpha, and alpha is added to that of static.
 
     Every choice for sample ``c`` is drawn from (seed, c).
 
     Args:
         dir: Folder or zip file of photos.
-        sky_dir: Soft labels of the sky under the same names (``prepare_data.py task=labels``).
-        labels_dir: Label maps of 0 static, 1 sky, 2 water; without them water is not known.
-        marks_dir: Folder of hand-marked corrections, ``STEM.json``. In a photo with one but
-            without a label map, what is neither marked nor sky is static.
+        sky_dir: The teacher's labels under the same names (``prepare_data.py task=labels``).
+        labels_dir: Label maps of 0 static, 1 sky, 2 water; without them water is unknown.
+        marks_dir: Folder of hand-marked corrections, ``STEM.json``. Photos with corrections but
+            without a label map are static where they are neither corrected nor sky.
         more: Further sets with ``dir``, ``sky_dir``, ``labels_dir``, ``marks_dir``,
-            ``only_marked`` (photos without corrections are left out) and ``share``, how often the
-            set is drawn (by default its number of photos).
+            ``only_marked`` (leaves out photos without corrections) and ``share``, the relative
+            frequency with which the set is drawn (by default its number of photos).
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
         thing_share: Share of the samples with static objects.
@@ -84,12 +83,14 @@ class Composites(Dataset[dict[str, Tensor]]):
         self.scale_range = tuple(scale_range)
         self.thing_share = thing_share
         self.seed = seed
-        held = read_names(held_out) if held_out is not None else set()
+        held = read_held_out(held_out)
         first = {"dir": dir, "sky_dir": sky_dir, "labels_dir": labels_dir, "marks_dir": marks_dir}
         self.sets = [_LabelledSet(held=held, **given) for given in (first, *more)]
         shares = np.array([part.share for part in self.sets], float)
         self._ends = np.cumsum(shares / shares.sum())
-        self._broken: set[str] = set()
+        names = [name for part in self.sets for name in part.names]
+        self._broken = BrokenPictures(names, dir)
+        self._starts = np.cumsum([0, *(len(part.names) for part in self.sets)])
 
     def __len__(self) -> int:
         """Returns the number of photos; the sequence of samples has no end."""
@@ -105,41 +106,32 @@ class Composites(Dataset[dict[str, Tensor]]):
         """
         while True:
             random = np.random.default_rng((self.seed, 0, counter))
-            part = self.sets[int(np.searchsorted(self._ends, random.random()))]
-            name = part.names[picture_of(counter, len(part.names), self.seed)]
+            number = int(np.searchsorted(self._ends, random.random()))
+            part = self.sets[number]
+            index = picture_of(counter, len(part.names), self.seed)
             try:
-                photo, sky, label = part.read(name)
+                layers = part.read(part.names[index])
                 break
             except BROKEN as error:
-                logger.warning("left out a broken photo, %s: %s", name, error)
-                self._broken.add(name)
-                self.check_broken()
+                self._broken.add(int(self._starts[number]) + index, error)
                 counter += 1
-        box = self._place(photo, random)
-        size = (self.crop, self.crop)
-        image = np.asarray(photo.resize(size, Image.Resampling.BICUBIC, box), np.float32)
-        s = np.asarray(sky.resize(size, Image.Resampling.BILINEAR, box), np.float32) / 255.0
-        classes = np.asarray(label.resize(size, Image.Resampling.NEAREST, box))
-        if random.random() < 0.5:
-            image, s, classes = image[:, ::-1], s[:, ::-1], classes[:, ::-1]
-        water, falling = (1.0 - s) * (classes == WATER), (1.0 - s) * (classes == FALLING)
+        image, s, classes = self._cut(*layers, random)
+        # Probabilities of sky, water and falling water; the rest is static.
+        moving = np.stack([s, (1.0 - s) * (classes == WATER), (1.0 - s) * (classes == FALLING)])
         knows_water = (classes != UNKNOWN).astype(np.float32)
-        disagrees = ((classes == SKY) & (s < 0.5)) | ((classes == WATER) & (s > 0.5))
-        weight = np.where(disagrees, 0.1, 1.0).astype(np.float32)
-        weight[classes == FALLING] = FALLING_WEIGHT
-        weight[classes == DO_NOT_TRAIN] = 0.0
+        weight = _label_weight(s, classes)
         if random.random() < self.thing_share:
             for _ in range(random.integers(1, 3)):
                 thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
                 alpha = draw_object(self.crop, self.crop, random, thickness=float(thickness))
-                image = composite(image, alpha, s, random)
-                s, water, falling = (p * (1.0 - alpha) for p in (s, water, falling))
-                near = surroundings(alpha)
-                # Both sides of an object's outline get more weight.
-                weight = np.maximum(weight, 1.0 + 3.0 * near)
+                image = composite(image, alpha, moving[0], random)
+                moving = moving * (1.0 - alpha)
+                # More weight on the object and on both sides of its outline.
+                weight = np.maximum(weight, 1.0 + 3.0 * dilate(alpha))
                 weight = np.where(alpha > 0.3, np.maximum(weight, 5.0), weight)
                 knows_water = np.maximum(knows_water, alpha > 0.5)
-        target = np.stack([1.0 - s - water - falling, s, water, falling])
+        sky, water, falling = moving
+        target = np.stack([1.0 - sky - water - falling, *moving])
         return {
             "image": torch.from_numpy(image.round().astype(np.uint8).transpose(2, 0, 1).copy()),
             "target": torch.from_numpy(target.astype(np.float32)),
@@ -148,27 +140,49 @@ class Composites(Dataset[dict[str, Tensor]]):
         }
 
     def check_broken(self) -> None:
-        """Raises InputError if more than 1 % of the photos were found broken."""
-        if len(self._broken) > 0.01 * len(self):
-            raise InputError(
-                f"wanted at most 1 % broken photos, found {len(self._broken)} of {len(self)}: "
-                f"{', '.join(sorted(self._broken)[:5])}"
-            )
+        """Raises an InputError if more than 1 % of the photos were found broken."""
+        self._broken.check()
 
-    def _place(
-        self, photo: Image.Image, random: np.random.Generator
-    ) -> tuple[float, float, float, float]:
-        """A box of the photo; as prediction squeezes photos a little, its sides differ a little."""
+    def _cut(
+        self,
+        photo: Image.Image,
+        sky: Image.Image,
+        label: Image.Image,
+        random: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Crops and mirrors a photo and its labels alike.
+
+        Returns:
+            The photo, ``[S, S, 3]``, float32 in [0, 255]; the probability of sky, ``[S, S]``,
+            float32; and the label map, ``[S, S]``, uint8.
+        """
         low, high = self.scale_range
-        side = min(photo.size) / (low * (high / low) ** random.random())
-        wide = min(side * np.exp(random.uniform(-0.1, 0.4)), photo.width)
-        left = random.random() * (photo.width - wide)
-        top = random.random() * (photo.height - side)
-        return (left, top, left + wide, min(top + side, photo.height))
+        height = min(photo.size) / (low * (high / low) ** random.random())
+        # The aspect varies, because prediction resizes photos to a square.
+        width = min(height * np.exp(random.uniform(-0.1, 0.4)), photo.width)
+        left = random.random() * (photo.width - width)
+        top = random.random() * (photo.height - height)
+        box = (left, top, left + width, min(top + height, photo.height))
+        size = (self.crop, self.crop)
+        image = np.asarray(photo.resize(size, Image.Resampling.BICUBIC, box), np.float32)
+        probability = np.asarray(sky.resize(size, Image.Resampling.BILINEAR, box), np.float32)
+        classes = np.asarray(label.resize(size, Image.Resampling.NEAREST, box))
+        if random.random() < 0.5:
+            image, probability, classes = image[:, ::-1], probability[:, ::-1], classes[:, ::-1]
+        return image, probability / 255.0, classes
+
+
+def _label_weight(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Weight of every pixel in the loss by its labels, ``[H, W]``, float32."""
+    disagrees = ((classes == SKY) & (sky < 0.5)) | ((classes == WATER) & (sky > 0.5))
+    weight = np.where(disagrees, 0.1, 1.0).astype(np.float32)
+    weight[classes == FALLING] = FALLING_WEIGHT
+    weight[classes == DO_NOT_TRAIN] = 0.0
+    return weight
 
 
 class _LabelledSet:
-    """Photos with labels of the same names."""
+    """Photos with labels under the same names (arguments as of :class:`Composites`)."""
 
     def __init__(
         self,
@@ -184,50 +198,51 @@ class _LabelledSet:
         self._labels = None if labels_dir is None else PictureFolder(labels_dir)
         found = [] if marks_dir is None else Path(marks_dir).glob("*.json")
         self._marks = {path.stem: path for path in found}
-        skies = {stem(name): name for name in self._skies.names}
-        labels = None if self._labels is None else {stem(n): n for n in self._labels.names}
+        self._sky_names = {stem(name): name for name in self._skies.names}
+        labelled = [] if self._labels is None else self._labels.names
+        self._label_names = {stem(name): name for name in labelled}
         self.names = [
             name
             for name in self.photos.names
-            if stem(name) in skies
-            and (labels is None or stem(name) in labels)
+            if stem(name) in self._sky_names
+            and (self._labels is None or stem(name) in self._label_names)
             and (not only_marked or stem(name) in self._marks)
             and stem(name) not in (held or ())
         ]
         if not self.names:
             wanted = f"soft labels in {sky_dir}" + f" and marks in {marks_dir}" * only_marked
             raise InputError(f"wanted photos in {dir} with {wanted}, found none")
-        self._sky_names, self._label_names = skies, labels
         self.share = len(self.names) if share is None else share
 
     def read(self, name: str) -> tuple[Image.Image, Image.Image, Image.Image]:
+        """Reads a photo, its probability of sky (255 is 1), and its label map."""
         photo = Image.fromarray(self.photos.read(name))
         size = (photo.height, photo.width)
         sky = self._skies.read(self._sky_names[stem(name)])[..., 0]
         marks = self._marks.get(stem(name))
-        if self._labels is not None and self._label_names is not None:
+        if self._labels is not None:
             with self._labels.open(self._label_names[stem(name)]) as label:
                 classes = np.asarray(label, np.uint8)
-            sky = settle_sky(_resize(sky, classes.shape), classes)
+            sky = merge_sky(_resize(sky, classes.shape), classes)
         else:
             classes = np.full(size, UNKNOWN if marks is None else STATIC, np.uint8)
         if marks is not None:
-            sky, classes = correct(sky, classes, read_marks(marks, size))
+            sky, classes = apply_marks(sky, classes, read_marks(marks, size))
         return photo, Image.fromarray(sky), Image.fromarray(classes)
 
 
-def correct(
+def apply_marks(
     sky: np.ndarray, classes: np.ndarray, marks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lays hand-marked corrections over the labels of a photo.
+    """Overrides the labels of a photo by hand-marked corrections.
 
     Args:
-        sky: uint8 ``[h, w]``, 255 sky.
-        classes: Label map, ``[h', w']``.
-        marks: Of :func:`~stylecinegan.data.marks.read_marks`, ``[H, W]``.
+        sky: Probability of sky, 255 is 1, ``[h, w]``, uint8.
+        classes: Label map, ``[h', w']``, uint8.
+        marks: Result of :func:`~stylecinegan.data.marks.read_marks`, ``[H, W]``.
 
     Returns:
-        Sky and label map, ``[H, W]``.
+        Probability of sky and label map, ``[H, W]``, uint8.
     """
     is_marked = marks != NOT_MARKED
     fine = _resize(classes, marks.shape, Image.Resampling.NEAREST)
@@ -244,20 +259,20 @@ def _resize(
     return np.asarray(Image.fromarray(values).resize((size[1], size[0]), method))
 
 
-def settle_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Settles where the teacher and the label maps disagree about the sky.
+def merge_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Overrides the teacher's sky in wide regions that are sky in the label map alone.
 
-    Looked at on 40 photos: where label maps alone see sky, they are right about wide regions
-    (skies at dusk, behind haze, without colour, which the teacher misses) and wrong about narrow
-    ones (towers, trees). Elsewhere the teacher is right more often.
+    On 40 inspected photos, regions that are sky in the label map alone were sky where they are wide
+    (skies at dusk, in haze or without colour, which the teacher misses) but not where they are
+    narrow (towers, trees). Otherwise the teacher was right more often.
 
     Args:
-        sky: The teacher's, uint8 ``[H, W]``, 255 sky.
+        sky: The teacher's probability of sky, 255 is 1, ``[H, W]``, uint8.
         classes: 0 static, 1 sky, 2 water, ``[H, W]``.
 
     Returns:
-        uint8 ``[H, W]``: 255 in the wide regions, which hold a disc of :data:`WIDE_REGION` of the
-        shorter side, the teacher's elsewhere.
+        Probability of sky, ``[H, W]``, uint8: 255 in wide regions, that is the morphological
+        opening by a disc of :data:`WIDE_REGION`, and the teacher's elsewhere.
     """
     missed = ((classes == SKY) & (sky < 128)).astype(np.uint8)
     side = round(WIDE_REGION * min(sky.shape)) // 2 * 2 + 1
@@ -271,16 +286,16 @@ def settle_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def composite(
     image: np.ndarray, alpha: np.ndarray, sky: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Composites an object in a colour of the photo's static parts, dark or bright.
+    """Composites an object of a colour of the photo, a dark or a bright one: ``α C + (1 - α) I``.
 
     Args:
-        image: float32 ``[H, W, 3]`` in [0, 255].
-        alpha: ``[H, W]`` in [0, 1].
-        sky: Probability of sky, ``[H, W]``: colours are not taken from there.
-        random: Decides the colour and texture.
+        image: I, ``[H, W, 3]``, float32 in [0, 255].
+        alpha: α, ``[H, W]`` in [0, 1].
+        sky: Probability of sky, ``[H, W]``; colours of the photo are not taken from the sky.
+        random: Draws the colour and the texture of C.
 
     Returns:
-        ``[H, W, 3]``: alpha C + (1 - alpha) I.
+        The picture, ``[H, W, 3]``.
     """
     height, width = alpha.shape
     kind = random.random()
@@ -298,7 +313,7 @@ def composite(
     return alpha[..., None] * textured + (1.0 - alpha[..., None]) * image
 
 
-def surroundings(alpha: np.ndarray) -> np.ndarray:
-    """Pixels at most 4 columns and rows from an object, float32 ``[H, W]``, 0 or 1."""
+def dilate(alpha: np.ndarray) -> np.ndarray:
+    """Dilates an object by 4 pixels, ``[H, W]``, float32, 0 or 1."""
     window = np.ones((9, 9), np.uint8)
     return load_opencv().dilate((alpha > 0.05).astype(np.float32), window)

@@ -1,4 +1,4 @@
-"""Eulerian motion data of Holynski et al. (2021), the paper's training data of motion."""
+"""Eulerian motion data set of Holynski et al. (2021), which the paper trains motion on."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from stylecinegan.io.motion_pth import read_motion_pth
 
 
 class EulerianPairs(Dataset[dict[str, Tensor]]):
-    """Reads ``SCENE_START_input.jpg`` and ``SCENE_START_motion.pth``.
+    """Pairs of ``SCENE_START_input.jpg`` and ``SCENE_START_motion.pth``.
 
-    The set has motion for every pixel and no mask: confidence is 1 everywhere.
+    Motion is given for every pixel, so the confidence is 1 everywhere.
 
     Args:
         dir: Folder ``eulerian_data``, or one of its splits.
@@ -59,5 +59,5 @@ class EulerianPairs(Dataset[dict[str, Tensor]]):
         return {"image": image, "motion": motion, "confidence": torch.ones_like(motion[:1])}
 
     def video(self, index: int) -> Path:
-        """Path of a pair's clip, 60 frames from the image on."""
+        """Path of a pair's clip of 60 frames, the first of which is the image."""
         return self.dir / f"{self.names[index]}_gt.mp4"

@@ -9,7 +9,7 @@ import numpy as np
 
 from stylecinegan.data.label_pictures import describe_classes, read_classes
 from stylecinegan.data.labelme import read_drawing
-from stylecinegan.data.pictures import PICTURE_SUFFIXES, PictureFolder
+from stylecinegan.data.pictures import PICTURE_SUFFIXES, PictureFolder, is_hidden
 from stylecinegan.errors import InputError
 from stylecinegan.io.formats import open_picture
 
@@ -20,10 +20,10 @@ class LabelFolder(PictureFolder):
     """Labels in a folder or zip file, at any depth: pictures and LabelMe JSON.
 
     Args:
-        path: Folder or ``.zip``; it may hold no label.
+        path: Folder or ``.zip``, possibly without labels.
 
     Raises:
-        InputError: If there is neither.
+        InputError: If the path is neither.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -34,7 +34,7 @@ class LabelFolder(PictureFolder):
         self._zip = self._lmdb = None
 
     def read_bytes(self, name: str) -> bytes:
-        """Reads a file's bytes."""
+        """Reads the content of a file."""
         if self.path.is_dir():
             return (self.path / name).read_bytes()
         return self._open_zip().read(name)
@@ -69,11 +69,11 @@ class Label:
             size: (height, width) of the photo.
 
         Returns:
-            uint8, ``[H, W]``.
+            Class numbers, ``[H, W]``, uint8.
 
         Raises:
-            InputError: If the file is of a wrong kind, does not fit the photo or holds something
-                that is no class. Damaged pictures raise what Pillow raises.
+            InputError: If the file is of a wrong kind or size or holds unknown classes; damaged
+                pictures also raise the other errors of ``BROKEN``.
         """
         if self.suffix not in (_DRAWING, _PICTURE):
             reason = " (JPEG mixes the colours)" if self.suffix in (".jpg", ".jpeg") else ""
@@ -95,16 +95,16 @@ class Label:
 def find_labels(photos: PictureFolder, labels_dir: str | Path) -> dict[str, list[Label]]:
     """Finds the labels of photos.
 
-    They are in a folder of their own; drawings may also lie beside the photos, where LabelMe puts
-    them by default. Where both folders are the same, its pictures are photos and no labels.
+    LabelMe drawings may also be in the folder of the photos, where LabelMe puts them by default. If
+    both folders are the same, its pictures are photos and not labels.
 
     Args:
         photos: The photos.
         labels_dir: Folder or zip file of the labels.
 
     Returns:
-        Label files by the photo's stem, the valid one first: a drawing before a picture, which may
-        be an unedited template.
+        Label files by the photo's stem, the one in effect first: a drawing before a picture, which
+        may be an unedited template.
 
     Raises:
         InputError: If there is no such folder.
@@ -121,6 +121,4 @@ def find_labels(photos: PictureFolder, labels_dir: str | Path) -> dict[str, list
 
 
 def _is_label(name: str) -> bool:
-    parts = Path(name).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and Path(name).suffix.lower() in {*PICTURE_SUFFIXES, _DRAWING}
+    return not is_hidden(name) and Path(name).suffix.lower() in {*PICTURE_SUFFIXES, _DRAWING}

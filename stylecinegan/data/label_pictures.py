@@ -7,31 +7,30 @@ from stylecinegan.errors import InputError
 from stylecinegan.io.paths import PathLike, replacing, reporting_write_errors
 from stylecinegan.mask.ensemble import CLASSES
 
-# Orange, light blue and blue of Okabe and Ito, which the colour-blind tell apart. None is grey, so
-# that colours saved as grey values are never taken for class numbers.
+# Orange, light blue and blue of Okabe and Ito's palette for colour blindness. None becomes a class
+# number when converted to grey.
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 114, 178))
-"""RGB of the classes."""
+"""RGB colours of the classes."""
 
 _NO_CLASS = 255
 
 
 def read_classes(picture: Image.Image, name: str) -> np.ndarray:
-    """Reads a label picture: class numbers as grey values or palette indices, or the colours.
+    """Reads a label picture: class numbers (grey values or palette indices) or class colours.
 
-    A palette of which one of :data:`COLOURS` is in use is read by colour, because paint programs
-    reorder palettes; of any other the indices count. Sky and water painted on black or on
-    transparency leave the rest static, unless static places are painted as well: then what is
-    not is a hole.
+    A palette picture is read by colour if it uses one of :data:`COLOURS`, because paint programs
+    reorder palettes, and by index otherwise. If no static pixel is painted, black and transparent
+    pixels are static; otherwise they are errors.
 
     Args:
         picture: A PNG.
         name: Name of the file, for messages.
 
     Returns:
-        uint8, ``[H, W]``.
+        Class numbers, ``[H, W]``, uint8.
 
     Raises:
-        InputError: If it is a picture of another kind or holds something else.
+        InputError: If it is a picture of another kind, or has a pixel without a class.
     """
     if picture.format == "JPEG":
         raise InputError(

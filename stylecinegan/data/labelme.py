@@ -13,8 +13,8 @@ from stylecinegan.mask.ensemble import CLASSES
 def read_drawing(text: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
     """Rasterises the shapes of a LabelMe file to classes.
 
-    A pixel belongs to a shape that covers its centre, where (0, 0) is the picture's upper left
-    corner, as in LabelMe. Later shapes cover earlier ones; uncovered pixels are static.
+    A pixel belongs to the last shape that covers its centre, or else is static. As in LabelMe,
+    (0, 0) is the upper left corner of the picture.
 
     Args:
         text: Content of the file; a picture embedded by LabelMe is ignored.
@@ -22,7 +22,7 @@ def read_drawing(text: bytes, name: str, size: tuple[int, int]) -> np.ndarray:
         size: (height, width) of the photo.
 
     Returns:
-        uint8, ``[H, W]``.
+        Class numbers, ``[H, W]``, uint8.
 
     Raises:
         InputError: If the file is damaged, belongs to a picture of another size, or holds a shape

@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -9,28 +8,26 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from stylecinegan.data.broken_pictures import BrokenPictures
 from stylecinegan.data.pictures import (
     BROKEN,
     PictureCache,
     PictureFolder,
+    read_held_out,
     read_names,
-    shared_array,
     stem,
 )
 from stylecinegan.data.sampler import picture_of
 from stylecinegan.errors import InputError
 
-logger = logging.getLogger(__name__)
-
 _CACHE_BYTES = 2 * 2**30
-_MOST_BROKEN = 0.01
 
 
 class Landscapes(Dataset[dict[str, Tensor]]):
     """Random crops of the landscape photos in a folder or zip file, as an infinite sequence.
 
-    Every choice for sample ``c`` (photo, scale, place, flip) is drawn from (seed, c), never from
-    a worker's generator: neither the number of workers nor a restart changes what is seen.
+    Every choice for sample ``c`` (photo, scale, position, flip) is drawn from (seed, c), never from
+    a worker's generator, so samples depend neither on the number of workers nor on restarts.
 
     Args:
         dir: Folder or zip file, pictures of any size at any depth (LHQ's sub-folders included).
@@ -70,7 +67,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self.folder = PictureFolder(dir)
         self.names = _choose(self.folder, held_out, select, split)
-        self._broken = shared_array(len(self.names))
+        self._broken = BrokenPictures(self.names, self.folder.path)
         self._cache = self._make_cache() if cache else None
 
     def __len__(self) -> int:
@@ -98,20 +95,11 @@ class Landscapes(Dataset[dict[str, Tensor]]):
 
     def broken(self) -> list[str]:
         """Returns the names of the photos that could not be read so far."""
-        return [self.names[index] for index in np.flatnonzero(self._broken)]
+        return self._broken.names()
 
     def check_broken(self) -> None:
-        """Raises if too many photos were found broken.
-
-        Raises:
-            InputError: If they are more than 1 % of the set.
-        """
-        broken = self.broken()
-        if len(broken) > _MOST_BROKEN * len(self.names):
-            raise InputError(
-                f"wanted at most 1 % broken pictures in {self.folder.path}, found "
-                f"{len(broken)} of {len(self.names)}: {', '.join(broken[:5])}"
-            )
+        """Raises an InputError if more than 1 % of the photos were found broken."""
+        self._broken.check()
 
     def _first_readable(self, counter: int) -> np.ndarray:
         """Reads the photo of a sample, or of the next one if it is broken."""
@@ -120,11 +108,10 @@ class Landscapes(Dataset[dict[str, Tensor]]):
             picture = self._read(index)
             if picture is not None:
                 return picture
-            self.check_broken()
             counter += 1
 
     def _read(self, index: int) -> np.ndarray | None:
-        if self._broken[index]:
+        if index in self._broken:
             return None
         cached = self._cache.get(index) if self._cache else None
         if cached is not None:
@@ -132,8 +119,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         try:
             picture = self.folder.read(self.names[index])
         except BROKEN as error:
-            self._broken[index] = 1
-            logger.warning("left out a broken picture, %s: %s", self.names[index], error)
+            self._broken.add(index, error)
             return None
         if self._cache:
             self._cache.put(index, picture)
@@ -152,7 +138,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         return picture.resize((self.crop, self.crop), Image.Resampling.LANCZOS, box)
 
     def _make_cache(self) -> PictureCache | None:
-        # A few pictures tell whether the headers of all are worth reading.
+        # Estimated from a few pictures first, since reading the headers of all takes time.
         some = self.names[:: max(1, len(self.names) // 32)]
         expected = sum(map(self.folder.size, some)) / len(some) * len(self.names)
         if expected > 1.2 * _CACHE_BYTES:
@@ -164,17 +150,11 @@ class Landscapes(Dataset[dict[str, Tensor]]):
 def _choose(
     folder: PictureFolder, held_out: str | Path | None, select: str | Path | None, split: str
 ) -> list[str]:
-    if split not in ("train", "test"):
-        raise InputError(f"split must be train or test, got {split}")
-    if split == "test" and held_out is None:
-        raise InputError("split=test needs a held_out list, got none")
-    names = folder.names
+    held = read_held_out(held_out, split)
+    names = [name for name in folder.names if (stem(name) in held) == (split == "test")]
     if select is not None:
         selected = read_names(select)
         names = [name for name in names if stem(name) in selected]
-    if held_out is not None:
-        held = read_names(held_out)
-        names = [name for name in names if (stem(name) in held) == (split == "test")]
     if not names:
         raise InputError(
             f"wanted {split} pictures in {folder.path}, found none of its {len(folder.names)} "

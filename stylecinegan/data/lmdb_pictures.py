@@ -1,6 +1,6 @@
-"""Pictures in an LMDB database, as rosinality's StyleGAN2 and LSUN lay them out.
+"""Pictures in LMDB databases in the layout of rosinality's StyleGAN2 and LSUN.
 
-The library that maps the database into memory trusts it: read those that you or their authors made.
+The LMDB library trusts the file that it maps into memory: read databases from trusted sources only.
 """
 
 import os
@@ -36,7 +36,7 @@ class LmdbPictures:
         self._open()
 
     def names(self) -> list[str]:
-        """Keys of the pictures; of rosinality's ``RESOLUTION-NUMBER`` the largest resolution."""
+        """Keys of the pictures; of rosinality's ``RESOLUTION-NUMBER`` those of the largest size."""
         with self._open().begin() as transaction:
             keys = transaction.cursor().iternext(keys=True, values=False)
             names = [bytes(key).decode("latin-1") for key in keys if bytes(key) != b"length"]
@@ -66,7 +66,7 @@ class LmdbPictures:
 
 @cache
 def _open_database(path: str, _process: int) -> Any:
-    # Only once a process, and anew in one that was forked: LMDB demands both.
+    # LMDB requires that a process opens a database only once, and again after a fork.
     lmdb = _load_lmdb(path)
     try:
         return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)

@@ -9,12 +9,13 @@ from stylecinegan.io.labelme_files import parse_document, parse_shape
 
 STATIC, SKY, WATER, FALLING = range(4)
 UNKNOWN = 255
-"""In a label: the pixel may be water or static."""
+"""Class of pixels that are water or static, in photos without a label map."""
 
 DO_NOT_TRAIN = 254
-"""Class of pixels that an annotator cannot identify."""
+"""Class of pixels that an annotator cannot identify; their weight is 0."""
 
 NOT_MARKED = 253
+"""Value of pixels without a mark."""
 
 MARKS = {
     "static": STATIC,
@@ -23,19 +24,19 @@ MARKS = {
     "falling water": FALLING,
     "unknown": DO_NOT_TRAIN,
 }
-"""Values of marks by their names in the drawings."""
+"""Values of marks by their labels in LabelMe."""
 
 
 def read_marks(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """Reads the marks of a photo, shapes of LabelMe that lie over its labels.
+    """Reads the hand-marked corrections of a photo's labels.
 
     Args:
-        path: ``.json`` of LabelMe with areas named as in :data:`MARKS`; later ones lie over
-            earlier ones. No shape means that the photo was looked at and has nothing to mark.
+        path: LabelMe ``.json`` of areas with labels of :data:`MARKS`; later ones override earlier
+            ones. A file without shapes means that the labels are right.
         size: (height, width) of the photo.
 
     Returns:
-        uint8, ``[H, W]``: the mark of every pixel, or :data:`NOT_MARKED`.
+        The mark of every pixel, or :data:`NOT_MARKED`, ``[H, W]``, uint8.
 
     Raises:
         InputError: If the file is damaged or holds another shape.

@@ -28,13 +28,13 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         held_out: Text file of the photos that training never sees.
         motion_held_out: Text file of the videos that training never sees.
         segmenter: Segmentation of real clips, see :class:`RealMotion`.
-        real_share: Share of the samples that are real; every video counts alike.
-        blind_share: Share of the samples without classes, so that the generator also learns from
-            photos alone.
+        real_share: Share of the samples that are of real clips; all videos are equally likely.
+        blind_share: Share of the samples with classes of zero, so that the generator also learns
+            to predict motion from the photo alone.
         seed: Seed of all choices.
 
     Raises:
-        InputError: If no photo is left, or no clip where there should be some.
+        InputError: If no photo is left, or no clip in ``motion_dirs``.
     """
 
     def __init__(
@@ -73,8 +73,9 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
             counter: Index in the infinite sequence of samples, from 0.
 
         Returns:
-            ``image`` ``[3, S, S]`` in [-1, 1], ``classes`` ``[2, S, S]`` in [0, 1], ``motion``
-            ``[2, S, S]``, ``confidence`` ``[1, S, S]``, ``is_real``, 0 or 1.
+            ``image`` ``[3, S, S]`` in [-1, 1], ``classes`` ``[2, S, S]`` (sky and water) in [0, 1],
+            ``motion`` ``[2, S, S]`` of typical speed 1, ``confidence`` ``[1, S, S]`` in [0, 1], and
+            ``is_real``, 0 or 1.
         """
         random = np.random.default_rng((self.seed, 1, counter))
         is_real = random.random() < self.real_share
@@ -87,11 +88,7 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         return {**sample, "is_real": torch.tensor(float(is_real))}
 
     def check_broken(self) -> None:
-        """Raises if too many photos were found broken.
-
-        Raises:
-            InputError: If they are more than 1 % of the set.
-        """
+        """Raises an InputError if more than 1 % of the photos were found broken."""
         self.photos.check_broken()
 
     def _synthesize(self, counter: int, random: np.random.Generator) -> dict[str, Tensor]:
@@ -114,16 +111,16 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         side = round(min(height, width) / (low * (high / low) ** random.random()))
         top, left = (int(random.integers(length - side + 1)) for length in (height, width))
         box = (..., slice(top, top + side), slice(left, left + side))
-        # Flow is blurred across the edges of moving regions, where the refinement determines the
-        # decrease of motion.
+        # Optical flow is blurred across the edges of moving regions; motion is faded out there
+        # by the refinement of predictions instead.
         moves = (pair["classes"].sum(dim=0) > 0.5).float()[None, None]
-        rim = torch.where(moves > 0, edge_ramp(moves), torch.ones_like(moves))[0]
-        pair = {**pair, "confidence": pair["confidence"] * rim}
+        ramp = torch.where(moves > 0, edge_ramp(moves), torch.ones_like(moves))[0]
+        pair = {**pair, "confidence": pair["confidence"] * ramp}
         cut = {name: tensor[box][None] for name, tensor in pair.items()}
         size = (self.photos.crop, self.photos.crop)
         return {
             name: (
-                # Speeds are relative: what is resized keeps its values.
+                # Undoes the scaling of the vectors, because normalised speed has no unit.
                 resize_displacement(tensor, size) * (side / size[0])
                 if name == "motion"
                 else F.interpolate(tensor, size, mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""Pairs of a picture and its Eulerian motion: the project's own layout, see data/README.md."""
+"""Pairs of an image and its Eulerian motion, in the layout of data/README.md."""
 
 import json
 import zipfile
@@ -21,7 +21,7 @@ SETTINGS_FILE = "settings.json"
 
 
 class MotionPairs(Dataset[dict[str, Tensor]]):
-    """Reads the project's own layout.
+    """Pairs of an image and its motion, as :func:`write_pair` writes them.
 
     Args:
         dir: Folder of ``NAME.png`` and ``NAME_motion.npz``, at any depth.
@@ -71,7 +71,7 @@ class MotionPairs(Dataset[dict[str, Tensor]]):
 
 
 def pair_of(clip: ClipMotion) -> dict[str, Tensor]:
-    """Sample of a clip's motion, in the common form of all motion data sets.
+    """Converts a clip's motion to a sample of a motion data set.
 
     Returns:
         ``image`` ``[3, H, W]``, ``motion`` ``[2, H, W]``, ``confidence`` ``[1, H, W]``.
@@ -84,7 +84,7 @@ def pair_of(clip: ClipMotion) -> dict[str, Tensor]:
 
 
 def is_finished(dir: str | Path, name: str) -> bool:
-    """Whether a clip is done: its motion, which is written last, or its refusal exists."""
+    """Whether a clip has been processed: its motion (written last) or its refusal exists."""
     return any(Path(dir, name + ending).exists() for ending in (MOTION_ENDING, REFUSED_ENDING))
 
 
@@ -95,7 +95,7 @@ def write_pair(dir: str | Path, name: str, motion: ClipMotion, source: str) -> N
         dir: Folder; created if missing.
         name: Name of the pair.
         motion: The motion, written in half precision.
-        source: Where the clip is, kept as a note in the file.
+        source: Path of the clip, stored in the file.
 
     Raises:
         InputError: If it cannot be written.
@@ -114,7 +114,7 @@ def write_pair(dir: str | Path, name: str, motion: ClipMotion, source: str) -> N
 
 
 def write_refusal(dir: str | Path, name: str, reason: str) -> None:
-    """Writes the reason why a clip gives no pair, so that it is not processed again.
+    """Records why a clip gives no pair, so that it is not processed again.
 
     Raises:
         InputError: If it cannot be written.
@@ -123,7 +123,7 @@ def write_refusal(dir: str | Path, name: str, reason: str) -> None:
 
 
 def check_settings(dir: str | Path, settings: Mapping[str, object]) -> None:
-    """Checks that all pairs of a folder have the same settings, and writes them.
+    """Checks that the pairs in a folder were made with these settings; records them if it is new.
 
     Raises:
         InputError: If its pairs were made with other settings.

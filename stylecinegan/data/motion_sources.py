@@ -28,11 +28,11 @@ class Source:
     """A video, a folder of frames, or a pair with given motion.
 
     Attributes:
-        path: Its path, kept as a note.
-        names: Names of the pairs that it gives.
-        motions: Goes through it once and yields, for each name, what estimates its motion.
-        windows: Goes through it once and yields, for each name, its frames, ``[1, 3, H, W]`` in
-            [-1, 1]; ``None`` for a pair without its video.
+        path: Path of the source, written into its pairs.
+        names: Names of its pairs of image and motion.
+        motions: Starts an iterator over functions that estimate the motion, one per name.
+        windows: Starts an iterator over the frames, ``[1, 3, H, W]`` in [-1, 1], of each name;
+            ``None`` for a pair without its video.
     """
 
     path: str
@@ -54,12 +54,12 @@ def find_sources(
         path: The Eulerian data or a split of it, a folder with videos at any depth, Sky Time-lapse
             or a split of it, or an ``.npz`` with an array ``clips``.
         side: Longer side that pictures and motion are shrunk to, in pixels.
-        num_frames: Frames that a motion is the mean of; a longer video gives several pairs.
+        num_frames: Frames that a motion is averaged over; a longer video gives several pairs.
         camera: See :func:`~stylecinegan.motion.estimation.optical_flow.estimate_motion`;
-            ``"auto"`` checks videos, but not Sky Time-lapse, whose cameras stand.
+            ``"auto"`` is ``"checked"`` for videos and ``"static"`` for Sky Time-lapse.
 
     Raises:
-        InputError: If nothing of these is there, or ``camera`` is no choice.
+        InputError: If the path holds none of these, or ``camera`` is unknown.
     """
     if camera not in ("auto", "checked", "static"):
         raise InputError(f"camera must be auto, checked or static, got {camera}")
@@ -89,7 +89,7 @@ def prepare(source: Source, dir: str | Path) -> Iterator[tuple[str, str | None]]
         dir: Folder of the pairs.
 
     Yields:
-        Name, and why it was refused or ``None``, of each pair that was made or refused now.
+        Name of each pair that was processed, and the reason if it was refused, else ``None``.
 
     Raises:
         InputError: If the folder cannot be written.
@@ -107,6 +107,7 @@ def prepare(source: Source, dir: str | Path) -> Iterator[tuple[str, str | None]]
 def _estimate(
     source: Source, missing: Sequence[str]
 ) -> Iterator[tuple[str, ClipMotion | InputError]]:
+    """Estimates the motions of the missing names; yields the error of those that fail."""
     left = list(missing)
     try:
         for name, estimate in zip(source.names, source.motions() if left else (), strict=False):
@@ -200,7 +201,7 @@ def _video_source(dir: Path, file: Path, side: int, num_frames: int, camera: Cam
         while window := list(islice(frames, num_frames)):
             yield window
 
-    # The suffix too: a.mov and a.mp4 are two videos.
+    # With the suffix, because a.mov and a.mp4 are two videos.
     stem = "_".join(file.relative_to(dir).parts).replace(".", "_")
     num_windows = max(1, _count_frames(file) // num_frames)
     starts = (window * num_frames for window in range(num_windows))

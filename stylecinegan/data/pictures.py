@@ -1,17 +1,16 @@
 import mmap
 import os
-import struct
 import zipfile
-import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from stylecinegan.data.lmdb_pictures import LmdbPictures, is_lmdb
 from stylecinegan.errors import InputError
-from stylecinegan.io.decoding import MAX_PIXELS, decode_8_bits, flatten
+from stylecinegan.io.decoding import MAX_PIXELS, PICTURE_ERRORS, decode_8_bits, flatten
 from stylecinegan.io.formats import open_picture
 from stylecinegan.io.paths import MAX_FILE_BYTES
 
@@ -19,21 +18,8 @@ PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"}
     | {".heic", ".heif", ".avif", ".jxl"}
 )
-# Errors of Pillow's decoders and zip files on damaged data, besides MemoryError.
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+BROKEN = (*PICTURE_ERRORS, zipfile.BadZipFile, Image.DecompressionBombError)
+"""Errors of reading damaged pictures and zip files."""
 
 
 class PictureFolder:
@@ -68,7 +54,7 @@ class PictureFolder:
         """Opens a picture, which Pillow decodes on first access.
 
         Raises:
-            ValueError: If it is larger than what is read as a photo.
+            ValueError: If it has more than 100 megapixels.
         """
         picture = open_picture(self._stream(name))
         if picture.width * picture.height > MAX_PIXELS:
@@ -76,10 +62,7 @@ class PictureFolder:
         return picture
 
     def read(self, name: str) -> np.ndarray:
-        """Decodes a picture like a photo, uint8 RGB, ``[H, W, 3]``.
-
-        Upright, in sRGB by its colour profile, transparent places white.
-        """
+        """Decodes a picture, upright, in sRGB, composited over white, ``[H, W, 3]``, uint8."""
         with self.open(name) as picture:
             return flatten(decode_8_bits(picture, name))
 
@@ -91,7 +74,7 @@ class PictureFolder:
         except BROKEN:
             return 0
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_zip": None}
 
     def _stream(self, name: str) -> Path | BytesIO:
@@ -100,7 +83,7 @@ class PictureFolder:
         if self.path.is_dir():
             return self.path / name
         archive = self._open_zip()
-        # Read in memory and never unpacked: no name in the archive can reach out of it.
+        # Read into memory and never unpacked, so a name in the archive cannot escape a folder.
         if archive.getinfo(name).file_size > MAX_FILE_BYTES:
             raise ValueError(f"wanted {MAX_FILE_BYTES >> 20} MiB at most, found more")
         return BytesIO(archive.read(name))
@@ -116,7 +99,7 @@ class PictureFolder:
         ]
 
     def _open_zip(self) -> zipfile.ZipFile:
-        # Every worker process needs a file of its own: they would share the position in it.
+        # One file per worker process, because forked processes share a file's position.
         if self._zip is None or self._zip[0] != os.getpid():
             self._zip = (os.getpid(), zipfile.ZipFile(self.path))
         return self._zip[1]
@@ -132,7 +115,7 @@ class PictureCache:
     def __init__(self, sizes: list[int]) -> None:
         self._offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._pixels = shared_array(int(self._offsets[-1]))
-        # Height and width, written after the pixels: zero says that they are not there yet.
+        # Height and width, written after the pixels; zero until then.
         self._shapes = shared_array(8 * len(sizes)).view(np.int32).reshape(-1, 2)
 
     def get(self, index: int) -> np.ndarray | None:
@@ -144,7 +127,7 @@ class PictureCache:
         return self._pixels[start : start + 3 * height * width].reshape(height, width, 3)
 
     def put(self, index: int, picture: np.ndarray) -> None:
-        """Caches a picture, unless it is larger than its header said."""
+        """Caches a picture, ``[H, W, 3]``, unless it is larger than announced."""
         start, end = self._offsets[index : index + 2]
         if picture.size <= end - start:
             self._pixels[start : start + picture.size] = picture.reshape(-1)
@@ -172,13 +155,35 @@ def read_names(path: str | Path) -> set[str]:
     return {stem(line.strip()) for line in lines if line.strip()}
 
 
+def read_held_out(path: str | Path | None, split: str = "train") -> set[str]:
+    """Reads the list of held-out pictures of a split.
+
+    Args:
+        path: Text file, one name a line; ``None`` for no held-out pictures.
+        split: ``"train"`` or ``"test"``.
+
+    Raises:
+        InputError: If the split is unknown, the test split has no list, or the list cannot be read.
+    """
+    if split not in ("train", "test"):
+        raise InputError(f"split must be train or test, got {split}")
+    if path is None:
+        if split == "test":
+            raise InputError("split=test needs a held_out list, got none")
+        return set()
+    return read_names(path)
+
+
 def stem(name: str) -> str:
     """Returns a picture's name without folders and suffix; other dots belong to the name."""
     path = Path(name)
     return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else path.name
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a path has a hidden part, or one that macOS adds to archives."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in Path(name).parts)
+
+
 def _is_picture(name: str) -> bool:
-    parts = Path(name).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return not is_hidden(name) and Path(name).suffix.lower() in PICTURE_SUFFIXES

@@ -11,28 +11,29 @@ from torch import Tensor
 
 from stylecinegan.data.motion_pairs import MotionPairs
 from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
-from stylecinegan.data.pictures import read_names
+from stylecinegan.data.pictures import read_held_out
 from stylecinegan.errors import InputError
 
 Segmenter = Callable[[Tensor], Tensor]
 
 SMALLEST_SPEED = 2e-4
-"""Typical speed, in sides of the picture per frame, below which a clip shows only noise."""
+"""Typical speed, in longer sides of the picture per frame, below which motion is only noise."""
 
 
 class RealMotion:
     """Real clips, split by video, with normalised motion.
 
-    Speeds of clips differ a hundredfold with the frame rate, and a photo does not tell it: each
-    motion is divided by its typical speed (:func:`typical_speed`). Nor does a photo tell left from
-    right: see :class:`~stylecinegan.tasks.motion.MotionTask`.
+    A photo determines neither the speed, which varies a hundredfold with the clip's frame rate, nor
+    whether motion points left or right. So each motion is divided by its typical speed
+    (:func:`typical_speed`), and clips are mirrored so that motion points right
+    (:class:`~stylecinegan.tasks.motion.MotionTask`).
 
     Args:
         dirs: Folders that ``prepare_data.py task=motion`` wrote.
         held_out: Text file of the videos of the test split, one name a line.
         split: Whether to use all videos but the held-out ones, or only those.
-        segmenter: Takes a photo ``[1, 3, H, W]`` to the probabilities of static, sky and water,
-            ``[1, 3, h, w]``; by default they are unknown.
+        segmenter: Function from a photo, ``[1, 3, H, W]``, to the probabilities of static, sky and
+            water, ``[1, 3, h, w]``; by default the classes of all samples are zero.
 
     Raises:
         InputError: If no clip is left.
@@ -46,9 +47,7 @@ class RealMotion:
         split: Literal["train", "test"] = "train",
         segmenter: Segmenter | None = None,
     ) -> None:
-        if split not in ("train", "test"):
-            raise InputError(f"split must be train or test, got {split}")
-        held = read_names(held_out) if held_out is not None else set()
+        held = read_held_out(held_out, split)
         self.segmenter = segmenter
         self.videos: dict[str, list[tuple[MotionPairs, int]]] = {}
         for pairs in map(MotionPairs, dirs):
@@ -61,7 +60,11 @@ class RealMotion:
         self._read: dict[tuple[int, int], dict[str, Tensor]] = {}
 
     def read(self, video: str, window: int) -> dict[str, Tensor]:
-        """Reads a clip in canonical form, mirrored so that its motion leads to the right.
+        """Reads a clip with normalised motion, mirrored so that the mean motion points right.
+
+        Args:
+            video: Key of :attr:`videos`.
+            window: Index of the clip among those of the video.
 
         Returns:
             ``image`` ``[3, H, W]``, ``motion`` ``[2, H, W]`` of typical speed 1, ``confidence``
@@ -95,11 +98,11 @@ def video_of(name: str) -> str:
 
 
 def typical_speed(motion: Tensor, confidence: Tensor) -> Tensor:
-    """Mean speed weighted by speed, so that static regions do not count.
+    """Mean speed weighted by speed, ``Σ c |M|² / Σ c |M|``, so that static regions do not count.
 
     Args:
-        motion: ``[2, H, W]``.
-        confidence: ``[1, H, W]`` in [0, 1].
+        motion: M, ``[2, H, W]``.
+        confidence: c, ``[1, H, W]`` in [0, 1].
 
     Returns:
         Scalar, in the motion's unit; never 0.
@@ -109,11 +112,17 @@ def typical_speed(motion: Tensor, confidence: Tensor) -> Tensor:
     return ((weight * speed).sum() / weight.sum().clamp(min=1e-9)).clamp(min=1e-9)
 
 
-def mirror(pair: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mirrors a sample; motion changes its horizontal sign."""
-    flipped = {name: tensor.flip(-1) for name, tensor in pair.items()}
-    flipped["motion"] = flipped["motion"] * pair["motion"].new_tensor([-1.0, 1.0]).view(2, 1, 1)
-    return flipped
+def mirror(sample: dict[str, Tensor], vectors: Sequence[str] = ("motion",)) -> dict[str, Tensor]:
+    """Mirrors a sample horizontally.
+
+    Args:
+        sample: Maps ``[C, H, W]``, and scalars, which are kept.
+        vectors: Names of the vector fields ``[2, H, W]``, whose x component changes its sign.
+    """
+    mirrored = {name: tensor.flip(-1) if tensor.ndim else tensor for name, tensor in sample.items()}
+    for name in vectors:
+        mirrored[name] = mirrored[name] * mirrored[name].new_tensor([-1.0, 1.0]).view(2, 1, 1)
+    return mirrored
 
 
 def _is_fast_enough(pair: dict[str, Tensor]) -> bool:

@@ -15,11 +15,10 @@ from stylecinegan.errors import InputError
 
 
 class ResidentBatches:
-    """Infinite batches of square photos that are kept on the device as bytes.
+    """Infinite batches of square photos that stay on the device as bytes.
 
-    For trainings faster than any reader, such as a thousand pictures a second; 5,000 photos of 256
-    pixels take one GB. Photos are cropped to their central square; each sample is mirrored with
-    probability 1/2.
+    For training steps faster than reading, e.g. 1,000 pictures per second; 5,000 photos of 256
+    pixels take 1 GB. Photos are center-cropped; each sample is mirrored with probability 1/2.
 
     Args:
         dataset: Gives the photos and the side of the crops.
@@ -44,7 +43,7 @@ class ResidentBatches:
                 f"batch_size must be at most the {len(dataset.names)} photos, got {batch_size}"
             )
         dataset.folder.read(dataset.names[0])  # opens a zip file before the threads do
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # PIL decodes without the lock
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow releases the GIL while decoding
             pictures = list(pool.map(lambda name: _square(dataset, name), dataset.names))
         photos = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
         self.photos = photos.to(device)
@@ -80,7 +79,7 @@ class ResidentBatches:
 
 
 def _square(dataset: Landscapes, name: str) -> np.ndarray:
-    """Reads a photo and shrinks its central square, ``[S, S, 3]``."""
+    """Reads a photo, center-crops it to a square and resizes it, ``[S, S, 3]``."""
     picture = Image.fromarray(dataset.folder.read(name))
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2

@@ -8,15 +8,15 @@ from torch.utils.data import Sampler
 class CounterSampler(Sampler[int]):
     """Counters of an infinite sequence: this process's share of each global batch.
 
-    Sample ``c`` of a run is defined by (seed, c) alone, see :func:`picture_of`. Processes take
-    neighbouring slices of every global batch, so two with half the batch get
-    together what one gets; and a run resumes at any position.
+    Sample ``c`` of a run is determined by (seed, c), see :func:`picture_of`. Processes take
+    consecutive slices of every global batch, so the batches depend neither on the number of
+    processes nor on where a run was resumed.
 
     Args:
         batch_size: Samples per step over all processes.
         rank: Number of this process.
         world_size: Number of processes.
-        position: Samples that all processes have used before.
+        position: Number of samples that all processes have used so far.
 
     Raises:
         ValueError: If the batch does not divide among the processes.
@@ -44,15 +44,12 @@ class CounterSampler(Sampler[int]):
 
 
 def picture_of(counter: int, num_pictures: int, seed: int) -> int:
-    """Index of a sample's picture.
-
-    Each epoch is a permutation of its own, drawn from (seed, epoch).
-    """
+    """Index of the picture of sample ``counter``: each epoch is a permutation by (seed, epoch)."""
     epoch, place = divmod(counter, num_pictures)
     return int(_permutation(num_pictures, seed, epoch)[place])
 
 
-# A step at the border of two epochs alternates between them.
+# More than one, because the samples of two epochs may alternate.
 @lru_cache(maxsize=4)
 def _permutation(num_pictures: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(num_pictures)

@@ -1,4 +1,4 @@
-"""Soft labels of the sky from a teacher network."""
+"""Pseudo-labels of the sky from a teacher network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,17 +17,17 @@ from stylecinegan.io.paths import replacing
 def write_sky_labels(
     teacher: U2Net, photos: PictureFolder, output: str | Path, *, side: int = 384
 ) -> Iterator[Path]:
-    """Writes the probability of sky of every photo, averaged with the mirrored photo's.
+    """Writes the probability of sky in every photo, flip-averaged.
 
     Args:
         teacher: A network of one class, the sky.
         photos: The photos.
-        output: Folder of the labels, ``STEM.png``, 8-bit grey, 255 sky, of the photos' sizes;
-            those that are there already are kept.
-        side: Side of the square that photos are squeezed to.
+        output: Folder of the labels, ``STEM.png``, 8-bit grey, 255 is sky, of the photos' sizes;
+            existing ones are kept.
+        side: Side of the square that photos are resized to, in pixels.
 
     Yields:
-        The file of every photo.
+        The label file of each photo.
     """
     device = teacher.mean.device
     folder = Path(output)

@@ -21,14 +21,14 @@ FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class SkyTimelapse(Dataset[dict[str, Tensor]]):
-    """Clips of skies; motion is estimated on reading, in about a second per clip.
+    """Clips of skies, whose motion is estimated on reading, which takes about a second per clip.
 
-    ``stylecinegan prepare_data`` does that once and for all.
+    ``stylecinegan prepare_data`` estimates it once and stores it.
 
     Args:
         dir: A split, ``VIDEO/CLIP/FRAME.jpg`` or ``CLIP/FRAME.jpg``; or an ``.npz`` with an array
             ``clips``, ``[N, T, H, W, 3]``, uint8.
-        num_frames: Frames that are looked at, the first of the clip.
+        num_frames: Number of frames to use, from the start of the clip.
         camera: See :func:`~stylecinegan.motion.estimation.optical_flow.estimate_motion`.
 
     Raises:
@@ -93,7 +93,7 @@ def _frame_files(folder: Path) -> Iterator[Path]:
 
 
 def _frame_number(file: Path) -> tuple[int, str]:
-    """Last number in a name, as the number of digits differs."""
+    """Sort key: the last number in a name, since names have no leading zeros, then the name."""
     numbers = re.findall(r"\d+", file.stem)
     return (int(numbers[-1]) if numbers else 0, file.name)
 

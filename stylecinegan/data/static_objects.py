@@ -1,4 +1,4 @@
-"""Procedural silhouettes of thin and small static objects, with alpha from supersampling."""
+"""Procedural silhouettes of thin and small static objects, antialiased by supersampling."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import numpy as np
 from stylecinegan.io import load_opencv
 
 SUPERSAMPLING = 4
-"""Samples along each side of a pixel: alpha is the share of them that the object covers."""
+"""Samples along each side of a pixel; alpha is the fraction of them that the object covers."""
 
 
 class Canvas:
-    """A picture of coverage that silhouettes are drawn into.
+    """Supersampled coverage map that silhouettes are drawn into.
 
     Args:
         height: Height in pixels.
@@ -32,12 +32,12 @@ class Canvas:
     def polygon(self, points: list[tuple[float, float]]) -> None:
         """Fills a polygon of points (x, y) in pixels."""
         shift = 8  # bits below a sample
-        # A sample is at the centre of its part of the pixel.
+        # Samples are at the centres of their sub-pixels.
         scaled = (np.array(points) * SUPERSAMPLING - 0.5) * 2**shift
         load_opencv().fillPoly(self._samples, [np.round(scaled).astype(np.int32)], 1, shift=shift)
 
     def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], turn: float) -> None:
-        """Fills an ellipse of half axes in pixels, turned by radians."""
+        """Fills an ellipse with semi-axes in pixels, rotated by ``turn`` radians."""
         angle = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
         x, y = axes[0] * np.cos(angle), axes[1] * np.sin(angle)
         cos, sin = np.cos(turn), np.sin(turn)

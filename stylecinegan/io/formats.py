@@ -31,7 +31,7 @@ def open_picture(source: Path | BinaryIO) -> Image.Image:
     """
     Image.init()
     start = _read_start(source)
-    known = list(_FORMATS)
+    known: list[str] = list(_FORMATS)
     if _is_heic(start) and _register_heic():
         known.append("HEIF")
     if _is_jxl(start) and _register_jxl():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from stylecinegan import io
-from stylecinegan.data.clip_spans import ClipSpans, mirror, read_clips
+from stylecinegan.data.clip_spans import ClipSpans, read_clips
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.motion_sources import find_sources
 from stylecinegan.errors import InputError
@@ -87,18 +87,6 @@ def test_a_sample_depends_on_its_number_alone(spans):
     for counter in range(4):
         once, again = spans[counter], spans[counter]
         assert all(torch.equal(once[name], again[name]) for name in once)
-
-
-def test_mirrored_samples_move_to_the_other_side():
-    sample = {
-        "first": torch.arange(3.0).expand(3, 1, 3),
-        "from_start": torch.tensor([[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]]),
-        "progress": torch.tensor(0.5),
-    }
-    mirrored = mirror(sample)
-    assert mirrored["first"][0].tolist() == [[2.0, 1.0, 0.0]]
-    assert mirrored["from_start"].tolist() == [[[-3.0, -2.0, -1.0]], [[6.0, 5.0, 4.0]]]
-    assert mirrored["progress"] == 0.5
 
 
 def test_frames_that_repeat_the_one_before_are_no_frames(tmp_path):

@@ -69,11 +69,16 @@ def test_typical_speed_is_that_of_what_moves():
     assert typical_speed(torch.zeros(2, 4, 4), torch.ones(1, 4, 4)) > 0
 
 
-def test_mirroring_twice_gives_back():
-    pair = {"image": torch.rand(3, 4, 6), "motion": torch.rand(2, 4, 6)}
-    twice = mirror(mirror(pair))
-    assert all(torch.equal(twice[name], pair[name]) for name in pair)
-    assert torch.equal(mirror(pair)["motion"][0, :, 0], -pair["motion"][0, :, -1])
+def test_mirroring_flips_maps_and_the_sign_of_horizontal_motion():
+    sample = {
+        "image": torch.arange(3.0).expand(3, 1, 3),
+        "motion": torch.tensor([[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]]),
+        "progress": torch.tensor(0.5),
+    }
+    mirrored = mirror(sample)
+    assert mirrored["image"][0].tolist() == [[2.0, 1.0, 0.0]]
+    assert mirrored["motion"].tolist() == [[[-3.0, -2.0, -1.0]], [[6.0, 5.0, 4.0]]]
+    assert mirrored["progress"] == 0.5
 
 
 def test_softened_classes_are_probabilities_that_keep_their_areas():

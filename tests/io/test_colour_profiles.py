@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pillow_heif
 import pytest
 import torch
 from PIL import Image, ImageCms
@@ -13,6 +12,7 @@ from PIL import Image, ImageCms
 from stylecinegan import io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.pictures import PictureFolder
+from tests.io import pictures  # noqa: F401 (registers HEIC for writing)
 from tests.io.profiles import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -22,8 +22,6 @@ from tests.io.profiles import (
     ink_profile,
     matrix_profile,
 )
-
-pillow_heif.register_heif_opener()
 
 # How each profile stores pure red, green and blue of sRGB, and a grey, as tables of them say.
 STORED = {

@@ -4,7 +4,6 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from stylecinegan import io
@@ -138,9 +137,3 @@ def test_a_drawing_without_lines_has_no_arrows(tmp_path):
     path = write_drawing(tmp_path / "lake.json", ("motion", "polygon", LEFT))
     with pytest.raises(InputError, match="wanted lines along which things move, found only shapes"):
         io.read_labelme(path).arrows((4, 6))
-
-
-def test_eulerian_motion_is_read_by_its_suffix(tmp_path):
-    motion = torch.arange(24.0).view(1, 2, 3, 4)
-    torch.save(motion, tmp_path / "a_motion.pth")
-    assert torch.equal(io.read_motion(tmp_path / "a_motion.pth"), motion)

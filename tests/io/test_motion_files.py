@@ -53,6 +53,11 @@ def test_a_written_motion_is_read_back(tmp_path, suffix):
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
+def test_eulerian_motion_is_read_by_its_suffix(tmp_path):
+    torch.save(EXPECTED, tmp_path / "a_motion.pth")
+    assert torch.equal(io.read_motion(tmp_path / "a_motion.pth"), EXPECTED)
+
+
 def test_values_that_are_not_finite_are_counted(tmp_path):
     array = MOTION.astype(float)
     array[0, 0, :2] = np.nan

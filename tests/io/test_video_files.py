@@ -8,14 +8,7 @@ import torch
 
 from stylecinegan import io
 from stylecinegan.errors import InputError
-
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 120, 200), (128, 128, 128)]
-
-
-def flat_patches(side=32):
-    """Six flat patches in a row, ``[1, 3, side, 6 * side]``."""
-    row = np.array(COLOURS, np.uint8).repeat(side, axis=0)
-    return io.from_uint8(np.broadcast_to(row, (side, *row.shape)).copy())
+from tests.io.pictures import COLOURS, flat_patches
 
 
 def moving_stripe(num_frames, height=64, width=96):
@@ -41,17 +34,13 @@ def test_a_video_plays_everywhere_at_its_rate_and_length(tmp_path, suffix, codec
             [k / 30 for k in range(31)], abs=2e-3
         )
         assert container.duration / av.time_base == pytest.approx(31 / 30, abs=2e-3)
-        # BT.709 in each list of H.273; limited range is 1.
-        context = stream.codec_context
-        assert (context.colorspace, context.color_range) == (1, 1)
-        if codec == "h264":
-            assert (context.color_primaries, context.color_trc) == (1, 1)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_index_of_an_mp4_stands_at_its_front(tmp_path):
-    io.write_video(tmp_path / "a.mp4", moving_stripe(5), fps=25)
-    data = (tmp_path / "a.mp4").read_bytes()
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_the_index_is_at_the_front_of_the_file(tmp_path, suffix):
+    io.write_video(tmp_path / f"a{suffix}", moving_stripe(5), fps=25)
+    data = (tmp_path / f"a{suffix}").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
 
 
@@ -140,6 +129,8 @@ def test_reading_stops_where_asked_and_refuses_other_data(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
-def test_the_smallest_frames_are_written(tmp_path, suffix):
-    io.write_video(tmp_path / f"a{suffix}", [torch.zeros(1, 3, 2, 2)] * 2, fps=30)
-    assert (tmp_path / f"a{suffix}").stat().st_size > 0
+def test_the_smallest_frames_come_back(tmp_path, suffix):
+    image = torch.full((1, 3, 2, 2), 0.5)
+    io.write_video(tmp_path / f"a{suffix}", [image] * 2, fps=30)
+    decoded = next(io.read_video(tmp_path / f"a{suffix}"))
+    torch.testing.assert_close(decoded, image, atol=0.06, rtol=0)

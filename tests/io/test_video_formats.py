@@ -7,8 +7,7 @@ from PIL import Image, ImageSequence
 from stylecinegan import io
 from stylecinegan.errors import InputError
 from tests.io.moving import loop, with_alpha
-
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 120, 200), (128, 128, 128)]
+from tests.io.pictures import COLOURS, flat_patches
 
 
 def decoded(path, codec=None):
@@ -24,12 +23,6 @@ def decoded(path, codec=None):
         return pixels, [frame.time for frame in frames], stream
 
 
-def test_the_index_of_a_mov_stands_at_its_front(tmp_path):
-    io.write_video(tmp_path / "a.mov", loop(3), fps=25)
-    data = (tmp_path / "a.mov").read_bytes()
-    assert data.index(b"moov") < data.index(b"mdat")
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mov", ".avif"])
 def test_colours_are_tagged_as_bt_709_in_all_three_lists(tmp_path, suffix):
     io.write_video(tmp_path / f"a{suffix}", loop(2), fps=30)
@@ -43,8 +36,7 @@ def test_colours_are_tagged_as_bt_709_in_all_three_lists(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".mov", ".avif", ".apng", ".webp"])
 def test_frames_and_colours_come_back(tmp_path, suffix):
-    row = np.array(COLOURS, np.uint8).repeat(32, axis=0)
-    patches = io.from_uint8(np.broadcast_to(row, (32, *row.shape)).copy())
+    patches = flat_patches()
     io.write_video(tmp_path / f"a{suffix}", [patches, patches.flip(3), patches], fps=25)
     frames = list(io.read_video(tmp_path / f"a{suffix}"))
     for frame, colours in zip(frames, [COLOURS, COLOURS[::-1], COLOURS], strict=True):

@@ -70,7 +70,7 @@ class BrokenEncoder:
         if self.num_frames == 3:
             raise self.error
 
-    def close(self):
+    def close(self, is_cancelled):
         raise AssertionError("a broken file must not be completed")
 
     def abort(self):
