@@ -1,9 +1,12 @@
+import gc
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from stylecinegan.app.worker import Job, Worker
+from stylecinegan.app.worker import Cancelled, Job, Worker
 from stylecinegan.errors import InputError
 
 
@@ -148,6 +151,31 @@ def test_a_mistake_of_the_user_is_told_and_a_bug_is_not_shown(worker, caplog):
     job, heard = submit(worker, lambda job: None)
     assert job.is_over.wait(20)
     assert heard.outcomes() == ["done"]
+
+
+@pytest.mark.parametrize("error", [Cancelled, InputError, KeyError])
+def test_what_a_failed_job_computed_is_freed_without_the_garbage_collector(worker, error):
+    features = []
+
+    def network():
+        computed = torch.zeros(1000)
+        features.append(weakref.ref(computed))
+        raise error
+
+    def run(job):
+        # The future holds the exception, whose frames hold the future.
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(network)
+            future.result()
+
+    gc.disable()
+    try:
+        job, heard = submit(worker, run)
+        assert job.is_over.wait(20)
+        assert heard.outcomes() in (["cancelled"], ["error"])
+        assert [feature() for feature in features] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_session_that_ends_takes_its_work_along(worker):
