@@ -1,5 +1,6 @@
 """Interruption of computation between layers and between functions of PyTorch."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ class InterruptibleFunctions(TorchFunctionMode):
     """Calls a check before every function of PyTorch in a ``with`` block.
 
     Only in the thread of the block; networks that run beside it need :func:`make_interruptible`.
+    A generator that is being closed cleans up without interruption: nothing could catch it.
 
     Args:
         check: Raises an exception to interrupt the block.
@@ -23,7 +25,8 @@ class InterruptibleFunctions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        self._check()
+        if not isinstance(sys.exc_info()[1], GeneratorExit):
+            self._check()
         return func(*args, **(kwargs or {}))
 
 

@@ -2,12 +2,14 @@
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from stylecinegan.app.interruption import InterruptibleFunctions
 from stylecinegan.errors import InputError
+from stylecinegan.freed_memory import return_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class Job:
         report: Receives the messages, in the worker's thread.
         is_urgent: Runs before jobs that are not urgent, and interrupts a running one.
         replaces: Name of the job; an earlier job of the session with this name is cancelled, and
-            this one takes its place in the queue.
+            this one takes its place: in the queue, or as the next one to run.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Job:
         self.is_urgent = is_urgent
         self.replaces = replaces
         self.is_over = threading.Event()
+        self.has_taken_over = False
         self._run = run
         self._cancelled = threading.Event()
 
@@ -94,9 +97,18 @@ def release_frames(error: BaseException | None) -> None:
 
 
 class Worker:
-    """Runs one job at a time, in the order of submission, urgent ones first."""
+    """Runs one job at a time, in the order of submission, urgent ones first.
 
-    def __init__(self) -> None:
+    Args:
+        tidy: Called now and then after jobs, in the worker's thread.
+        tidy_every_s: Seconds between its calls, at least.
+    """
+
+    def __init__(
+        self, tidy: Callable[[], None] = return_freed_memory, tidy_every_s: float = 10.0
+    ) -> None:
+        self._tidy = tidy
+        self._tidy_every_s = tidy_every_s
         self._waiting: list[Job] = []
         self._current: list[Job] = []  # the innermost one last
         self._changed = threading.Condition()
@@ -125,13 +137,19 @@ class Worker:
             for index, other in enumerate(self._waiting):
                 if self._is_replaced(other, job):
                     place, dropped = index, other
+            if dropped is not None:
+                self._waiting[place] = job
+                job.has_taken_over = dropped.has_taken_over
             for other in self._current:
                 if self._is_replaced(other, job):
                     other.cancel()
-            if dropped is not None:
-                self._waiting[place] = job
-            else:
-                self._waiting.append(job)
+                    # At the end of the queue, newer edits would cancel it as well as soon as it
+                    # runs, like those of all others: nobody would see a loop. Once only, or a
+                    # session that edits all the time would keep the others waiting.
+                    if not other.has_taken_over and dropped is None:
+                        job.has_taken_over, place = True, 0
+            if dropped is None:
+                self._waiting.insert(place, job)
             self._changed.notify()
         if dropped is not None:
             dropped.cancel()
@@ -201,14 +219,21 @@ class Worker:
             self._run_jobs()
 
     def _run_jobs(self) -> None:
+        tidied = time.monotonic()
+        is_tidy = True
         while True:
+            due_s = max(0.0, tidied + self._tidy_every_s - time.monotonic())
             with self._changed:
-                while not self._waiting and not self._is_stopped:
-                    self._changed.wait()
+                if not self._waiting and not self._is_stopped:
+                    self._changed.wait(None if is_tidy else due_s)
                 if self._is_stopped and not self._waiting:
                     return
             if (job := self._take(only_urgent=False)) is not None:
                 self._perform(job)
+                is_tidy = False
+            if not is_tidy and time.monotonic() >= tidied + self._tidy_every_s:
+                self._tidy()
+                tidied, is_tidy = time.monotonic(), True
 
     def _take(self, *, only_urgent: bool) -> Job | None:
         with self._changed:

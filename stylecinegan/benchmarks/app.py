@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.errors import InputError
@@ -25,6 +26,9 @@ STATUS = 3
 
 START_TIMEOUT_S = 180.0
 """Longest time that the server may take to start, generous for busy machines."""
+
+FIRST_EDITS = 4
+"""Edits of each user that are shown before a load begins: two strokes and two arrows."""
 
 Seconds = dict[str, list[float]]
 
@@ -112,6 +116,24 @@ class Load:
     errors: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, outcome: str, seconds: float) -> None:
+        """Counts an edit with its outcome (see :func:`outcome_of`)."""
+        with self._lock:
+            self.num_edits += 1
+            if outcome == "done":
+                self.num_shown += 1
+                self.seconds.append(seconds)
+            elif outcome == "cancelled":
+                self.num_replaced += 1
+            else:
+                self.errors.append(outcome)
+
+    def forget_edits(self) -> None:
+        """Sets the counts to zero, but keeps the errors."""
+        self.num_edits = self.num_shown = self.num_replaced = 0
+        self.seconds.clear()
 
 
 def measure_latencies(visitor: Visitor, photo: Path, repeats: int) -> Seconds:
@@ -157,9 +179,16 @@ def measure_idle(server: AppServer, seconds: float) -> float:
 
 
 def put_under_load(
-    server: AppServer, photo: bytes, num_sessions: int, every_s: float, duration_s: float
+    server: AppServer,
+    photo: bytes,
+    num_sessions: int,
+    every_s: float,
+    duration_s: float,
 ) -> Load:
     """Simulates many users who edit at the same time.
+
+    Before, each makes :data:`FIRST_EDITS` one after another: on a busy machine, a user may
+    otherwise see the first loop only after minutes, and memory would grow until then.
 
     Args:
         server: The app.
@@ -169,58 +198,74 @@ def put_under_load(
         duration_s: Duration of the test, in seconds.
     """
     load = Load()
-    lock = threading.Lock()
-    paths = [
-        f"/api/sessions/{json.loads(server.post('/api/sessions', photo))['id']}/preview"
-        for _ in range(num_sessions)
-    ]
+    users = [_User(server, photo, load) for _ in range(num_sessions)]
+    for number in range(FIRST_EDITS):
+        for user in users:
+            user.edit(number)
+    load.forget_edits()
     begin = time.monotonic()
-    num_edits = max(1, int(duration_s / every_s))
-    last_outcomes: dict[str, str] = {}
+    numbers = range(FIRST_EDITS, FIRST_EDITS + max(1, int(duration_s / every_s)))
+    threads = [
+        threading.Thread(
+            target=user.keep_editing, args=(numbers, every_s, every_s * index / num_sessions)
+        )
+        for index, user in enumerate(users)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        load.memory.append((time.monotonic() - begin, server.resident_bytes))
+        time.sleep(0.5)
+    # The last edit of each page is what it shows: nothing newer can have replaced it.
+    load.num_lost = sum(user.last_outcome != "done" for user in users)
+    return load
 
-    def edit(path: str, number: int) -> None:
-        y = 0.05 + 0.3 * (number * 0.37 % 1.0)
-        edits = {"arrows": [[[0.7, y], [0.3, y + 0.02]]], "speed": 1.0 + number % 3}
+
+class _User:
+    """A session whose edits are counted."""
+
+    def __init__(self, server: AppServer, photo: bytes, load: Load) -> None:
+        session = json.loads(server.post("/api/sessions", photo))["id"]
+        self._path = f"/api/sessions/{session}/preview"
+        self._server = server
+        self._load = load
+        self._last_number = -1
+        self.last_outcome = ""
+
+    def edit(self, number: int) -> None:
+        """Requests the loop of an edit and waits for it."""
         start = time.perf_counter()
+        body = json.dumps({"edits": edits_after(number)}).encode()
         try:
-            outcome = outcome_of(server.post(path, json.dumps({"edits": edits}).encode()))
+            outcome = outcome_of(self._server.post(self._path, body))
         except (OSError, http.client.HTTPException, RuntimeError) as error:
             outcome = str(error)
-        with lock:
-            if number == num_edits - 1:
-                last_outcomes[path] = outcome
-            load.num_edits += 1
-            if outcome == "done":
-                load.num_shown += 1
-                load.seconds.append(time.perf_counter() - start)
-            elif outcome == "cancelled":
-                load.num_replaced += 1
-            else:
-                load.errors.append(outcome)
+        self._load.count(outcome, time.perf_counter() - start)
+        if number > self._last_number:
+            self._last_number, self.last_outcome = number, outcome
 
-    def use(path: str, offset: float) -> None:
-        threads = []
-        time.sleep(offset)
-        for number in range(num_edits):
-            thread = threading.Thread(target=edit, args=(path, number))
+    def keep_editing(self, numbers: range, every_s: float, offset_s: float) -> None:
+        """Edits at regular times, whether the loops before are shown or not."""
+        threads = [threading.Thread(target=self.edit, args=(number,)) for number in numbers]
+        time.sleep(offset_s)
+        for thread in threads:
             thread.start()
-            threads.append(thread)
             time.sleep(every_s)
         for thread in threads:
             thread.join()
 
-    users = [
-        threading.Thread(target=use, args=(path, every_s * index / num_sessions))
-        for index, path in enumerate(paths)
-    ]
-    for user in users:
-        user.start()
-    while any(user.is_alive() for user in users):
-        load.memory.append((time.monotonic() - begin, server.resident_bytes))
-        time.sleep(0.5)
-    # The last edit of each page is what it shows: nothing newer can have replaced it.
-    load.num_lost = sum(last_outcomes.get(path) != "done" for path in paths)
-    return load
+
+def edits_after(number: int) -> dict[str, Any]:
+    """A user's edits: strokes and arrows in turn, of which the latest eight are kept."""
+    edits: dict[str, Any] = {"strokes": [], "arrows": [], "speed": 1.0 + number % 3}
+    for earlier in range(max(0, number - 7), number + 1):
+        y = 0.05 + 0.3 * (earlier * 0.37 % 1.0)
+        if earlier % 2:  # beside the arrows, which must touch what moves
+            points = [[0.8, y], [0.95, y]]
+            edits["strokes"].append({"kind": "stays", "points": points, "radius": 0.02})
+        else:
+            edits["arrows"].append([[0.7, y], [0.3, y + 0.02]])
+    return edits
 
 
 def outcome_of(stream: bytes) -> str:

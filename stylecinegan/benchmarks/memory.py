@@ -1,15 +1,14 @@
 """Peak memory of a call in this process, and of a command in a separate one."""
 
-import ctypes
 import gc
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from stylecinegan.errors import InputError
+from stylecinegan.freed_memory import return_freed_memory
 
 _POLL_INTERVAL_S = 0.02
 """Seconds between samples of a running command's memory."""
@@ -37,7 +36,9 @@ def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    _release_free_memory()
+    # Its reuse would hide part of the increase.
+    gc.collect()
+    return_freed_memory()
     try:
         _RESET.write_text("5")
     except OSError:
@@ -71,15 +72,6 @@ def _status(name: str, process: int | str = "self") -> int | None:
         return None
     figures = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
     return figures[0] if figures else None
-
-
-def _release_free_memory() -> None:
-    """Returns free heap memory to the system; its reuse would hide part of the next increase."""
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 class Command:

@@ -255,6 +255,7 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
         {"row": f"{users}: replaced by a newer one", "measured": float(load.num_replaced)},
         {"row": f"{users}: lost edits", "measured": float(load.num_lost), "wanted": 0.0},
         {"row": f"{users}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
+        {"row": f"{users}: edits of each before the load", "measured": float(app.FIRST_EDITS)},
         {"row": f"{users}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
         {"row": f"{users}: memory, GB", "measured": load.memory[-1][1] / 1e9},
     ]

@@ -10,10 +10,10 @@ from types import ModuleType
 import stylecinegan
 from stylecinegan.cli.arguments import HELP_FLAGS, read_arguments
 from stylecinegan.cli.extras import explain_missing
-from stylecinegan.cli.freed_memory import keep_freed_memory
 from stylecinegan.cli.help_page import help_page
 from stylecinegan.cli.libraries import load_libraries
 from stylecinegan.errors import InputError
+from stylecinegan.freed_memory import keep_freed_memory
 from stylecinegan.resources import CONFIGS_DIR
 
 COMMANDS = {

@@ -35,6 +35,28 @@ def test_networks_stop_at_any_layer_and_compute_the_same_afterwards():
         torch.testing.assert_close(model.invert(photo).image, wanted.image, rtol=0, atol=0)
 
 
+def test_a_generator_that_is_closed_cleans_up_without_interruption():
+    has_cleaned_up = []
+
+    def frames():
+        try:
+            yield
+        finally:
+            torch.zeros(1)
+            has_cleaned_up.append(True)
+
+    def check():
+        raise Unwanted
+
+    generator = frames()
+    next(generator)
+    with InterruptibleFunctions(check):
+        generator.close()
+        with pytest.raises(Unwanted):
+            torch.zeros(1)
+    assert has_cleaned_up
+
+
 def test_what_is_made_of_the_networks_results_stops_at_any_function_of_pytorch():
     landscape = draw_landscape(96, 128, seed=1)
     motion, mask = torch.ones(1, 2, 24, 32), landscape.mask

@@ -49,7 +49,7 @@ def page(browser, relay):
     """A page with the example looping in it, which soon tries again."""
     browser.address = relay.address
     browser.visit()
-    browser.evaluate("stylecinegan.patience.again = 100")
+    browser.evaluate("stylecinegan.timeouts.retry = 100")
     return browser
 
 
@@ -97,7 +97,7 @@ def test_a_server_that_goes_away_during_a_stroke_gets_the_stroke_later(relay, pa
 
 
 def test_a_server_that_falls_silent_is_told_and_asked_again(app, relay, page):
-    page.evaluate("stylecinegan.patience.silence = 500")
+    page.evaluate("stylecinegan.timeouts.silence = 500")
     before = page.num_loops()
     relay.is_silent = True
     drag_arrow(page)
@@ -109,7 +109,7 @@ def test_a_server_that_falls_silent_is_told_and_asked_again(app, relay, page):
 
 def test_a_server_that_is_only_slow_says_that_it_is_there(app, page, monkeypatch):
     monkeypatch.setattr(responses, "ALIVE_S", 0.1)
-    page.evaluate("stylecinegan.patience.silence = 1000")
+    page.evaluate("stylecinegan.timeouts.silence = 1000")
     page.evaluate(
         """new MutationObserver(() => {
             window.wasError ||= document.querySelector("#status").classList.contains("error");
@@ -176,7 +176,7 @@ def test_a_reloaded_page_waits_for_the_server_and_keeps_its_session(relay, page)
     relay.fail(503)
     page.open(page.address)
     page.wait("document.querySelector('#status').classList.contains('error')", 60)
-    page.evaluate("stylecinegan.patience.again = 100")
+    page.evaluate("stylecinegan.timeouts.retry = 100")
     assert page.status() == "The server is busy." + AGAIN
     relay.fail(None)
     page.wait_for_loop()
@@ -255,7 +255,7 @@ def test_more_connections_than_allowed_are_put_in_words_and_the_page_goes_on(exa
         browser.address = server.address
         browser.evaluate("sessionStorage.clear()")
         browser.visit()
-        browser.evaluate("stylecinegan.patience.again = 100")
+        browser.evaluate("stylecinegan.timeouts.retry = 100")
         before = browser.num_loops()
         with contextlib.ExitStack() as others:
             for _ in range(12):

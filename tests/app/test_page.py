@@ -152,7 +152,7 @@ def test_layers_that_are_kept_from_frame_to_frame_show_what_fresh_ones_would(pag
                 const { paintStage } = await import(address);
                 const context = canvas.getContext("2d", { willReadFrequently: true });
                 const hints = { arrows: [], anchors: [], pending: [], draft: null, pointer: null };
-                const shown = { ratio: 1, zoom: 1, showsMask: true, showsHints: 0 };
+                const shown = { ratio: 1, zoom: 1, showsMask: true, hintOpacity: 0 };
                 paintStage(context, { ...app, view, ...hints, ...shown, ...changes });
                 return context.getImageData(0, 0, canvas.width, canvas.height).data.join();
             };
@@ -271,7 +271,7 @@ def test_the_camera_moves_in_the_loop_and_stands_while_something_is_drawn(page):
     page.choose("stays")
     page.wait_for_loop(before)
     np.testing.assert_array_equal(frame_of(page, 2), plain)
-    assert "The camera stands" in page.evaluate("document.querySelector('#hint').textContent")
+    assert "the camera stands still" in page.evaluate("document.querySelector('#hint').textContent")
     edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
     assert not page.evaluate("stylecinegan.app.loop.hasCamera")
     edits = edit(page, lambda: set_value(page, "#camera_amount", "0.05"))  # to be seen, as a whole

@@ -89,6 +89,35 @@ def test_a_newer_edit_stops_the_older_one_at_its_next_step(worker):
     assert len(steps) == 1
 
 
+def test_an_edit_that_interrupts_an_older_one_runs_next_but_not_time_and_again(worker):
+    order, running, go_on = [], threading.Semaphore(0), threading.Semaphore(0)
+
+    def edit(name):
+        def run(job):
+            running.release()
+            assert go_on.acquire(timeout=20)
+            job.check()
+            order.append(name)
+
+        return submit(worker, run, "anna", replaces="preview")[0]
+
+    def next_one():
+        go_on.release()
+        assert running.acquire(timeout=20)
+
+    edit("first")
+    assert running.acquire(timeout=20)
+    submit(worker, lambda job: order.append("bob"), "bob", replaces="preview")
+    edit("second")  # goes before Bob
+    next_one()
+    last = edit("third")  # goes after him
+    next_one()
+    assert order == ["bob"]
+    go_on.release()
+    assert last.is_over.wait(20)
+    assert order == ["bob", "third"]
+
+
 def test_a_cancelled_job_stops_before_its_next_function_of_pytorch(worker):
     steps, is_running, go_on = [], threading.Event(), threading.Event()
 
@@ -176,6 +205,17 @@ def test_what_a_failed_job_computed_is_freed_without_the_garbage_collector(worke
         assert [feature() for feature in features] == [None]
     finally:
         gc.enable()
+
+
+def test_the_worker_tidies_up_after_jobs_and_not_without():
+    tidied = threading.Semaphore(0)
+    worker = Worker(tidied.release, tidy_every_s=0.01)
+    worker.start()
+    for _ in range(2):
+        submit(worker, lambda job: None)
+        assert tidied.acquire(timeout=20)
+        assert not tidied.acquire(timeout=0.3)
+    worker.stop()
 
 
 def test_a_session_that_ends_takes_its_work_along(worker):

@@ -64,7 +64,7 @@ except SystemExit as error:
 KEPT = """
 import resource, sys
 import numpy as np
-from stylecinegan.cli.freed_memory import keep_freed_memory
+from stylecinegan.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 np.ones(3 << 20).sum()

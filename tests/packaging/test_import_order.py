@@ -30,7 +30,7 @@ LAYERS = (
     ("checkpoints",),
     ("training",),
     ("generator", "ops", "framing", "transparency", "inputs"),
-    ("errors", "progress", "resources", "threads"),
+    ("errors", "freed_memory", "progress", "resources", "threads"),
 )
 """From the top down. Whatever stands in a line imports from the lines below it alone."""
 

@@ -1,4 +1,4 @@
-// The mask as the page shows it: what stays is dimmed, and a line runs where the mask is a half.
+// The mask on the page: its static part is dimmed, and a contour line is drawn where it is 0.5.
 
 const DIM = 0x20110d; // blue, green, red
 
@@ -6,12 +6,12 @@ export class Mask {
   constructor(width, height, values) {
     this.width = width;
     this.height = height;
-    this.moving = paint(width, height, (i) => values[i]); // as opaque as the mask says
-    this.resting = paint(width, height, (i) => 255 - values[i]);
+    this.moving = paint(width, height, (i) => values[i]); // opacity: the mask
+    this.still = paint(width, height, (i) => 255 - values[i]);
     this.line = outline(values, width, height); // in pixels of the mask
   }
 
-  // What moves in another size, made once for all frames of a loop.
+  // `moving` in another size, computed once for all frames of a loop.
   movingAt(width, height) {
     if (this.scaled?.width !== width || this.scaled.height !== height) {
       this.scaled = new OffscreenCanvas(width, height);
@@ -42,8 +42,8 @@ function paint(width, height, opacity) {
   return canvas;
 }
 
-// Marching squares: the line where the values cross 127.5, between the pixels' centres.
-export function outline(values, width, height) {
+// Marching squares: the line between the pixels' centres on which the values are 127.5.
+function outline(values, width, height) {
   const path = new Path2D();
   const level = 127.5;
   const cross = (a, b) => (level - a) / (b - a);

@@ -1,113 +1,136 @@
-// The dialog in which the video is made.
+// The dialog in which a video is made.
 
+import { app } from "./app.js";
+import { $ } from "./elements.js";
 import * as server from "./server.js";
+import { inSession } from "./sessions.js";
 
-const $ = (id) => document.getElementById(id);
+const SIDES = [3840, 2560, 1920, 1280, 720, 480]; // offered, if the photo is larger
+const LARGE = 2048; // photos above this are offered at 1920 first
+const NOTES = { gif: " A GIF of this takes much space; WebP looks better." };
 
-export function setUpExport(app) {
-  const dialog = $("video");
-  let isRunning = false;
-  let rendered = null; // the session whose video is made
+const dialog = $("video");
+let rendered = null; // the session whose video is made
 
-  const settings = () => ({
-    format: dialog.querySelector("input[name=format]:checked").value,
-    num_frames: Number($("video-frames").value),
-    fps: Number($("video-fps").value),
-    size: $("video-size").value ? Number($("video-size").value) : null,
-  });
-
-  const showLength = () => {
-    const { num_frames, fps, format } = settings();
-    const seconds = (num_frames / fps).toFixed(1);
-    const advice = format === "gif" ? " A GIF of this takes much space; WebP is the better picture." : "";
-    $("video-length").textContent = `The loop lasts ${seconds} seconds.${advice}`;
-  };
-
-  // The dialog may be closed meanwhile: the button that opens it tells as well.
-  const tell = (share) => {
-    $("export").querySelector("span").textContent = isRunning ? `${Math.floor(100 * share)} %` : "Make video";
-  };
-
-  const show = (running) => {
-    isRunning = running;
-    tell(0);
-    $("video-start").hidden = running;
-    $("video-cancel").hidden = !running;
-    $("video-progress").hidden = false;
-    for (const field of dialog.querySelectorAll("input, select")) field.disabled = running;
-  };
-
-  const hear = (news) => {
-    if (news.type === "waiting") $("video-news").textContent = `Waiting, number ${news.position} in line…`;
-    else if (news.type === "progress") {
-      $("video-bar").value = news.done / news.of;
-      $("video-news").textContent = `Frame ${news.done} of ${news.of}`;
-      tell(news.done / news.of);
-    } else if (news.type === "video") {
-      const size = news.bytes < 1e6 ? `${Math.ceil(news.bytes / 1e3)} kB` : `${(news.bytes / 1e6).toFixed(1)} MB`;
-      $("video-bar").value = 1;
-      $("video-news").textContent = `Done: ${news.width} × ${news.height}, ${size}`;
-      const save = $("video-save");
-      save.href = server.videoAddress(rendered.id);
-      save.download = `${rendered.name}.${settings().format}`;
-      save.hidden = false;
-      save.focus();
-    } else if (news.type === "error") $("video-news").textContent = news.message;
-    else if (news.type === "cancelled") $("video-news").textContent = "Cancelled.";
-  };
-
-  $("export").addEventListener("click", () => {
-    const { width, height } = app.session;
-    const own = Math.max(width, height);
-    const most = app.session.limits.render_side;
-    const chosen = $("video-size").value;
-    const sides = [3840, 2560, 1920, 1280, 720, 480].filter((side) => side < own && side <= most);
-    $("video-size").replaceChildren(
-      ...(own <= most ? [new Option(`${own}, as the photo`, "")] : []),
-      ...sides.map((side) => new Option(String(side), String(side))),
-    );
-    const isOffered = [...$("video-size").options].some((option) => option.value === chosen);
-    if (isOffered && chosen) $("video-size").value = chosen;
-    else if (own > 2048) $("video-size").value = "1920";
-    if (!isRunning) {
-      $("video-progress").hidden = true;
-      $("video-save").hidden = true;
-      $("video-start").hidden = false;
-    }
-    showLength();
-    dialog.showModal();
-  });
+export function setUpExport() {
+  $("export").addEventListener("click", openDialog);
   dialog.addEventListener("input", () => {
     showLength();
-    if (!isRunning) $("video-save").hidden = true;
-  });
-  $("video-start").addEventListener("click", async () => {
-    if (!dialog.querySelector("form").reportValidity()) return;
     $("video-save").hidden = true;
-    $("video-bar").removeAttribute("value");
-    $("video-news").textContent = "Preparing the photo at full size…";
-    show(true);
-    try {
-      const wish = { edits: app.history.edits, video: settings() };
-      await app.inSession((id) => {
-        rendered = { ...app.session, id };
-        return server.render(id, wish, hear);
-      });
-    } catch (error) {
-      const advice = error.isPassing ? " The video is not finished; start it again." : "";
-      $("video-news").textContent = `${error.message}${advice}`;
-    }
-    if (!$("video-bar").hasAttribute("value")) $("video-bar").value = 0;
-    show(false);
   });
+  $("video-start").addEventListener("click", start);
   $("video-cancel").addEventListener("click", () => {
     $("video-news").textContent = "Cancelling…";
     server.cancelRender(rendered.id).catch(() => {});
   });
-  return { settings, isRunning: () => isRunning, restore: (video) => {
-    const format = dialog.querySelector(`input[name=format][value=${video.format}]`);
-    if (format) format.checked = true;
-    $("video-frames").value = video.num_frames;
-    $("video-fps").value = video.fps;
-  } };
+  app.on("session", showSettings);
+}
+
+export function videoSettings() {
+  return {
+    format: dialog.querySelector("input[name=format]:checked").value,
+    num_frames: Number($("video-frames").value),
+    fps: Number($("video-fps").value),
+    size: $("video-size").value ? Number($("video-size").value) : null,
+  };
+}
+
+// Shows the settings that came with the session.
+function showSettings() {
+  const { format, num_frames, fps } = app.session.video;
+  dialog.querySelector(`input[name=format][value=${format}]`).checked = true;
+  $("video-frames").value = num_frames;
+  $("video-fps").value = fps;
+}
+
+function openDialog() {
+  offerSides();
+  showLength();
+  if (!app.isRendering) {
+    $("video-progress").hidden = true;
+    $("video-save").hidden = true;
+  }
+  dialog.showModal();
+}
+
+function offerSides() {
+  const { width, height, limits } = app.session;
+  const own = Math.max(width, height);
+  const chosen = $("video-size").value;
+  const sides = SIDES.filter((side) => side < own && side <= limits.render_side);
+  const options = sides.map((side) => new Option(String(side), String(side)));
+  if (own <= limits.render_side) options.unshift(new Option(`${own}, as the photo`, ""));
+  $("video-size").replaceChildren(...options);
+  if (chosen && options.some((option) => option.value === chosen)) $("video-size").value = chosen;
+  else if (own > LARGE) $("video-size").value = "1920";
+}
+
+function showLength() {
+  const { num_frames, fps, format } = videoSettings();
+  const seconds = (num_frames / fps).toFixed(1);
+  $("video-length").textContent = `The loop lasts ${seconds} seconds.${NOTES[format] ?? ""}`;
+}
+
+async function start() {
+  if (!dialog.querySelector("form").reportValidity()) return;
+  $("video-save").hidden = true;
+  $("video-bar").removeAttribute("value"); // not known yet
+  $("video-news").textContent = "Preparing the photo at full size…";
+  showRendering(true);
+  try {
+    const body = { edits: app.history.edits, video: videoSettings() };
+    await inSession((id) => {
+      rendered = { ...app.session, id };
+      return server.render(id, body, showProgress);
+    });
+  } catch (error) {
+    const advice = error.isTemporary ? " The video is not finished; start it again." : "";
+    $("video-news").textContent = `${error.message}${advice}`;
+  }
+  if (!$("video-bar").hasAttribute("value")) $("video-bar").value = 0;
+  showRendering(false);
+}
+
+function showRendering(isRendering) {
+  app.isRendering = isRendering;
+  showShare(0);
+  $("video-start").hidden = isRendering;
+  $("video-cancel").hidden = !isRendering;
+  $("video-progress").hidden = false;
+  for (const field of dialog.querySelectorAll("input, select")) field.disabled = isRendering;
+}
+
+// The dialog may be closed meanwhile: the button that opens it shows the progress as well.
+function showShare(share) {
+  const text = app.isRendering ? `${Math.floor(100 * share)} %` : "Make video";
+  $("export").querySelector("span").textContent = text;
+}
+
+function showProgress(message) {
+  const news = $("video-news");
+  if (message.type === "waiting") {
+    news.textContent = `Waiting, number ${message.position} in line…`;
+  } else if (message.type === "progress") {
+    const share = message.done / message.of;
+    $("video-bar").value = share;
+    news.textContent = `Frame ${message.done} of ${message.of}`;
+    showShare(share);
+  } else if (message.type === "video") {
+    offerVideo(message);
+  } else if (message.type === "error") {
+    news.textContent = message.message;
+  } else if (message.type === "cancelled") {
+    news.textContent = "Cancelled.";
+  }
+}
+
+function offerVideo({ bytes, width, height }) {
+  const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  $("video-bar").value = 1;
+  $("video-news").textContent = `Done: ${width} × ${height}, ${size}`;
+  const link = $("video-save");
+  link.href = server.videoAddress(rendered.id);
+  link.download = `${rendered.name}.${videoSettings().format}`;
+  link.hidden = false;
+  link.focus();
 }

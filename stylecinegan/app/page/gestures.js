@@ -1,6 +1,8 @@
-// Mouse, pen and fingers on the stage become: draw, pan, zoom.
+// Gestures of mouse, pen and fingers on the stage: drawing, panning, zooming.
 
-export function listen(stage, view, hand) {
+// Calls the handlers begin, draw, finish, drop and hover of drawing, with points of the photo, and
+// hasMoved after the view was panned or zoomed; pans(event) says whether a press begins to pan.
+export function listen(stage, view, handlers) {
   const touches = new Map();
   let drawing = null; // id of the pointer that draws
   let panning = null;
@@ -23,8 +25,8 @@ export function listen(stage, view, hand) {
     if (event.pointerType === "touch") {
       touches.set(event.pointerId, at);
       if (touches.size === 2) {
-        // The second finger says that the first was not meant to draw.
-        if (drawing !== null) hand.drop();
+        // With a second finger, the first was not meant to draw.
+        if (drawing !== null) handlers.drop();
         drawing = panning = null;
         isPinching = true;
       }
@@ -32,43 +34,43 @@ export function listen(stage, view, hand) {
     }
     if (drawing !== null || panning !== null) return;
     stage.setPointerCapture(event.pointerId);
-    if (event.button === 1 || hand.pans(event)) {
+    if (event.button === 1 || handlers.pans(event)) {
       panning = { id: event.pointerId, at };
       stage.classList.add("panning");
     } else if (event.button === 0) {
       drawing = event.pointerId;
-      hand.begin(view.toPhoto(...at), event);
+      handlers.begin(view.toPhoto(...at), event);
     }
   });
 
   stage.addEventListener("pointermove", (event) => {
     const at = place(event);
     if (event.pointerType === "touch" && touches.has(event.pointerId)) {
-      const before = touches.size === 2 ? pinch() : null;
+      const before = isPinching ? pinch() : null;
       touches.set(event.pointerId, at);
-      if (before && isPinching) {
+      if (before) {
         const after = pinch();
         view.pan(after.x - before.x, after.y - before.y);
         if (before.apart > 0) view.zoom(after.apart / before.apart, after.x, after.y);
-        hand.looked();
+        handlers.hasMoved();
         return;
       }
     }
     if (panning?.id === event.pointerId) {
       view.pan(at[0] - panning.at[0], at[1] - panning.at[1]);
       panning.at = at;
-      hand.looked();
+      handlers.hasMoved();
       return;
     }
     if (drawing === event.pointerId) {
-      // All places that the pointer has been at since the last event, where the browser tells.
+      // All positions since the last event, in browsers that report them.
       const events = event.getCoalescedEvents?.() ?? [];
       for (const one of events.length ? events : [event]) {
-        hand.draw(view.toPhoto(...place(one)), one);
+        handlers.draw(view.toPhoto(...place(one)), one);
       }
       return;
     }
-    if (event.pointerType !== "touch") hand.hover(view.toPhoto(...at));
+    if (event.pointerType !== "touch") handlers.hover(view.toPhoto(...at));
   });
 
   const end = (event) => {
@@ -80,12 +82,12 @@ export function listen(stage, view, hand) {
     }
     if (drawing !== event.pointerId) return;
     drawing = null;
-    if (event.type === "pointercancel") hand.drop();
-    else hand.finish();
+    if (event.type === "pointercancel") handlers.drop();
+    else handlers.finish();
   };
   stage.addEventListener("pointerup", end);
   stage.addEventListener("pointercancel", end);
-  stage.addEventListener("pointerleave", () => hand.hover(null));
+  stage.addEventListener("pointerleave", () => handlers.hover(null));
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener(
     "wheel",
@@ -94,7 +96,7 @@ export function listen(stage, view, hand) {
       const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 : 1;
       if (event.shiftKey && !event.ctrlKey) view.pan(-event.deltaY * lines, -event.deltaX * lines);
       else view.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0018)), ...place(event));
-      hand.looked();
+      handlers.hasMoved();
     },
     { passive: false },
   );

@@ -1,6 +1,6 @@
-// Everything drawn and set, as one value that is replaced and never changed: undo is an older one.
+// Undo and redo. Everything drawn and set is one immutable value; undo returns to an earlier one.
 
-export const PLAIN = Object.freeze({
+const PLAIN = Object.freeze({
   strokes: [],
   arrows: [],
   anchors: [],
@@ -42,15 +42,23 @@ export class History {
     return true;
   }
 
+  get canUndo() {
+    return this.past.length > 0;
+  }
+
+  get canRedo() {
+    return this.future.length > 0;
+  }
+
   undo() {
-    if (!this.past.length) return false;
+    if (!this.canUndo) return false;
     this.future.push(this.edits);
     this.edits = this.past.pop();
     return true;
   }
 
   redo() {
-    if (!this.future.length) return false;
+    if (!this.canRedo) return false;
     this.past.push(this.edits);
     this.edits = this.future.pop();
     return true;

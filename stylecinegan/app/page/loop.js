@@ -5,13 +5,13 @@ export class Loop {
     this.frames = [];
     this.fps = 30;
     this.isPlaying = true;
-    this.isWhole = false; // whether what stays is in the frames and not only in the photo
-    this.hasCamera = false; // whether its camera moves
+    this.isWhole = false; // whether the frames replace the whole photo, not only its moving part
+    this.hasCamera = false; // whether the camera moves
     this.index = 0;
     this.began = performance.now();
   }
 
-  // Takes over a new loop where the old one is.
+  // Continues with a new loop at the place of the old one.
   replace(frames, { isWhole = false, hasCamera = false } = {}) {
     const share = this.frames.length ? this.index / this.frames.length : 0;
     for (const frame of this.frames) frame.close();
@@ -35,7 +35,7 @@ export class Loop {
     this.seek(this.index);
   }
 
-  // Moves on to the frame of a time; returns whether it is another one.
+  // Advances to the frame of a time; returns whether it is another one.
   advance(now) {
     if (!this.isPlaying || this.frames.length === 0) return false;
     const index = Math.floor(((now - this.began) * this.fps) / 1000) % this.frames.length;

@@ -1,6 +1,6 @@
-// What the stage shows: photo, loop, mask, and what is drawn on them.
+// Paints the stage: photo, loop, mask, strokes, arrows, pins and cursor.
 
-export const COLOURS = { moves: "#5fe3d4", stays: "#ff9d5c", erase: "#c9ccd4" };
+const COLOURS = { moves: "#5fe3d4", stays: "#ff9d5c", erase: "#c9ccd4" };
 
 export function paintStage(context, scene) {
   const { view, ratio } = scene;
@@ -18,8 +18,8 @@ export function paintStage(context, scene) {
   }
   for (const stroke of scene.pending) paintStroke(context, view, stroke);
   if (scene.draft?.kind) paintStroke(context, view, scene.draft);
-  if (scene.showsHints > 0) {
-    context.globalAlpha = scene.showsHints;
+  if (scene.hintOpacity > 0) {
+    context.globalAlpha = scene.hintOpacity;
     scene.anchors.forEach((point, i) => paintAnchor(context, scene, point, scene.isChosen("anchor", i)));
     scene.arrows.forEach((arrow, i) => paintArrow(context, scene, arrow, scene.isChosen("arrow", i)));
     if (scene.draft?.arrow) paintArrow(context, scene, scene.draft.arrow, false);
@@ -28,15 +28,15 @@ export function paintStage(context, scene) {
   if (scene.pointer) paintPointer(context, scene);
 }
 
-// What stays the same from frame to frame, painted once: otherwise a page that plays keeps the cores
-// busy that the next loop is computed on.
+// A picture that is the same in all frames and painted only once: a page that plays would otherwise
+// keep the cores busy on which the next loop is computed.
 class Layer {
   constructor() {
     this.canvas = new OffscreenCanvas(1, 1);
     this.subject = [];
   }
 
-  // Lays the layer over a canvas of any size; calls paint(context) if what it depends on is new.
+  // Draws the layer over a canvas of any size; calls paint(context) if part of its subject is new.
   paint(context, subject, paint) {
     const { width, height } = context.canvas;
     const { canvas } = this;
@@ -57,39 +57,40 @@ class Layer {
 
 const photo = new Layer();
 const veil = new Layer();
+const movingPart = new OffscreenCanvas(1, 1);
 
 function paintPhoto(context, { view, picture }, box) {
-  // So close that single pixels are wanted: they stay squares.
+  // Magnified single pixels remain squares.
   context.imageSmoothingEnabled = (view.scale * view.photo.width) / picture.width < 6;
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, ...box);
 }
 
-// The moving part over the photo, so that what stays is as sharp as the photo at any zoom.
+// Draws only the moving part over the photo, so that the rest is as sharp as the photo at any zoom.
 function paintLoop(context, scene, box) {
-  const { loop, mask, layer } = scene;
+  const { loop, mask } = scene;
   const frame = loop.frame;
   if (!frame) return;
   if (loop.isWhole || !mask) {
     context.drawImage(frame, ...box);
     return;
   }
-  if (layer.width !== frame.width || layer.height !== frame.height) {
-    layer.width = frame.width;
-    layer.height = frame.height;
+  const { width, height } = frame;
+  if (movingPart.width !== width || movingPart.height !== height) {
+    [movingPart.width, movingPart.height] = [width, height];
   }
-  const part = layer.getContext("2d");
+  const part = movingPart.getContext("2d");
   part.globalCompositeOperation = "copy";
   part.drawImage(frame, 0, 0);
   part.globalCompositeOperation = "destination-in";
-  part.drawImage(mask.movingAt(layer.width, layer.height), 0, 0);
-  context.drawImage(layer, ...box);
+  part.drawImage(mask.movingAt(width, height), 0, 0);
+  context.drawImage(movingPart, ...box);
 }
 
 function paintMask(context, scene, box) {
   const { mask, view, ratio, zoom } = scene;
   context.globalAlpha = 0.55;
-  context.drawImage(mask.resting, ...box);
+  context.drawImage(mask.still, ...box);
   context.globalAlpha = 1;
   const across = box[2] / mask.width;
   const down = box[3] / mask.height;
@@ -151,8 +152,8 @@ function paintArrow(context, { view, zoom }, points, isChosen) {
   else paintHandle(context, ...ends[0], 3 * zoom);
 }
 
-// A smooth curve through all points: at each it runs as the way from the one before to the one
-// after (Catmull and Rom 1974).
+// A smooth curve through all points: at each one its direction is that from the previous to the next
+// (Catmull and Rom 1974).
 function smooth(context, points) {
   context.moveTo(...points[0]);
   for (let i = 0; i + 1 < points.length; i++) {

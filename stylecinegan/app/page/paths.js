@@ -2,8 +2,8 @@
 
 export const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
 
-// Distance of a point to the straight way between two others.
-export function distanceToStep([x, y], [ax, ay], [bx, by]) {
+// Distance of a point to a line segment.
+function distanceToSegment([x, y], [ax, ay], [bx, by]) {
   const dx = bx - ax;
   const dy = by - ay;
   const length = dx * dx + dy * dy;
@@ -14,20 +14,19 @@ export function distanceToStep([x, y], [ax, ay], [bx, by]) {
 export function distanceToPath(point, path) {
   let least = Infinity;
   for (let i = 0; i + 1 < path.length; i++) {
-    least = Math.min(least, distanceToStep(point, path[i], path[i + 1]));
+    least = Math.min(least, distanceToSegment(point, path[i], path[i + 1]));
   }
   return least;
 }
 
-// Fewer points, none of which was farther from the new line than the tolerance
-// (Douglas and Peucker 1973).
+// Fewer points of a path: those left out are within a tolerance of it (Douglas and Peucker 1973).
 export function simplify(points, tolerance) {
   if (points.length < 3) return points;
   const last = points.length - 1;
   let farthest = 0;
   let index = 0;
   for (let i = 1; i < last; i++) {
-    const away = distanceToStep(points[i], points[0], points[last]);
+    const away = distanceToSegment(points[i], points[0], points[last]);
     if (away > farthest) [farthest, index] = [away, i];
   }
   if (farthest <= tolerance) return [points[0], points[last]];

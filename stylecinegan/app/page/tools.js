@@ -1,23 +1,22 @@
-// What each tool does with what the hand does on the photo. Points are in pixels of the photo.
+// The tools: what they do when one draws on the photo. Points are in pixels of the photo.
 
 import { distance, distanceToPath, simplify } from "./paths.js";
 
-export const BRUSHES = ["moves", "stays", "erase"];
-const SHORTEST = 8; // of an arrow, in screen pixels
-const BEND = 5; // how far, in screen pixels, an arrow may leave the hand's way
-const MOST_POINTS = 12; // of an arrow
+const BRUSHES = ["moves", "stays", "erase"];
+const MIN_LENGTH = 8; // of an arrow, in pixels of the screen
+const TOLERANCE = 5; // of an arrow's simplification, in pixels of the screen
+const MAX_POINTS = 12; // of an arrow
 
 export const HINTS = {
-  view: "Drag to move the photo, scroll or pinch to zoom. Pick a tool to change what moves.",
-  moves: "Paint over what should move as well. The brush takes the thing under it, not its surroundings.",
+  view: "Drag to move the photo, scroll or pinch to zoom. Choose a tool to change what moves.",
+  moves: "Paint over what should move as well. The brush selects the thing under it, not its surroundings.",
   stays: "Paint over what should stand still: a tower, a branch, a boat. A rough stroke is enough.",
-  erase: "Wipe over your strokes to take them back.",
-  arrow: "Drag in the direction in which things should move; the way may bend. Longer is faster.",
-  anchor: "Tap what should stay put. Motion fades towards the pin.",
+  erase: "Paint over your strokes to remove them.",
+  arrow: "Drag in the direction in which things should move; the arrow may bend. Longer is faster.",
+  anchor: "Tap what should stay in place. Motion fades towards the pin.",
 };
 
 export class Tools {
-  // app: { view, zoom, history, change(changes), redraw() }
   constructor(app) {
     this.app = app;
     this.tool = "view";
@@ -33,7 +32,7 @@ export class Tools {
     this.drop();
     this.tool = tool;
     this.chosen = null;
-    this.app.toolChanged();
+    this.app.tell("tool");
   }
 
   get isBrush() {
@@ -90,9 +89,7 @@ export class Tools {
   }
 
   deleteChosen() {
-    if (!this.chosen) return false;
-    this.delete(this.chosen.kind, this.chosen.index);
-    return true;
+    if (this.chosen) this.delete(this.chosen.kind, this.chosen.index);
   }
 
   delete(kind, index) {
@@ -101,7 +98,7 @@ export class Tools {
     this.app.change({ [key]: this.app.history.edits[key].filter((_, i) => i !== index) });
   }
 
-  // Points of what is held count before they are let go.
+  // Arrows and pins, with what is being dragged where it is now.
   arrows() {
     return this.#withHeld("arrow", this.app.history.edits.arrows.map((a) => a.map((p) => this.#toPixels(p))));
   }
@@ -111,12 +108,19 @@ export class Tools {
     return this.#withHeld("anchor", points.map((p) => [p])).map(([p]) => p);
   }
 
+  // Points of the chosen arrow or pin, if there is one.
+  chosenPath() {
+    if (!this.chosen) return null;
+    const { kind, index } = this.chosen;
+    return kind === "arrow" ? this.arrows()[index] : [this.anchors()[index]];
+  }
+
   #withHeld(kind, paths) {
     if (this.held?.kind === kind) paths[this.held.number] = this.held.points;
     return paths;
   }
 
-  // Keyboard: the cross moves by screen pixels, Enter does what a tap does.
+  // Keyboard: moves the cursor by pixels of the screen.
   step(dx, dy) {
     const { view } = this.app;
     const middle = view.toPhoto(view.stage.width / 2, view.stage.height / 2);
@@ -133,12 +137,13 @@ export class Tools {
     this.app.redraw();
   }
 
+  // Keyboard: what a click does; with Shift, a stroke continues the last one, an arrow bends.
   press(isLine) {
     if (!this.isKeyed || !this.pointer) return this.step(0, 0);
     const point = [...this.pointer];
     if (this.isBrush) {
-      const from = isLine && this.lastDab ? [this.lastDab] : [];
-      this.lastDab = point;
+      const from = isLine && this.lastPoint ? [this.lastPoint] : [];
+      this.lastPoint = point;
       this.#addStroke(this.#stroke([...from, point]));
     } else if (this.tool === "anchor") {
       this.#addAnchor(point);
@@ -232,10 +237,10 @@ export class Tools {
   #addArrow(points) {
     const { scale } = this.app.view;
     const length = points.reduce((sum, p, i) => sum + (i ? distance(p, points[i - 1]) : 0), 0);
-    if (length * scale < SHORTEST) return;
-    let tolerance = BEND / scale;
+    if (length * scale < MIN_LENGTH) return;
+    let tolerance = TOLERANCE / scale;
     let kept = simplify(points, tolerance);
-    while (kept.length > MOST_POINTS) kept = simplify(points, (tolerance *= 1.5));
+    while (kept.length > MAX_POINTS) kept = simplify(points, (tolerance *= 1.5));
     const { arrows } = this.app.history.edits;
     this.app.change({ arrows: [...arrows, kept.map((p) => this.#toShares(p))] });
     this.chosen = { kind: "arrow", index: arrows.length };

@@ -1,4 +1,4 @@
-// Where the photo lies on the stage. Everything drawn lives in pixels of the photo.
+// Position and scale of the photo on the stage; everything drawn is in pixels of the photo.
 
 const CLOSEST = 40; // screen pixels per photo pixel
 
@@ -37,7 +37,7 @@ export class View {
     this.isFitted = true;
   }
 
-  // (x, y) of the stage to pixels of the photo and back.
+  // Converts from the stage to pixels of the photo, and back.
   toPhoto(x, y) {
     return [(x - this.x) / this.scale, (y - this.y) / this.scale];
   }
@@ -50,10 +50,10 @@ export class View {
     this.x += dx;
     this.y += dy;
     this.isFitted = false;
-    this.#hold();
+    this.#keepInSight();
   }
 
-  // Zooms so that the photo's pixel under (x, y) of the stage stays there.
+  // Zooms about a point of the stage.
   zoom(factor, x = this.stage.width / 2, y = this.stage.height / 2) {
     const [left, top] = this.toPhoto(x, y);
     const scale = Math.min(CLOSEST, Math.max(this.fitting / 2, this.scale * factor));
@@ -61,11 +61,11 @@ export class View {
     this.x = x - left * scale;
     this.y = y - top * scale;
     this.isFitted = false;
-    this.#hold();
+    this.#keepInSight();
   }
 
-  // Some of the photo always stays in sight.
-  #hold() {
+  // Keeps some of the photo in sight.
+  #keepInSight() {
     const kept = 64;
     const { photo, stage, scale } = this;
     this.x = Math.min(stage.width - kept, Math.max(kept - photo.width * scale, this.x));
