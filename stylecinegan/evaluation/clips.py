@@ -18,6 +18,9 @@ from stylecinegan.inputs import resize_photo
 class RealClips:
     """Real clips, sorted by name.
 
+    Attributes:
+        names: Names of the clips.
+
     Args:
         path: Folder of videos at any depth, or Sky Time-lapse: a split of it, or an ``.npz`` with
             an array ``clips``, ``[N, T, H, W, 3]``, uint8.
@@ -25,8 +28,8 @@ class RealClips:
         size: Longer side that frames are resized to, in pixels; by default their own.
         number: Number of clips to use, from the first; by default all.
         names: Names of the clips to use; by default all.
-        listed: Text file of the names of the clips to use, one a line; names that do not exist are
-            ignored. By default all.
+        listed: Text file of the names of the clips to use, one per line; names that do not exist
+            are ignored. By default all.
 
     Raises:
         InputError: If there are no clips, or fewer than ``number``, or one of ``names`` is missing.
@@ -70,7 +73,7 @@ class RealClips:
         """Reads the frames of a clip, ``[T, 3, H, W]`` in [-1, 1].
 
         Raises:
-            InputError: If there are too few of them, or they are damaged.
+            InputError: If the clip has too few frames or is damaged.
         """
         frames = [resize_photo(frame, self.size) for frame in self._frames(name)]
         if len(frames) < self.num_frames:
@@ -86,7 +89,7 @@ class RealClips:
 
 
 def _find_videos(dir: Path) -> dict[str, Path]:
-    """Videos by name: their path in the folder without the suffix."""
+    """Finds videos at any depth, by their path in the folder without the suffix."""
     videos: dict[str, Path] = {}
     for file in sorted(dir.rglob("*")) if dir.is_dir() else []:
         if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith("."):

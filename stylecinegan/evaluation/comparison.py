@@ -16,16 +16,16 @@ from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
 logger = logging.getLogger(__name__)
 
 Part = Literal["frame", "static", "motion"]
-"""Compared regions.
+"""Region that is compared, and its reference.
 
-``"frame"``: whole frames against the real ones (Table 4). ``"motion"``: the same inside the mask.
-``"static"``: frames against frame 0 of the real clip, outside the mask. Frame 0 is excluded.
+``"frame"``: the whole frame, against the real one (Table 4). ``"motion"``: inside the mask, against
+the real frame. ``"static"``: outside the mask, against frame 0 of the real clip.
 """
 
-SMALLEST_SHARE = 0.01
-"""Smallest measured region, as a fraction of the picture."""
+SMALLEST_REGION = 0.01
+"""Area of the smallest region that is measured, as a fraction of the picture."""
 
-BATCH = 16
+BATCH_SIZE = 16
 
 
 def make_metrics(
@@ -40,8 +40,8 @@ def make_metrics(
         side: Shorter side of the pictures; below 161 pixels MS-SSIM has a window of 7.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS; ``None`` leaves it out.
-        lpips_trunk: File of its convolutions. By default that of torch's cache; if it is missing
-            there, LPIPS is left out with a warning.
+        lpips_trunk: File of its convolutions. By default it is looked up in torch's cache, and
+            LPIPS is left out with a warning if it is missing there.
 
     Raises:
         InputError: If a given file cannot be used.
@@ -68,7 +68,7 @@ def compare_frames(
     metrics: Sequence[PictureMetric],
     parts: Sequence[Part],
 ) -> dict[str, float]:
-    """Compares a method's frames with the real ones; means over the frames without frame 0.
+    """Compares a method's frames with the real ones, on average over all frames but frame 0.
 
     Args:
         frames: Frames of the method, ``[T, 3, H, W]`` in [-1, 1].
@@ -78,14 +78,14 @@ def compare_frames(
         parts: Regions to compare.
 
     Returns:
-        By ``"PART METRIC"`` or ``"PART METRIC (CONVENTION)"``; a part whose region covers under
-        1 % of the picture is left out.
+        Means by ``"PART METRIC"`` or ``"PART METRIC (CONVENTION)"``. Parts whose region covers less
+        than 1 % of the picture are left out.
     """
     moves = (mask > 0.5).float()
     figures: dict[str, float] = {}
     for part in parts:
         region = {"frame": None, "static": 1.0 - moves, "motion": moves}[part]
-        if region is not None and float(region.mean()) < SMALLEST_SHARE:
+        if region is not None and float(region.mean()) < SMALLEST_REGION:
             continue
         expected = real[:1].expand_as(real) if part == "static" else real
         per_frame = compare_each(frames[1:], expected[1:], metrics, region)
@@ -112,7 +112,7 @@ def compare_each(
         Values of all frames, ``[T]``, by the metric's name.
     """
     collected: dict[str, list[Tensor]] = {}
-    for actual, wanted in zip(frames.split(BATCH), expected.split(BATCH), strict=True):
+    for actual, wanted in zip(frames.split(BATCH_SIZE), expected.split(BATCH_SIZE), strict=True):
         where = None if region is None else region.expand(len(actual), -1, -1, -1)
         for name, values in compare(metrics, actual, wanted, where).items():
             collected.setdefault(name, []).append(values)

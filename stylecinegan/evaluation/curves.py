@@ -1,4 +1,4 @@
-"""Curves over time, drawn with OpenCV."""
+"""Plots of curves, drawn with OpenCV."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,10 +20,10 @@ COLUMNS = 3
 
 
 def plot_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], x_name: str) -> Tensor:
-    """Draws a panel for each metric, with a curve for each method.
+    """Plots a panel for each metric, with a curve for each method.
 
     Args:
-        panels: For each panel's title, values at x = 1, 2, … by the curve's name.
+        panels: Values at x = 1, 2, …, by the panel's title and the curve's name.
         x_name: Label of the x axis.
 
     Returns:
@@ -51,27 +51,28 @@ def _panel(title: str, curves: Mapping[str, Sequence[float]], x_name: str) -> np
     high = high if high > low else low + 1.0
     length = max(len(values) for values in curves.values())
 
-    def at(x: float, y: float) -> tuple[int, int]:
+    def to_pixel(x: float, y: float) -> tuple[int, int]:
         column = left + (x - 1) / max(length - 1, 1) * (width - left - right)
         row = height - bottom - (y - low) / (high - low) * (height - bottom - top)
         return round(column), round(row)
 
-    def write(text: str, place: tuple[int, int], colour: Sequence[int] = (40, 40, 40)) -> None:
+    def write(text: str, position: tuple[int, int], colour: Sequence[int] = (40, 40, 40)) -> None:
         font = cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(canvas, text, place, font, 0.38, tuple(colour), 1, cv2.LINE_AA)
+        cv2.putText(canvas, text, position, font, 0.38, tuple(colour), 1, cv2.LINE_AA)
 
-    cv2.rectangle(canvas, at(1, high), at(length, low), (170, 170, 170), 1)
+    cv2.rectangle(canvas, to_pixel(1, high), to_pixel(length, low), (170, 170, 170), 1)
     for value in (low, high):
-        write(f"{value:.4g}", (6, at(1, value)[1] + 4))
+        write(f"{value:.4g}", (6, to_pixel(1, value)[1] + 4))
     for number in (1, length):
-        write(str(number), (at(number, low)[0] - 8, height - bottom + 16))
+        write(str(number), (to_pixel(number, low)[0] - 8, height - bottom + 16))
     write(x_name, (width // 2, height - bottom + 16))
     write(title, (left, 20))
-    falls = sum(values[-1] - values[0] for values in curves.values()) < 0
-    legend = height - bottom - 15 * len(curves) + 4 if falls else top + 16  # away from the curves
+    # The legend is at the side that the curves leave free on the left.
+    is_falling = sum(values[-1] - values[0] for values in curves.values()) < 0
+    legend = height - bottom - 15 * len(curves) + 4 if is_falling else top + 16
     for index, (name, values) in enumerate(curves.items()):
         colour = COLOURS[index % len(COLOURS)]
-        points = [at(x, y) for x, y in enumerate(values, 1) if np.isfinite(y)]
+        points = [to_pixel(x, y) for x, y in enumerate(values, 1) if np.isfinite(y)]
         cv2.polylines(canvas, [np.array(points, np.int32)], False, colour, 2, cv2.LINE_AA)
         write(name, (left + 8, legend + 15 * index), colour)
     return canvas

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,19 +23,19 @@ from stylecinegan.evaluation.scenes import fit_mask, fit_size
 from stylecinegan.metrics.pictures import PictureMetric
 from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
-LEAST_SHARE = 0.1
-"""Smallest fraction of a picture that must move, and that must be static."""
+SMALLEST_REGION = 0.1
+"""Smallest area of the moving and of the static region, as a fraction of the picture."""
 
 
 @dataclass(frozen=True)
 class DriftMeasurement:
-    """Measurement of the drift of all methods on one picture.
+    """Measures the drift of all methods on one picture.
 
     Attributes:
         model: Our model.
         clips: Real clips whose first frames are the pictures; ``None`` for samples of the model.
         methods: Methods by the name of their curve.
-        num_frames: Number of frames, the first included.
+        num_frames: Number of frames, including the first.
         period: N, the length of the loop.
         direction: A direction, or ``"predicted"``.
         speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
@@ -62,10 +62,10 @@ class DriftMeasurement:
         Returns:
             One entry per method, or a single one with the reason for leaving the picture out.
         """
-        photo = self.read(name)
+        photo = read_picture(self.model, self.clips, name)
         mask = self._mask(photo)
         share = float((mask > 0.5).float().mean())
-        if not LEAST_SHARE <= share <= 1.0 - LEAST_SHARE:
+        if not SMALLEST_REGION <= share <= 1.0 - SMALLEST_REGION:
             return [{"photo": name, "left out": f"{share:.0%} of the picture moves"}]
         scene = self._make_scene(name, photo, mask)
         entries: Entries = []
@@ -74,12 +74,6 @@ class DriftMeasurement:
             curves = self._measure(fit_size(frames.clamp(-1.0, 1.0), self.size), mask)
             entries.append({"row": row, "photo": name, "curves": curves})
         return entries
-
-    def read(self, name: str) -> Tensor:
-        """Reads a still picture by name."""
-        if self.clips is not None:
-            return self.clips.read(name)[:1]
-        return self.model.sample(_seed(name))
 
     def _mask(self, photo: Tensor) -> Tensor:
         if self.horizon is None:
@@ -110,7 +104,13 @@ class DriftMeasurement:
         return curves
 
 
+def read_picture(model: StyleCineGAN, clips: RealClips | None, name: str) -> Tensor:
+    """First frame of a clip, or without clips a sample of the model, ``[1, 3, H, W]``."""
+    return model.sample(_seed(name)) if clips is None else clips.read(name)[:1]
+
+
 def _seed(name: str) -> int:
+    """Seed of a sample by its name."""
     return int(name.removeprefix("seed_"))
 
 
@@ -133,10 +133,10 @@ def measure_drift(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures the drift from frame 0 in static regions and overall, frame by frame.
+    """Measures the distance of each frame from frame 0, in static regions and overall (Fig. 6).
 
-    Pictures of which less than a tenth moves or is static are left out. Measurements are cached in
-    ``photos/``; a second run resumes.
+    Pictures are left out if their moving or static region covers less than a tenth of them.
+    Measurements are cached in ``photos/``; a second run resumes.
 
     Args:
         model: Our model; without clips, its samples are the pictures.
@@ -145,12 +145,12 @@ def measure_drift(
         row_names: Names of curves by the keys of their methods.
         clips: Real clips whose first frames are the pictures.
         num_samples: Number of samples of the generator (ψ = 0.7, seeds from 0) without clips.
-        num_frames: Number of frames, the first included.
+        num_frames: Number of frames, including the first.
         period: N, the length of our loop.
         motion: ``"predicted"``, or a direction.
         speed: Maximum displacement per frame, in pixels of a picture whose longer side is 512.
-        horizon: Fraction of the height, from the top, that moves in all pictures: the paper chose
-            samples that a horizontal line divides. By default masks are predicted.
+        horizon: Fraction of the height, from the top, that moves in all pictures; the paper chose
+            samples divided by a horizontal line. By default masks are predicted.
         compared_size: Longer side at which frames are compared.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS.
@@ -159,25 +159,23 @@ def measure_drift(
         num_processes: Number of worker processes; the numbers do not depend on it.
 
     Returns:
-        The metrics of the middle and of the last frame.
+        A table with the metrics of the middle and of the last frame.
 
     Raises:
         InputError: If no picture could be used, or the loop is shorter than ``num_frames``.
     """
     if not 3 <= num_frames <= period:
         raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
-    if horizon is not None and not LEAST_SHARE <= horizon <= 1.0 - LEAST_SHARE:
-        raise InputError(
-            f"horizon must be in [{LEAST_SHARE}, {1.0 - LEAST_SHARE}] or null, got {horizon}"
-        )
+    if horizon is not None and not SMALLEST_REGION <= horizon <= 1.0 - SMALLEST_REGION:
+        limits = [SMALLEST_REGION, 1.0 - SMALLEST_REGION]
+        raise InputError(f"horizon must be in {limits} or null, got {horizon}")
     names = [f"seed_{seed:05d}" for seed in range(num_samples)] if clips is None else clips.names
     methods = name_rows(methods, row_names)
-    measure = DriftMeasurement(
-        model, clips, methods, num_frames, period, motion, speed, compared_size, [], horizon
-    )
-    size = fit_size(measure.read(names[0]), compared_size).shape[2:]
+    size = fit_size(read_picture(model, clips, names[0]), compared_size).shape[2:]
     metrics = make_metrics(min(size), squeezenet, lpips, lpips_trunk)
-    measure = replace(measure, metrics=metrics)
+    measure = DriftMeasurement(
+        model, clips, methods, num_frames, period, motion, speed, compared_size, metrics, horizon
+    )
     source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
     settings = {
         "model": fingerprint(model),
@@ -207,6 +205,7 @@ def measure_drift(
 
 
 def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    """Mean curve of each metric over the pictures."""
     return {
         name: torch.tensor([curve[name] for curve in curves], dtype=torch.float64).mean(0).tolist()
         for name in curves[0]
@@ -214,6 +213,7 @@ def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[flo
 
 
 def _rows(name: str, curves: Mapping[str, Sequence[float]]) -> list[Row]:
+    """Rows of the middle and of the last frame."""
     length = len(next(iter(curves.values())))
     return [
         {

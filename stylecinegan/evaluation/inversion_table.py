@@ -1,4 +1,4 @@
-"""Table 5: inversion with w+ alone and with w+ and D^10, and samples of the generator."""
+"""Table 5: inversion with w+ alone and with w+ and D^10; Fréchet distance of samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from stylecinegan.evaluation.comparison import make_metrics
 from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Table
-from stylecinegan.evaluation.statistics import deviation, deviations, mean_rows
+from stylecinegan.evaluation.statistics import deviations, mean_rows
 from stylecinegan.metrics.frechet_protocols import (
     FrechetProtocol,
     picture_protocols,
@@ -45,18 +45,18 @@ PAPER = {
 
 NUM_RECONSTRUCTIONS = 16
 NUM_SAMPLES_SHOWN = 64
-BATCH = 16
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
 class InversionMeasurement:
-    """Measurement of both inversions of a photo.
+    """Measures both inversions of a photo.
 
     Attributes:
         model: The model.
         photos: The photos.
-        metrics: Metrics of a picture against the photo.
-        protocols: Fréchet distances, whose features are stored with the metrics.
+        metrics: Metrics of an inversion against the photo.
+        protocols: Fréchet distances, whose features are computed as well.
     """
 
     model: StyleCineGAN
@@ -77,7 +77,7 @@ class InversionMeasurement:
 
     @torch.no_grad()
     def invert(self, photo: Tensor) -> dict[str, Tensor]:
-        """Inverts a photo with and without D^10, at its own size."""
+        """Inverts a photo with w+ alone and with D^10, at its own size; by row."""
         inversion = self.model.invert(photo)
         code_only = self.model.generator(inversion.w_plus).clamp(-1.0, 1.0)
         return {
@@ -86,6 +86,7 @@ class InversionMeasurement:
         }
 
     def _features(self, image: Tensor) -> dict[str, list[float]]:
+        """Features of an image by protocol, to seven digits."""
         found: dict[str, list[float]] = {}
         for protocol in self.protocols:
             statistics = protocol.statistics()
@@ -96,7 +97,7 @@ class InversionMeasurement:
 
 @dataclass(frozen=True)
 class SampleMeasurement:
-    """Measurement of the samples of a run by all protocols.
+    """Measures the Fréchet distances of the samples of a run.
 
     Attributes:
         model: The model.
@@ -112,14 +113,14 @@ class SampleMeasurement:
 
     @torch.no_grad()
     def __call__(self, name: str) -> Entries:
-        """Measures a run by its name, ``run_NUMBER``; one entry."""
+        """Measures a run by its name, ``run_NUMBER``; a single entry."""
         statistics = [protocol.statistics() for protocol in self.protocols]
         for images in _samples(self.model, seeds_of_run(int(name[4:]), self.count)):
-            for taken in statistics:
-                taken.add(images)
+            for accumulated in statistics:
+                accumulated.add(images)
         distances = {
-            protocol.name: self.real[protocol.name].distance(taken.gaussian())
-            for protocol, taken in zip(self.protocols, statistics, strict=True)
+            protocol.name: self.real[protocol.name].distance(accumulated.gaussian())
+            for protocol, accumulated in zip(self.protocols, statistics, strict=True)
         }
         return [{"run": name, **distances}]
 
@@ -141,9 +142,9 @@ def measure_inversion(
     """Measures inversions of photos and samples, and writes pictures of them.
 
     LPIPS, RMSE and MS-SSIM compare 8-bit pictures and are means over the photos. Fréchet distances
-    are measured by every protocol whose weights are available: of both inversions to the photos,
-    and of samples of the generator (ψ = 1) to the photos, mean and standard deviation over runs of
-    different seeds. Measurements are cached in ``photos/`` and ``samples/``; a second run resumes.
+    of both inversions and of samples of the generator (ψ = 1) to the photos are measured by every
+    protocol whose weights are available; those of samples are means over runs with different seeds.
+    Measurements are cached in ``photos/`` and ``samples/``; a second run resumes.
 
     Args:
         model: The model to measure.
@@ -153,8 +154,8 @@ def measure_inversion(
         photos: Photos that the model was not trained on.
         num_samples: Number of samples per run; 0 leaves them out.
         num_runs: Number of runs, each with its own seeds.
-        reference: Folder of ``PROTOCOL.npz``, statistics that samples are compared with instead of
-            the photos'.
+        reference: Folder of ``PROTOCOL.npz``, statistics to compare samples with; by default those
+            of the photos.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
         lpips: Network of LPIPS.
         lpips_trunk: File of its convolutions, see
@@ -207,21 +208,24 @@ def measure_inversion(
     if num_samples:
         _write_samples(model, output_dir, min(num_samples, NUM_SAMPLES_SHOWN))
     if num_samples and protocols:
-        measure_run = SampleMeasurement(model, num_samples, protocols, real)
         settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
         cache = MeasurementCache(output_dir / "samples", settings)
         names = [f"run_{run}" for run in range(num_runs)]
+        measure_run = SampleMeasurement(model, num_samples, protocols, real)
         runs = [entries[0] for entries in measure_all(names, measure_run, cache)]
         columns = {p.column(num_samples): [float(run[p.name]) for run in runs] for p in protocols}
         rows.append({"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}})
         if num_runs > 1:
-            spread["samples"] = {column: deviation(values) for column, values in columns.items()}
+            spread["samples"] = {
+                column: float(np.std(values, ddof=1)) for column, values in columns.items()
+            }
         title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
         seconds += cache.seconds(names)
     return Table(title, rows, PAPER, details, spread, seconds=seconds)
 
 
 def _gaussian(found: Entries, protocol: FrechetProtocol, row: str | None) -> Gaussian:
+    """Statistics of a row's features; ``None`` is the row of the photos."""
     features = [e["features"][protocol.name] for e in found if e.get("row") == row]
     return Gaussian.of(np.array(features, dtype=np.float64))
 
@@ -252,10 +256,11 @@ def _write_samples(model: StyleCineGAN, output_dir: Path, count: int) -> None:
 
 
 def _samples(model: StyleCineGAN, seeds: range) -> Iterator[Tensor]:
-    for first in range(0, len(seeds), BATCH):
+    """Samples of the generator (ψ = 1) in batches, ``[B, 3, H, W]`` in [-1, 1]."""
+    for first in range(0, len(seeds), BATCH_SIZE):
         codes = [
             model.generator.sample_w_plus(seed, truncation=1.0)
-            for seed in seeds[first : first + BATCH]
+            for seed in seeds[first : first + BATCH_SIZE]
         ]
         yield model.generator(torch.cat(codes)).clamp(-1.0, 1.0)
 

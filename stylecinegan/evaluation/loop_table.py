@@ -20,8 +20,8 @@ from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.metrics.perceptual import LPIPS
 from stylecinegan.warping.settings import Warping
 
-STILL = 0.05
-"""Mean step in the mask, of 255, below which a video counts as static: ratios are meaningless."""
+SMALLEST_MOTION = 0.05
+"""Mean step in the mask, in [0, 255], below which a video counts as static."""
 
 COLUMNS = {
     "closing_step_ratio": "closing step",
@@ -44,21 +44,25 @@ def measure_loops(
     warping: Warping | None = None,
     lpips_trunk: str | Path | None = None,
 ) -> Table:
-    """Measures loops rendered from photos, or given as videos.
+    """Measures loops rendered from photos, or given as videos; values are means over the loops.
 
-    Closing step, step ratio and detail are those of
-    :class:`~stylecinegan.metrics.loop_quality.LoopQuality`. Seam LPIPS: LPIPS of the last frame to
-    the first, divided by the largest of neighbouring frames. Static error: mean absolute
-    difference from frame 0 where the mask is 0. Motion: mean absolute difference of neighbouring
-    frames where the mask exceeds 0.9; both in 0 to 255. Static videos (motion below 0.05) have
-    only these two, so that none wins by not moving. Values are means over the loops.
+    - Closing step, step ratio and detail: see
+      :class:`~stylecinegan.metrics.loop_quality.LoopQuality`.
+    - Seam LPIPS: LPIPS of the last frame to the first, divided by the largest between neighbouring
+      frames.
+    - Static error: largest over the frames of the mean absolute difference from frame 0 where the
+      mask is 0, in [0, 255].
+    - Motion: mean absolute difference of neighbouring frames where the mask exceeds 0.9, in
+      [0, 255].
+
+    Static videos (motion below 0.05) have only the last two: the ratios would be meaningless.
 
     Args:
         model: Predicts masks, and motion for photos.
-        output_dir: Folder of ``loops.png``: frames 0, 1/4, 1/2 and 3/4, and a row of pixels over
-            the time of two loops.
-        photos: Photos to animate, one row of the table.
-        videos: Folder of videos or folders of frames, another row. Their masks are
+        output_dir: Folder of ``loops.png``: the frames at 0, 1/4, 1/2 and 3/4 of each loop, and a
+            row of pixels over the time of two loops.
+        photos: Photos to animate, for the row ``rendered``.
+        videos: Folder of videos or folders of frames, for the row ``written``. Their masks are
             ``NAME_mask.png`` beside them, or predicted from frame 0.
         size: Longer side that videos are resized to.
         num_frames: N, length of rendered loops.
@@ -73,8 +77,8 @@ def measure_loops(
     """
     if photos is None and videos is None:
         raise InputError("table.photos.path=FOLDER or table.videos=FOLDER is needed")
-    found = [m for m in make_metrics(256, lpips_trunk=lpips_trunk) if isinstance(m, LPIPS)]
-    lpips = found[0] if found else None
+    metrics = make_metrics(256, lpips_trunk=lpips_trunk)
+    lpips = next((metric for metric in metrics if isinstance(metric, LPIPS)), None)
     details: list[Row] = []
     sheet: list[Tensor] = []
     rows: list[Row] = []
@@ -121,13 +125,13 @@ def _written(
 
 
 def _find_videos(folder: Path) -> list[Path]:
-    """Videos and folders of frames in a folder, in the order of their names.
+    """Finds videos and folders of frames in a folder, sorted by name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there are none.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    suffixes = VIDEO_SUFFIXES[:-1]
+    suffixes = set(VIDEO_SUFFIXES) - {""}
     found = [
         entry
         for entry in entries
@@ -148,30 +152,30 @@ def _measure(
     moving, static = (mask > 0.9).float(), (mask == 0).float()
     steps: list[float] = []
     errors: list[float] = []
-    seen: list[Tensor] = []
+    shown: list[Tensor] = []
     row = int(mask[0, 0].sum(dim=1).argmax())
     for frame in frames:
         quality.add(frame)
-        if seen:
-            steps.append(_difference(seen[-1], frame, moving))
-            errors.append(_difference(seen[0], frame, static))
+        if shown:
+            steps.append(_difference(shown[-1], frame, moving))
+            errors.append(_difference(shown[0], frame, static))
             if lpips is not None:
-                distances.append(float(lpips(seen[-1], frame)))
-        seen.append(frame)
-    steps.append(_difference(seen[-1], seen[0], moving))
+                distances.append(float(lpips(shown[-1], frame)))
+        shown.append(frame)
+    steps.append(_difference(shown[-1], shown[0], moving))
     motion = float(np.mean(steps))
     result = quality.result()
-    is_still = motion < STILL
-    figures = {title: float("nan") if is_still else result[key] for key, title in COLUMNS.items()}
+    is_static = motion < SMALLEST_MOTION
+    figures = {title: float("nan") if is_static else result[key] for key, title in COLUMNS.items()}
     if lpips is not None:
         largest = max(distances)
-        seam = float(lpips(seen[-1], seen[0])) / max(largest, 1e-9)
-        figures["seam LPIPS"] = float("nan") if is_still else seam
+        seam = float(lpips(shown[-1], shown[0])) / max(largest, 1e-9)
+        figures["seam LPIPS"] = float("nan") if is_static else seam
     figures["static error"] = max(errors)
     figures["motion"] = motion
-    quarters = [seen[len(seen) * k // 4] for k in range(4)]
-    # Twice, so that the seam is in the middle.
-    over_time = torch.cat([frame[:, :, row : row + 1] for frame in (*seen, *seen)], dim=2)
+    quarters = [shown[len(shown) * k // 4] for k in range(4)]
+    # Two loops, so that the seam is in the middle.
+    over_time = torch.cat([frame[:, :, row : row + 1] for frame in (*shown, *shown)], dim=2)
     return figures, [*quarters, F.interpolate(over_time, quarters[0].shape[2:])]
 
 
@@ -182,7 +186,7 @@ def _difference(a: Tensor, b: Tensor, region: Tensor) -> float:
 
 
 def _means(measured: list[dict[str, float]]) -> dict[str, float]:
-    """Means over the loops for which a metric is defined, with the worst step and seam."""
+    """Means over the loops for which a metric is defined, and the worst values of some metrics."""
     means: dict[str, float] = {}
     for title in measured[0]:
         values = np.array([figures[title] for figures in measured])

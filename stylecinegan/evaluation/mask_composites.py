@@ -15,16 +15,16 @@ from stylecinegan.evaluation.photos import Photos
 from stylecinegan.metrics.composite_quality import CompositeQuality
 
 THINNEST, WIDEST = 1.0, 14.0
-"""Range of the thin parts' widths, in pixels of a photo whose longer side is 1024."""
+"""Range of the widths of thin parts, in pixels of a photo whose longer side is 1024."""
 
-MEASURING = 1
-"""Second entry of the seeds; that of training's objects, (seed, 0, counter), is 0."""
+EVALUATION_STREAM = 1
+"""Second entry of the seeds; training draws its objects with 0."""
 
 
 def measure_composites(
     model: StyleCineGAN, photos: Photos, *, num_each: int = 3, seed: int = 0
 ) -> tuple[dict[str, float], list[tuple[Tensor, Tensor]]]:
-    """Recall by width and precision on composites held out from training.
+    """Measures recall by width, and precision, on composites held out from training.
 
     Args:
         model: The model.
@@ -33,7 +33,7 @@ def measure_composites(
         seed: Seed of all choices.
 
     Returns:
-        Figures of :class:`~stylecinegan.metrics.composite_quality.CompositeQuality`, and the
+        Metrics of :class:`~stylecinegan.metrics.composite_quality.CompositeQuality`, and the
         first composites with their masks.
     """
     quality = CompositeQuality()
@@ -43,7 +43,9 @@ def measure_composites(
         before = prediction.mask[0, 0].numpy()
         size = (photo.shape[2], photo.shape[3])
         sky = F.interpolate(prediction.classes.probabilities[:, 1:2].float(), size)[0, 0].numpy()
-        for picture, alpha in draw_composites(photo, sky, (seed, MEASURING, index), num_each):
+        for picture, alpha in draw_composites(
+            photo, sky, (seed, EVALUATION_STREAM, index), num_each
+        ):
             after = model.segment(picture).mask
             quality.add(alpha, before, after[0, 0].numpy())
             shown.append((picture, after))
@@ -53,7 +55,7 @@ def measure_composites(
 def draw_composites(
     photo: Tensor, sky: np.ndarray, seed: tuple[int, ...], number: int
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Composites objects onto a photo.
+    """Composites drawn static objects onto a photo.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].

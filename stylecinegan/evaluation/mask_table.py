@@ -1,6 +1,6 @@
-"""Table of mask quality."""
+"""Table of the quality of predicted masks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +34,12 @@ def measure_mask(
     composited: Photos | None = None,
     clips: str | Path | None = None,
 ) -> Table:
-    """Measures predicted masks against labels, hand-made masks and composited objects.
+    """Measures predicted masks against labels, drawn masks, composited objects and real clips.
 
-    IoU of sky and of water: classes before refinement. IoU of the moving region and boundary
-    F-score (tolerance 3 pixels at a shorter side of 256): mask at 0.5, refined and unrefined.
-    The drawn masks are the best reference for edges; labels made by a network are some pixels off.
+    IoU of sky and of water are those of the classes before refinement. IoU and boundary F-score
+    (tolerance 3 pixels at a shorter side of 256) of the moving region are those of the mask at 0.5,
+    refined and unrefined. Drawn masks are the best reference for edges; labels made by a network
+    are some pixels off.
 
     Args:
         model: The model; its ensemble is the default.
@@ -87,6 +88,7 @@ def _write_sheet(path: Path, pictures: list[Tensor], *, columns: int) -> None:
 
 
 def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN:
+    """The model with the mask ensemble of a file."""
     if file is None:
         return model
     ensemble = checkpoints.load(file, MaskEnsemble)
@@ -96,9 +98,8 @@ def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN
 def _measure_labelled(
     model: StyleCineGAN, labelled: AnnotatedLandscapes, sheet: list[Tensor]
 ) -> dict[str, float]:
-    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        for index in tqdm(range(len(labelled)), unit="photo"):
-            yield _read(labelled, index)
+    pairs = (_read(labelled, index) for index in tqdm(range(len(labelled)), unit="photo"))
+    shown: list[tuple[Tensor, Tensor]] = []
 
     def predict(photo: Tensor) -> tuple[Tensor, Tensor]:
         classes, mask = _predict(model, photo)
@@ -106,8 +107,7 @@ def _measure_labelled(
             shown.append((photo, mask))
         return classes, mask
 
-    shown: list[tuple[Tensor, Tensor]] = []
-    figures = measure_masks(pairs(), predict)
+    figures = measure_masks(pairs, predict)
     for index, (photo, mask) in enumerate(shown):
         wanted = (_read(labelled, index)[1] > 0).float()[None, None]
         sheet += _overlays(photo, wanted, mask)
@@ -124,25 +124,25 @@ def _measure_labelled(
 def _measure_drawn(
     model: StyleCineGAN, photos: Photos, sheet: list[Tensor]
 ) -> tuple[dict[str, float], list[dict[str, str | float]]]:
-    """Measures predictions against the masks beside the photos; IoU is over all pixels."""
+    """Measures predictions against the masks beside the photos; IoU is over the pixels of all."""
     overlap, unrefined = Overlap(), Overlap()
     entries: list[dict[str, str | float]] = []
     for name, photo in tqdm(photos, unit="photo"):
         size = (photo.shape[2], photo.shape[3])
         wanted = io.read_mask(photos.beside(name, "_mask.png"), size=size)
         classes, mask = _predict(model, photo)
-        moves, moved, should_move = mask[0, 0] > 0.5, classes > 0, wanted[0, 0] > 0.5
-        overlap.add(moves, should_move)
-        unrefined.add(moved, should_move)
+        moves, moves_unrefined, truth = mask[0, 0] > 0.5, classes > 0, wanted[0, 0] > 0.5
+        overlap.add(moves, truth)
+        unrefined.add(moves_unrefined, truth)
         alone = Overlap()
-        alone.add(moves, should_move)
-        near = TOLERANCE * min(size) / 256
+        alone.add(moves, truth)
+        tolerance = TOLERANCE * min(size) / 256
         entries.append(
             {
                 "photo": name,
                 "IoU moving": alone.result(),
-                "boundary F": boundary_f_score(moves, should_move, near),
-                "boundary F, unrefined": boundary_f_score(moved, should_move, near),
+                "boundary F": boundary_f_score(moves, truth, tolerance),
+                "boundary F, unrefined": boundary_f_score(moves_unrefined, truth, tolerance),
             }
         )
         sheet += _overlays(photo, wanted, mask)
@@ -153,9 +153,9 @@ def _measure_drawn(
 
 
 def _predict(model: StyleCineGAN, photo: Tensor) -> tuple[Tensor, Tensor]:
-    """Classes before refinement, ``[H, W]``, and the refined mask."""
+    """Classes before refinement, ``[H, W]``, and the refined mask, ``[1, 1, H, W]``."""
     prediction = model.segment(photo)
-    # The ensemble works at one size, whatever the photo's.
+    # The ensemble classifies at one size, independent of the photo's.
     vote = F.interpolate(prediction.classes.vote.float(), photo.shape[2:], mode="nearest-exact")
     return vote[0, 0].long(), prediction.mask
 
@@ -167,6 +167,7 @@ def _read(labelled: AnnotatedLandscapes, index: int) -> tuple[Tensor, Tensor]:
 
 
 def _overlays(photo: Tensor, wanted: Tensor, mask: Tensor) -> list[Tensor]:
+    """The photo, with the ground truth in green, and with the prediction in red."""
     return [
         photo,
         visualization.overlay_mask(photo, wanted, colour=GREEN),

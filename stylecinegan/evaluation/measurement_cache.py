@@ -1,4 +1,4 @@
-"""Cache of measurements, so that a second run resumes, and worker processes."""
+"""Cached measurements, so that a second run resumes, computed by worker processes."""
 
 import json
 import time
@@ -21,8 +21,8 @@ class MeasurementCache:
 
     Args:
         dir: Folder; created with the first measurement.
-        settings: Everything that influences the numbers, as text. Entries with other settings are
-            invalid.
+        settings: Everything that the numbers depend on, as text. Entries with other settings are
+            ignored.
     """
 
     def __init__(self, dir: str | Path, settings: Mapping[str, str]) -> None:
@@ -30,11 +30,11 @@ class MeasurementCache:
         self.settings = dict(settings)
 
     def get(self, name: str) -> Entries | None:
-        """Reads the entries of a name; ``None`` if they are missing or invalid."""
+        """Reads the entries of a name; ``None`` if they are missing or have other settings."""
         return self._read(name)[0]
 
     def seconds(self, names: Sequence[str]) -> float:
-        """Total time of the measurements, earlier runs included."""
+        """Total duration of the measurements in seconds, including those of earlier runs."""
         return sum(self._read(name)[1] for name in names)
 
     def _read(self, name: str) -> tuple[Entries | None, float]:
@@ -47,7 +47,7 @@ class MeasurementCache:
         return None, 0.0
 
     def put(self, name: str, entries: Entries, seconds: float = 0.0) -> None:
-        """Writes the entries of a name and their duration atomically."""
+        """Writes the entries of a name and the duration of their measurement, atomically."""
         self.dir.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
@@ -92,23 +92,24 @@ def _measure(
         return
     # Forked children of a process with OpenMP threads may hang.
     context = multiprocessing.get_context("spawn")
-    begin = (measure, torch.get_num_threads())
-    with context.Pool(min(num_processes, len(names)), _begin, begin) as pool:
-        yield from pool.imap_unordered(_run, names)
+    arguments = (measure, torch.get_num_threads())
+    with context.Pool(min(num_processes, len(names)), _initialize_worker, arguments) as pool:
+        yield from pool.imap_unordered(_run_in_worker, names)
 
 
-_measure_here: Measure | None = None
+_worker_measure: Measure | None = None
+"""The measurement of this worker process, pickled once rather than with every name."""
 
 
-def _begin(measure: Measure, num_threads: int) -> None:
-    global _measure_here
+def _initialize_worker(measure: Measure, num_threads: int) -> None:
+    global _worker_measure
     torch.set_num_threads(num_threads)
-    _measure_here = measure
+    _worker_measure = measure
 
 
-def _run(name: str) -> tuple[str, Entries, float]:
-    assert _measure_here is not None
-    return _time(_measure_here, name)
+def _run_in_worker(name: str) -> tuple[str, Entries, float]:
+    assert _worker_measure is not None
+    return _time(_worker_measure, name)
 
 
 def _time(measure: Measure, name: str) -> tuple[str, Entries, float]:

@@ -21,26 +21,25 @@ from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.motion.regions import Regions, find_regions
 
-SURE = 0.5
-"""Confidence above which the direction of a clip's motion is evaluated."""
+CONFIDENT = 0.5
+"""Confidence of the ground truth above which directions are evaluated."""
 
 MOVING = 0.3
-"""Fraction of the typical speed above which the direction of a clip's motion is evaluated."""
+"""Speed of the ground truth above which directions are evaluated, relative to the typical speed."""
 
 ARROW_LENGTH = 0.1
 """Length of the arrows, as a fraction of the longer side."""
 
-AROUND = 15
-"""Side of the window, in pixels, whose mean motion an arrow has."""
-
+ARROW_WINDOW = 15
+"""Side of the window, in pixels, over which the motion of an arrow is averaged."""
 
 BRUSH = 9
-"""Side of the window, in pixels, that the moving region is dilated by, as by a rough brush."""
+"""Side of the window, in pixels, by which the moving region is dilated, like a rough brush."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """First window of a held-out clip, with the model's predictions.
+    """First frames of a held-out clip, with the model's predictions.
 
     Attributes:
         name: Name of the video.
@@ -58,13 +57,13 @@ class Clip:
 
     @property
     def classes(self) -> Tensor:
-        """0 static, 1 sky, 2 water, ``[H, W]``."""
+        """Predicted classes, 0 static, 1 sky, 2 water, ``[H, W]``."""
         vote = self.prediction.classes.vote.float()
         return F.interpolate(vote, self.motion.shape[2:], mode="nearest-exact")[0, 0].long()
 
 
 def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMotion) -> list[Clip]:
-    """Predicts the motion of the first window of each clip."""
+    """Predicts mask and motion of each clip from its first frame."""
     result = []
     for video in tqdm(clips.videos, unit="clip"):
         truth = clips.read(video, 0)
@@ -79,7 +78,7 @@ def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMo
 
 
 def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
-    """Measures all variants on all clips.
+    """Measures the prediction, its variants and trivial baselines on all clips.
 
     Returns:
         Rows of the table, and one entry per variant and clip.
@@ -133,36 +132,37 @@ def _falls(clip: Clip, mask: Tensor | None = None) -> Falls | None:
 
 
 def _refine_by_truth(clip: Clip) -> Tensor:
-    """Prediction with the mask completed where the clip moves."""
-    sure = clip.truth["confidence"] > SURE
-    moves = (sure & (clip.truth["motion"].norm(dim=0) > MOVING)).float()[None]
-    # As if painted by hand: without specks, and slightly too wide.
-    painted = F.max_pool2d((_mean_around(moves[0]) > 0.5).float(), BRUSH, 1, BRUSH // 2)
+    """Prediction refined by the predicted mask, completed where the clip moves."""
+    confident = clip.truth["confidence"] > CONFIDENT
+    moves = (confident & (clip.truth["motion"].norm(dim=0) > MOVING)).float()[None]
+    # As if painted by hand: without small components, and slightly too wide.
+    painted = F.max_pool2d((_local_mean(moves[0]) > 0.5).float(), BRUSH, 1, BRUSH // 2)
     mask = torch.maximum(clip.prediction.mask, painted)
     probabilities = clip.prediction.classes.probabilities
     return refine_motion(clip.motion, mask, probabilities, falls=_falls(clip, mask))
 
 
 def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
+    """Metrics of a motion on a clip, with ``is_masked`` angles only inside the predicted mask."""
     truth, confidence = clip.truth["motion"], clip.truth["confidence"][0]
     error = (motion[0] - truth).norm(dim=0)
-    asked = (confidence > SURE) & (truth.norm(dim=0) > MOVING)
+    moves = (confidence > CONFIDENT) & (truth.norm(dim=0) > MOVING)
     if is_masked:
-        asked &= clip.prediction.mask[0, 0] > 0.5
-    found = angles(motion[0][:, asked], truth[:, asked])
-    inside = (confidence > SURE) & (clip.prediction.mask[0, 0] > 0.5)
+        moves &= clip.prediction.mask[0, 0] > 0.5
+    deviation = angles(motion[0][:, moves], truth[:, moves])
+    inside = (confidence > CONFIDENT) & (clip.prediction.mask[0, 0] > 0.5)
     speeds = (vectors.norm(dim=0)[inside] for vectors in (motion[0], truth))
     return {
         "end-point error": float((error * confidence).sum() / confidence.sum()),
-        "angle": float(found.median()) if len(found) else float("nan"),
+        "angle": float(deviation.median()) if len(deviation) else float("nan"),
         "speed, rank correlation": rank_correlation(*speeds) if inside.any() else float("nan"),
     }
 
 
 def _best_constants(clips: Sequence[Clip]) -> Tensor:
-    """Motion by class, ``[3, 2]``, with the least mean end-point error on these clips."""
+    """Constant motion of each class, ``[3, 2]``, with the least mean end-point error."""
     vectors = torch.cat([clip.truth["motion"].flatten(1) for clip in clips], dim=1)
-    # Every clip has the same weight, as in the mean.
+    # Every clip has the same weight, as in the table's means.
     weights = torch.cat([(c := clip.truth["confidence"].flatten()) / c.sum() for clip in clips])
     classes = torch.cat([clip.classes.flatten() for clip in clips])
     constants = torch.zeros(3, 2)
@@ -174,7 +174,7 @@ def _best_constants(clips: Sequence[Clip]) -> Tensor:
 
 
 def _follow_arrows(clip: Clip) -> Tensor | None:
-    """Prediction with one arrow per region, or ``None`` without regions."""
+    """Prediction rotated by one arrow per region; ``None`` without regions."""
     if not bool((clip.prediction.mask > 0.5).any()):
         return None
     vote = clip.prediction.classes.vote.float()
@@ -188,7 +188,7 @@ def _follow_arrows(clip: Clip) -> Tensor | None:
 
 
 def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None:
-    """Arrow of a region's mean motion at its centre of motion."""
+    """Arrow of a region's local mean motion, at its pixel nearest to the centre of motion."""
     truth, confidence = clip.truth["motion"], clip.truth["confidence"]
     speed = truth.norm(dim=0)
     weight = confidence[0] * speed * ((regions.number == number) & regions.moves)
@@ -200,19 +200,19 @@ def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None
     middle_row, middle_column = (rows * shares).sum(), (columns * shares).sum()
     nearest = int(((rows - middle_row) ** 2 + (columns - middle_column) ** 2).argmin())
     row, column = int(rows[nearest]), int(columns[nearest])
-    # A user draws the motion of a neighbourhood, not of a single pixel.
-    x, y = _mean_around(truth * weight)[:, row, column].tolist()
+    x, y = _local_mean(truth * weight)[:, row, column].tolist()
     length = ARROW_LENGTH * max(speed.shape) / 2.0 / max(float(np.hypot(x, y)), 1e-9)
     x, y = x * length, y * length
     return [column + 0.5 - x, row + 0.5 - y, column + 0.5 + x, row + 0.5 + y]
 
 
-def _mean_around(field: Tensor) -> Tensor:
-    return F.avg_pool2d(field[None], AROUND, stride=1, padding=AROUND // 2)[0]
+def _local_mean(field: Tensor) -> Tensor:
+    """Mean over :data:`ARROW_WINDOW` pixels around each pixel, of ``[C, H, W]``."""
+    return F.avg_pool2d(field[None], ARROW_WINDOW, stride=1, padding=ARROW_WINDOW // 2)[0]
 
 
 def show_clip(clip: Clip) -> list[Tensor]:
-    """Photo, ground truth where it is known, and prediction."""
+    """Pictures of a clip: photo, ground truth times its confidence, and prediction."""
     truth = (clip.truth["motion"] * clip.truth["confidence"])[None]
     shown = (visualization.motion_to_image(m, max_speed=1.5) for m in (truth, clip.motion))
     return [clip.truth["image"][None], *shown]

@@ -1,4 +1,4 @@
-"""Table of motion quality."""
+"""Table of the quality of predicted motion."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,30 +35,30 @@ def measure_motion(
 ) -> Table:
     """Measures predicted motion against real clips and against the authors' motion.
 
-    Real clips, one per video: the ground truth is divided by its typical speed
+    Of each video one clip is used. Its ground truth is divided by its typical speed
     (:func:`~stylecinegan.data.real_motion.typical_speed`) and mirrored to lead to the right, as in
     training; predictions are not rescaled.
 
     - End-point error: mean over the confident pixels of a clip, weighted by their confidence.
     - Angle: median over confident moving pixels; a zero prediction counts as 90 degrees.
     - Speed: Spearman's rank correlation over confident pixels inside the predicted mask.
-    - Trivial baselines: no motion, and the constant per predicted class with the least error on
-      these very clips, an oracle.
+    - Trivial baselines: no motion, and for each predicted class the constant motion with the least
+      error on these very clips (an oracle).
     - "A mask of what moves": the predicted mask, completed by the moving pixels of the clip, as a
       user would paint it.
     - "With an arrow": one arrow at the centre of motion of each region of the predicted mask;
-      angles are inside the mask.
+      angles inside the mask only.
 
-    Authors' motion, inside their mask: the angle, median over the pixels of all pictures, after
-    each region was reversed where that fits better; and Spearman's rank correlation of the
-    animated speeds, refined by the mask, mean over the pictures.
+    The authors' motion is compared inside their mask: by the median angle over the pixels of all
+    pictures, with each region reversed if that fits better, and by Spearman's rank correlation of
+    the refined speeds, averaged over the pictures.
 
     Args:
         model: Predicts masks and classes.
         output_dir: Folder of ``clips.png`` and ``samples.png`` (photo, ground truth, ours).
         weights: The motion generator, ours or a released one; by default the project's.
         clips: The held-out clips.
-        samples: Photos with ``NAME_mask.png`` and ``NAME_motion.npy`` beside them.
+        samples: Photos with the authors' ``NAME_mask.png`` and ``NAME_motion.npy`` beside them.
     """
     generator = load_motion_generator(weights or checkpoints.CHECKPOINTS_DIR / "motion.safetensors")
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _measure_samples(
             "ours": predict_motion(generator, photo, classes.probabilities),
             "ours, from the photo alone": predict_motion(generator, photo),
         }
-        # As in StyleCineGAN.predict_motion: only ours has the classes, and lacks perspective.
+        # As in StyleCineGAN.predict_motion, only "ours" is refined by classes.
         refinements = {row: refine_motion(motion, mask) for row, motion in variants.items()}
         falls = find_falls(photo, classes, mask)
         refinements["ours"] = refine_motion(
@@ -106,8 +106,8 @@ def _measure_samples(
         )
         for row, motion in variants.items():
             refined = refinements[row]
-            turned = with_sign_of(motion[0], theirs[0], regions.number)
-            found = angles(turned[:, regions.moves], theirs[0][:, regions.moves])
+            signed = with_sign_of(motion[0], theirs[0], regions.number)
+            found = angles(signed[:, regions.moves], theirs[0][:, regions.moves])
             pooled.setdefault(row, []).append(found)
             speeds = (m[0].norm(dim=0)[regions.moves] for m in (refined, theirs))
             details.append(

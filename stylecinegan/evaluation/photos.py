@@ -1,4 +1,4 @@
-"""Photos for evaluation."""
+"""Folders of photos for evaluation."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,9 +17,12 @@ from stylecinegan.io import from_uint8
 class Photos:
     """Photos of a folder, sorted by name.
 
+    Attributes:
+        names: Paths of the photos in the folder.
+
     Args:
         path: Folder or zip file.
-        listed: Text file of the names of the photos to use, one a line; by default all.
+        listed: Text file of the names of the photos to use, one per line; by default all.
         number: Number of photos to use, from the first; by default all.
         size: Longer side that photos are resized to; by default their own.
         pattern: Glob pattern of the file names.
@@ -72,6 +75,6 @@ class Photos:
         return sha256.hexdigest()
 
     def beside(self, name: str, suffix: str) -> Path:
-        """Path of the file beside a photo with its stem and ``suffix``."""
-        places = {stem(photo): Path(photo).parent for photo in self.names}
-        return self.folder.path / places[name] / f"{name}{suffix}"
+        """Path of a file in the folder of a photo, named by the photo's stem and ``suffix``."""
+        folders = {stem(photo): Path(photo).parent for photo in self.names}
+        return self.folder.path / folders[name] / f"{name}{suffix}"

@@ -1,4 +1,4 @@
-"""Tables 1 and 4: methods animate the first frame of real clips."""
+"""Tables 1 and 4: animations of the first frames of real clips against the clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ PAPER = {"1": PAPER_METHODS, "4": PAPER_ABLATIONS}
 
 @dataclass(frozen=True)
 class ClipMeasurement:
-    """Measurement of all methods on one clip.
+    """Measures all methods on one clip.
 
     Attributes:
         model: Our model.
@@ -73,9 +73,9 @@ class ClipMeasurement:
         metrics: Metrics to compute.
         parts: Regions to compare.
         compared_size: Longer side at which frames are compared; ``None`` is that of the clips.
-        mean_speed: Mean speed of the test set, in sides of the picture per frame.
+        mean_speed: Mean speed of the test set, in longer sides of the picture per frame.
         sheets_dir: Folder of contact sheets ``NAME.png``: first, middle and last frame of the real
-            clip and of every method, a row each.
+            clip and of each method, one row each.
     """
 
     model: StyleCineGAN
@@ -114,6 +114,7 @@ class ClipMeasurement:
         return entries
 
     def _animate(self, method: Baseline, scene: Scene) -> Tensor:
+        """The first T frames of a method, ``[T, 3, H, W]`` in [-1, 1]."""
         frames = torch.cat(list(islice(method(self.model, scene), scene.num_frames)))
         return frames.clamp(-1.0, 1.0)
 
@@ -140,7 +141,7 @@ def measure_clips(
     lpips_trunk: str | Path | None = None,
     num_processes: int = 1,
 ) -> Table:
-    """Measures methods on real clips: frame 0 is the input, the others are the ground truth.
+    """Measures methods on real clips, whose frame 0 is the input and whose others are the truth.
 
     Frames are compared as arrays, without a codec; each number is a mean over the frames after the
     first, then over the clips. Measurements are cached in ``clips/``; a second run measures only
@@ -206,7 +207,7 @@ def measure_clips(
 
 
 def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:
-    """Mean typical speed of the test set, in sides of the picture per frame."""
+    """Mean typical speed of the test set, in longer sides of the picture per frame."""
     settings = {"clips": f"{clips.path} {clips.num_frames} {clips.size}"}
     cache = MeasurementCache(output_dir / "speeds", settings)
     measure = partial(_speed_entry, clips)

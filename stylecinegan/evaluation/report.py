@@ -1,4 +1,4 @@
-"""Measured tables on disk: JSON lines and Markdown."""
+"""Tables of measurements, written as JSON lines and Markdown."""
 
 import json
 import math
@@ -19,11 +19,11 @@ class Table:
 
     Attributes:
         title: Title with the data and the settings.
-        rows: The system's name under ``"row"``, then its numbers by column.
-        paper: The paper's numbers, by row and column, where it has any.
+        rows: Numbers by column; the row's name is under ``"row"``.
+        paper: The paper's numbers, by row and column.
         details: Measurements of single pictures or clips.
         deviations: Standard deviation over clips, photos or runs, by row and column.
-        differences: Differences of the other rows from the first, shown below the table.
+        differences: Paired differences of the other rows from the first, shown below the table.
         seconds: Duration of the measurements, including earlier runs that were resumed.
     """
 
@@ -42,14 +42,14 @@ def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) ->
     Hydra's command line can override and delete only keys without spaces and slashes.
 
     Args:
-        methods: By key.
-        names: By key; a method without one keeps its key.
+        methods: Methods by key.
+        names: Names by key; a method without one keeps its key.
     """
     return {(names or {}).get(key, key): method for key, method in methods.items()}
 
 
 def write_table(table: Table, directory: str | Path, context: Mapping[str, object]) -> str:
-    """Writes ``table.md``, ``rows.jsonl`` and ``details.jsonl``, one line per picture.
+    """Writes ``table.md``, ``rows.jsonl`` and ``details.jsonl`` (a line per picture or clip).
 
     Args:
         table: The table.
@@ -76,8 +76,8 @@ def write_table(table: Table, directory: str | Path, context: Mapping[str, objec
 
 
 def to_markdown(table: Table) -> str:
-    """Formats a table: ours ± deviation / paper (difference)."""
-    lines = [table.title, "", *_lay_out(table.rows, table)]
+    """Formats a table as Markdown, with cells "ours ± deviation / paper (difference)"."""
+    lines = [table.title, "", *_markdown_rows(table.rows, table)]
     if table.deviations:
         lines += ["", "± is the standard deviation over clips, photos or runs with other seeds."]
     if table.paper:
@@ -88,13 +88,13 @@ def to_markdown(table: Table) -> str:
             "Differences clip by clip, ± standard error (clips on which it is larger):",
             "",
         ]
-        lines += _lay_out(table.differences, Table("", ()))
+        lines += _markdown_rows(table.differences, Table("", ()))
     if table.seconds is not None:
         lines += ["", f"Measured in {table.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
 
 
-def _lay_out(rows: Sequence[Row], table: Table) -> list[str]:
+def _markdown_rows(rows: Sequence[Row], table: Table) -> list[str]:
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "row"))
     lines = ["| | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
     for row in rows:

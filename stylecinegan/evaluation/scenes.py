@@ -1,4 +1,4 @@
-"""Scenes of real clips: photo, mask, and motion of a given speed."""
+"""Scenes of real clips: first frame, mask and motion."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +21,15 @@ class SceneSettings:
     """Mask, motion and speed of a clip's scene.
 
     Attributes:
-        motion: ``"clip"``: the clip's own Eulerian motion, from the optical flow of its frames.
-            ``"predicted"``: by the model's motion generator, from the first frame. Or a word of
+        motion: ``"clip"`` for the clip's Eulerian motion, from its optical flow; ``"predicted"``
+            for that of the model, from the first frame; or a word of
             :data:`~stylecinegan.motion.controls.controls.DIRECTIONS`.
-        speed: ``"own"``: the clip's speed. ``"mean"``: the mean speed of the test set (the
-            paper's, Sec. 4.1).
+        speed: ``"own"`` for the clip's speed, ``"mean"`` for the mean speed of the test set (as in
+            the paper, Sec. 4.1).
         masks_dir: Folder of masks ``NAME.png``, white for moving; by default masks are predicted
             from the first frame.
-        period_factor: N divided by the number of compared frames. A loop returns to frame 0, a
-            clip does not: the paper compares the first 60 frames.
+        period_factor: N divided by the number of compared frames T. Loops return to frame 0, clips
+            do not, so the paper compares only the first 60 frames.
     """
 
     motion: str = "clip"
@@ -38,7 +38,11 @@ class SceneSettings:
     period_factor: int = 2
 
     def __post_init__(self) -> None:
-        """Checks the choices."""
+        """Checks the settings.
+
+        Raises:
+            InputError: If one is invalid.
+        """
         motions = ("clip", "predicted", *DIRECTIONS)
         if self.motion not in motions:
             raise InputError(f"motion must be one of {', '.join(motions)}, got {self.motion}")
@@ -60,7 +64,7 @@ class SceneSettings:
 
 
 def measure_speed(frames: Tensor) -> tuple[ClipMotion, float]:
-    """Estimates the motion of a clip, and its typical speed in sides of the picture per frame.
+    """Estimates a clip's motion, and its typical speed in longer sides of the picture per frame.
 
     Args:
         frames: ``[T, 3, H, W]`` in [-1, 1].
@@ -87,12 +91,12 @@ def make_scene(
     """Makes the scene of a clip.
 
     Args:
-        model: Predicts mask and motion, if the settings say so.
+        model: Predicts mask and motion, where the settings ask for it.
         name: Name of the clip.
         frames: ``[T, 3, H, W]`` in [-1, 1].
         settings: Mask, motion and speed.
-        mean_speed: Mean speed of the test set, in sides of the picture per frame, for
-            ``speed="mean"``.
+        mean_speed: Mean speed of the test set, in longer sides of the picture per frame; needed
+            for ``speed="mean"``.
 
     Raises:
         InputError: If the mask is empty or the clip does not move.
@@ -121,7 +125,7 @@ def make_scene(
 
 
 def fit_size(images: Tensor, size: int | None) -> Tensor:
-    """Resizes ``[T, 3, H, W]`` to a longer side; ``None`` keeps the size."""
+    """Resizes ``[T, 3, H, W]`` to a longer side of ``size`` pixels; ``None`` keeps the size."""
     if size is None or max(images.shape[2:]) == size:
         return images
     scale = size / max(images.shape[2:])

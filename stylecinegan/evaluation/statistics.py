@@ -1,7 +1,9 @@
-"""Rows of a table: means, deviations and paired differences over clips."""
+"""Means, standard deviations and paired differences of a table's rows over clips or photos."""
 
 import math
 from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from stylecinegan.evaluation.report import Row
 
@@ -10,7 +12,7 @@ LABELS = ("row", "clip", "photo", "moving share")
 
 
 def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Means over the clips by row; missing values are ignored."""
+    """Means of all metrics over the clips, a row for each name; missing values are ignored."""
     details = list(details)
     rows: list[Row] = []
     for name in names:
@@ -22,14 +24,14 @@ def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
 
 
 def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Standard deviation over the clips (of a sample, n - 1), by row and column.
+    """Sample standard deviations (n - 1) over the clips, by row and column.
 
-    A column with a single clip has none.
+    Columns with a single clip are left out.
     """
     details = list(details)
     return {
         name: {
-            key: deviation(list(values.values()))
+            key: float(np.std(list(values.values()), ddof=1))
             for key, values in _columns(details, name).items()
             if len(values) > 1
         }
@@ -38,13 +40,13 @@ def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, di
 
 
 def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Paired differences of every row from the first, over clips.
+    """Paired differences of all rows from the first.
 
-    The variance between clips exceeds that between methods, which pairing removes.
+    Clips differ more than methods; pairing removes the variance between clips.
 
     Returns:
-        By row, for each column: mean difference ± standard error, and the number of clips on which
-        the row's value is larger.
+        A row for each further method: mean difference ± standard error, and the number of clips on
+        which its value is larger, as text.
     """
     details = list(details)
     first, *others = names
@@ -57,21 +59,15 @@ def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list
             gaps = [values[clip] - base[key][clip] for clip in common]
             if len(gaps) < 2:
                 continue
-            mean, error = sum(gaps) / len(gaps), deviation(gaps) / math.sqrt(len(gaps))
+            mean, error = sum(gaps) / len(gaps), np.std(gaps, ddof=1) / math.sqrt(len(gaps))
             larger = sum(gap > 0 for gap in gaps)
             row[key] = f"{mean:+.3g} ± {error:.2g} ({larger} of {len(gaps)})"
         rows.append(row)
     return rows
 
 
-def deviation(values: list[float]) -> float:
-    """Standard deviation of a sample, with n - 1."""
-    mean = sum(values) / len(values)
-    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-
 def _columns(details: list[Mapping], name: str) -> dict[str, dict[str, float]]:
-    """A row's numbers by column and clip."""
+    """Numbers of a row, by column and clip."""
     columns: dict[str, dict[str, float]] = {}
     for entry in details:
         if entry.get("row") == name:

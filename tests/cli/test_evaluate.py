@@ -38,7 +38,7 @@ def evaluate(folder, *overrides):
     )
 
 
-def test_table_5_measures_both_inversions_of_the_held_out_photos(folder):
+def test_table_5_measures_both_inversions_of_held_out_photos(folder):
     done = evaluate(
         folder,
         "table=5",
@@ -61,7 +61,7 @@ def test_table_5_measures_both_inversions_of_the_held_out_photos(folder):
     assert io.read_image(folder / "out/samples.png").shape == (1, 3, 256, 776)
 
 
-def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_of_every_ensemble(folder):
+def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_by_ensemble(folder):
     done = evaluate(
         folder,
         "table=mask",
@@ -89,7 +89,7 @@ def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_of_every_
     assert io.read_image(folder / "out/masks.png").shape == (1, 3, 776, 1556)
 
 
-def test_a_missing_photo_folder_is_one_line(folder):
+def test_a_missing_photo_folder_is_refused_in_one_line(folder):
     done = evaluate(folder, "table=5", "table.photos.path=nowhere", "table.num_samples=0")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: wanted a folder or zip file")

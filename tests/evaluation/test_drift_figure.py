@@ -51,7 +51,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_what_rests_stays_with_ours_and_drifts_without_a_mask(folder):
+def test_static_regions_do_not_drift_with_ours_and_do_without_a_mask(folder):
     table = measure(folder, folder / "out")
     assert "1 of 2 pictures" in table.title  # all of the other one moves
     rows = {row["row"]: row for row in table.rows}
@@ -62,7 +62,7 @@ def test_what_rests_stays_with_ours_and_drifts_without_a_mask(folder):
     assert late > early > 1.0
 
 
-def test_curves_are_written_frame_by_frame_and_drawn(folder):
+def test_curves_are_written_frame_by_frame_and_plotted(folder):
     table = measure(folder, folder / "out")
     with (folder / "out/curves.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -70,40 +70,40 @@ def test_curves_are_written_frame_by_frame_and_drawn(folder):
         ("ours", "1"), ("ours", "2"), ("ours", "3"), ("ours", "4"), ("AL", "1"),
     ]  # fmt: skip
     assert float(rows[7]["frame RMSE"]) == pytest.approx(table.rows[3]["frame RMSE"], rel=1e-4)
-    # Six numbers in rows of three panels.
+    # Six metrics, in rows of three panels.
     assert io.read_image(folder / "out/curves.png").shape == (1, 3, 2 * PANEL[0], 3 * PANEL[1])
 
 
-def test_samples_bring_their_codes_along_and_photos_do_not(folder):
-    segmented, seen = Segmented(make_model()), []
+def test_scenes_of_samples_have_latent_codes_and_those_of_photos_do_not(folder):
+    segmented, scenes = Segmented(make_model()), []
 
-    def remember(model, scene):
-        seen.append(scene)
+    def record(model, scene):
+        scenes.append(scene)
         return iter([scene.photo] * 3)
 
-    settings = {"methods": {"spy": remember}, "num_frames": 3, "period": 3, "motion": "right"}
+    settings = {"methods": {"spy": record}, "num_frames": 3, "period": 3, "motion": "right"}
     settings |= {"lpips": None, "compared_size": 64}
     measure_drift(segmented, folder / "samples", num_samples=1, **settings)
     clips = RealClips(folder / "sky.npz", num_frames=1, size=64)
     measure_drift(segmented, folder / "photos", clips=clips, **settings)
     with torch.no_grad():
-        expected = segmented.generator(seen[0].w_plus).clamp(-1, 1)
-    torch.testing.assert_close(seen[0].photo, expected)
-    assert seen[1].w_plus is None
+        expected = segmented.generator(scenes[0].w_plus).clamp(-1, 1)
+    torch.testing.assert_close(scenes[0].photo, expected)
+    assert scenes[1].w_plus is None
 
 
-def test_a_horizon_takes_the_place_of_predicted_masks(folder):
-    seen = []
+def test_a_horizon_replaces_predicted_masks(folder):
+    scenes = []
 
-    def remember(model, scene):
-        seen.append(scene.mask)
+    def record(model, scene):
+        scenes.append(scene.mask)
         return iter([scene.photo] * 3)
 
     clips = RealClips(folder / "sky.npz", num_frames=1, size=64)
     table = measure_drift(
         make_model(),  # predicts no masks
         folder / "out",
-        methods={"spy": remember},
+        methods={"spy": record},
         clips=clips,
         num_frames=3,
         period=3,
@@ -113,18 +113,18 @@ def test_a_horizon_takes_the_place_of_predicted_masks(folder):
     )
     assert "2 of 2 pictures" in table.title
     assert "the upper 25% moves" in table.title
-    assert seen[0][:, :, :16].all()
-    assert not seen[0][:, :, 16:].any()
+    assert scenes[0][:, :, :16].all()
+    assert not scenes[0][:, :, 16:].any()
     with pytest.raises(InputError, match=r"horizon must be in \[0.1, 0.9\] or null, got 1"):
         measure_drift(make_model(), folder, methods={}, clips=clips, horizon=1)
 
 
-def test_a_loop_shorter_than_what_is_compared_is_refused(folder):
+def test_a_loop_shorter_than_the_compared_frames_is_refused(folder):
     with pytest.raises(InputError, match=r"num_frames must be in \[3, period=4\], got 5"):
         measure_drift(Segmented(make_model()), folder, methods={}, num_frames=5, period=4)
 
 
-def test_pictures_that_move_as_a_whole_are_no_use(folder):
+def test_pictures_without_a_static_region_are_refused(folder):
     np.savez(folder / "sky.npz", clips=np.zeros((1, 1, 64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="no picture has both"):
         measure(folder, folder / "out")

@@ -4,21 +4,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stylecinegan import StyleCineGAN, io
+from stylecinegan import io
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.evaluation import inversion_table
 from stylecinegan.evaluation.inversion_table import measure_inversion
 from stylecinegan.evaluation.photos import Photos
-from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.metrics.frechet_protocols import NETWORKS, FrechetProtocol
 from stylecinegan.metrics.gaussians import Gaussian
+from tests.tiny_model import make_model
 
 NAME = "frechet_squeezenet_fire9"
 
 
-class Means(torch.nn.Module):
-    """A network of three features."""
+class Pixels(torch.nn.Module):
+    """A network whose features are the pixels of its input."""
 
     def forward(self, image):
         return [image]
@@ -33,21 +32,18 @@ def photos(tmp_path):
 
 @pytest.fixture
 def model():
-    torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
-    encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    return StyleCineGAN(generator, encoder).eval()
+    return make_model()
 
 
 def measure(model, photos, output, monkeypatch, **settings):
-    monkeypatch.setitem(NETWORKS, NAME, Means)
+    monkeypatch.setitem(NETWORKS, NAME, Pixels)
     protocols = [FrechetProtocol(NAME)]
     monkeypatch.setattr(inversion_table, "picture_protocols", lambda squeezenet: protocols)
     settings = {"num_samples": 5, "num_runs": 3, "lpips": None, **settings}
     return measure_inversion(model, output, photos=photos, **settings)
 
 
-def test_inversions_have_a_spread_over_photos_and_samples_one_over_runs(
+def test_deviations_are_over_photos_for_inversions_and_over_runs_for_samples(
     model, photos, tmp_path, monkeypatch
 ):
     table = measure(model, photos, tmp_path / "out", monkeypatch)
@@ -66,7 +62,7 @@ def test_inversions_have_a_spread_over_photos_and_samples_one_over_runs(
     assert table.deviations["samples"][f"{NAME}_5"] == pytest.approx(float(spread))
 
 
-def test_a_second_run_goes_on_and_gives_the_same_numbers(model, photos, tmp_path, monkeypatch):
+def test_a_second_run_resumes_and_gives_the_same_numbers(model, photos, tmp_path, monkeypatch):
     first = measure(model, photos, tmp_path / "out", monkeypatch)
     (tmp_path / "out/photos/2.png.json").unlink()
     (tmp_path / "out/samples/run_1.json").unlink()
@@ -76,7 +72,7 @@ def test_a_second_run_goes_on_and_gives_the_same_numbers(model, photos, tmp_path
     assert second == replace(first, seconds=second.seconds)
 
 
-def test_samples_can_be_held_against_statistics_from_a_file(model, photos, tmp_path, monkeypatch):
+def test_samples_can_be_compared_with_statistics_from_a_file(model, photos, tmp_path, monkeypatch):
     own = measure(model, photos, tmp_path / "own", monkeypatch)
     written = tmp_path / "own/reference" / f"{NAME}.npz"
     assert Gaussian.read(written, NAME)[1] == photos.digest()

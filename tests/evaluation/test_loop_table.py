@@ -9,7 +9,7 @@ from stylecinegan.evaluation.loop_table import measure_loops
 
 
 class SkyAbove:
-    """Stands for a model whose mask is the upper half."""
+    """Stand-in for a model whose mask is the upper half."""
 
     def segment(self, photo):
         mask = torch.zeros(1, 1, *photo.shape[2:])
@@ -52,30 +52,30 @@ def test_a_loop_with_equal_steps_has_ratios_of_one(folder, tmp_path):
     assert io.read_image(tmp_path / "out/loops.png").shape == (1, 3, 192, 5 * 192 + 4 * 4)
 
 
-def test_a_jump_at_the_seam_is_seen(folder, tmp_path):
+def test_a_jump_at_the_seam_raises_the_closing_step(folder, tmp_path):
     frames = list(drifting(8))
     io.write_video(folder / "jump", frames[:4], fps=10)
     _, details = measure(folder, tmp_path / "out")
-    # From frame 3 to frame 0 it is 24 pixels instead of 8.
+    # From frame 3 to frame 0 the displacement is 24 pixels instead of 8.
     ratio = math.sin(3 * math.pi / 8) / math.sin(math.pi / 8)
     assert details["jump"]["closing step"] == pytest.approx(ratio, rel=0.03)
 
 
-def test_a_still_video_does_not_win_and_does_not_count_in_the_means(folder, tmp_path):
-    still = [next(drifting(8))] * 8
-    io.write_video(folder / "still", still, fps=10)
+def test_a_static_video_has_no_ratios_and_is_left_out_of_their_means(folder, tmp_path):
+    static = [next(drifting(8))] * 8
+    io.write_video(folder / "static", static, fps=10)
     rows, details = measure(folder, tmp_path / "out")
-    assert details["still"]["motion"] == 0.0
+    assert details["static"]["motion"] == 0.0
     for column in ("closing step", "step ratio", "detail kept"):
-        assert math.isnan(details["still"][column])
+        assert math.isnan(details["static"][column])
         assert rows[0][column] == pytest.approx(details["closing"][column])
     assert rows[0]["motion"] == pytest.approx(details["closing"]["motion"] / 2)
 
 
-def test_what_moves_where_it_should_rest_is_an_error(folder, tmp_path):
+def test_motion_in_static_regions_is_a_static_error(folder, tmp_path):
     shaking = [image + 0.1 * (k % 2) for k, image in enumerate(drifting(8))]
     io.write_video(folder / "shaking", shaking, fps=10)
-    # What somebody drew goes before what is predicted.
+    # A mask beside the video takes precedence over the predicted one.
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, 16:32] = 1.0
     io.write_mask(folder / "closing_mask.png", mask)

@@ -27,7 +27,7 @@ def write(folder, name, *, top_moves, bottom_moves=0.0):
     write_pair(folder, name, ClipMotion(image, motion, confidence), "")
 
 
-def test_shares_are_those_of_what_moves_and_of_what_is_static(tmp_path):
+def test_recalls_are_those_of_moving_and_of_static_pixels(tmp_path):
     write(tmp_path, "a_mp4_00000", top_moves=2.0)  # the mask is right
     write(tmp_path, "a_mp4_00060", top_moves=0.0, bottom_moves=2.0)  # a second clip of a video
     write(tmp_path, "b_mp4_00000", top_moves=2.0, bottom_moves=2.0)  # half of what moves is found

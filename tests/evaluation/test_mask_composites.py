@@ -9,15 +9,15 @@ from stylecinegan.mask.prediction import MaskPrediction
 
 
 class Segmenter:
-    """Calls everything sky, but what differs by much from the photo without a thing."""
+    """Segments everything as sky, except pixels that differ from the photo without an object."""
 
-    def __init__(self, photo, *, sees_things):
+    def __init__(self, photo, *, detects_objects):
         self.photo = photo
-        self.sees_things = sees_things
+        self.detects_objects = detects_objects
 
     def segment(self, picture):
         static = (picture - self.photo).abs().amax(dim=1, keepdim=True) > 0.02
-        moves = 1.0 - (static & self.sees_things).float()
+        moves = 1.0 - (static & self.detects_objects).float()
         classes = torch.cat([1.0 - moves, moves, 0.0 * moves], dim=1)
         return MaskPrediction(moves, PixelClasses(classes, classes, classes))
 
@@ -27,7 +27,7 @@ def photo():
     return draw_landscape(96, 128, 0).image
 
 
-def test_composites_are_drawn_by_the_seed_alone(photo):
+def test_composites_depend_on_the_seed_only(photo):
     sky = np.zeros((96, 128), np.float32)
     first, again, other = (
         [picture for picture, _ in draw_composites(photo, sky, (seed, 1, 0), 2)]
@@ -38,7 +38,7 @@ def test_composites_are_drawn_by_the_seed_alone(photo):
     assert not torch.equal(first[0], first[1])
 
 
-def test_a_composite_is_the_photo_where_the_thing_is_not(photo):
+def test_a_composite_equals_the_photo_outside_the_object(photo):
     sky = np.zeros((96, 128), np.float32)
     ((picture, alpha),) = draw_composites(photo, sky, (0, 1, 0), 1)
     changed = (picture - photo).abs().amax(dim=1)[0].numpy() > 1e-4
@@ -46,11 +46,13 @@ def test_a_composite_is_the_photo_where_the_thing_is_not(photo):
     assert not changed[alpha == 0.0].any()
 
 
-def test_a_model_that_sees_the_things_beats_one_that_does_not(photo):
+def test_recall_and_precision_of_a_model_that_detects_objects_and_of_one_that_does_not(photo):
     photos = [("photo", photo)]
-    blind, composites = measure_composites(Segmenter(photo, sees_things=False), photos, num_each=4)
-    seeing, _ = measure_composites(Segmenter(photo, sees_things=True), photos, num_each=4)
+    blind, composites = measure_composites(
+        Segmenter(photo, detects_objects=False), photos, num_each=4
+    )
+    detecting, _ = measure_composites(Segmenter(photo, detects_objects=True), photos, num_each=4)
     assert len(composites) == 4
     assert blind["recall 3 px and wider"] == 0.0
-    assert seeing["recall 3 px and wider"] > 0.9
-    assert seeing["precision"] == 1.0
+    assert detecting["recall 3 px and wider"] > 0.9
+    assert detecting["precision"] == 1.0

@@ -16,7 +16,7 @@ SIDE = 64
 
 
 class Segmented:
-    """Stands for a model: what is brighter than grey is sky."""
+    """Stand-in for a model: pixels brighter than grey are sky."""
 
     def segment(self, photo):
         sky = (photo.mean(dim=1, keepdim=True) > 0).long()
@@ -38,7 +38,7 @@ def drifting(x, y):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two clips of a drifting sky, a generator that says 1 to the right everywhere, a sample."""
+    """Two clips of a drifting sky, a generator that predicts (1, 0) everywhere, and a sample."""
     sure = torch.ones(1, 1, SIDE, SIDE)
     write_pair(
         tmp_path / "clips", "a_mp4_00000", ClipMotion(half_bright(), drifting(2, 0), sure), ""
@@ -72,16 +72,16 @@ def test_the_table_measures_clips_and_samples(folder):
     rows = {row["row"]: row for row in table.rows}
     # Half of each picture moves with speed 1.
     assert rows["no motion"]["end-point error"] == pytest.approx(0.5, abs=1e-3)
-    # The generator moves all by 1 to the right: right for the upper half of the one clip, 0.89
-    # off, |(1, 0) - (0.6, 0.8)|, for that of the other, and 1 off for what rests.
+    # The prediction is (1, 0) everywhere: right in the upper half of one clip, off by
+    # |(1, 0) - (0.6, 0.8)| = 0.89 in that of the other, and by 1 in the static halves.
     assert rows["ours"]["end-point error"] == pytest.approx((0.5 + 0.5 * 0.894 + 0.5) / 2, abs=0.01)
     refined = rows["ours, refined by the mask"]["end-point error"]
     assert refined < rows["ours"]["end-point error"] - 0.4
-    # One of the clips leads to the right, the other at 53 degrees.
+    # One of the clips moves to the right, the other at 53 degrees.
     assert rows["ours"]["angle"] == pytest.approx(53.13 / 2, abs=0.1)
     assert rows["best constant per class"]["end-point error"] < 0.25
     assert rows["ours, with an arrow a region"]["angle"] < 1.0
-    # Up to sign the authors' motion to the left is one to the right.
+    # Up to its sign, the authors' motion to the left is one to the right.
     assert rows["ours, authors' motion"]["angle"] == pytest.approx(0.0, abs=0.1)
     names = {entry.get("clip") or entry["photo"] for entry in table.details}
     assert names == {"a_mp4", "b_mp4", "one"}
@@ -89,7 +89,7 @@ def test_the_table_measures_clips_and_samples(folder):
     assert io.read_image(folder / "out/samples.png").shape == (1, 3, 224, 680)
 
 
-def test_either_part_can_be_left_out(folder):
+def test_clips_can_be_left_out(folder):
     table = measure_motion(
         Segmented(), folder / "out", weights=folder / "motion.safetensors", clips=None,
         samples=Photos(folder / "samples", pattern="*.jpg"),

@@ -14,26 +14,26 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_photos_come_in_the_order_of_their_names_each_time(folder):
+def test_photos_are_iterated_in_the_order_of_their_names(folder):
     photos = Photos(folder, pattern="?.png")
     assert [name for name, _ in photos] == [name for name, _ in photos] == ["a", "b", "c"]
     assert len(photos) == 3
 
 
-def test_a_list_a_number_and_a_size_choose_what_is_measured(folder):
+def test_a_list_and_a_number_select_photos_and_a_size_resizes_them(folder):
     photos = Photos(folder, listed=folder / "list.txt", number=1, size=192)
     measured = list(photos)
     assert [name for name, _ in measured] == ["b"]
     assert measured[0][1].shape == (1, 3, 128, 192)
 
 
-def test_a_file_that_belongs_to_a_photo_lies_beside_it(folder):
+def test_files_beside_a_photo_have_its_folder_and_stem(folder):
     photos = Photos(folder, pattern="?.png")
     assert photos.beside("c", "_mask.png") == folder / "sub/c_mask.png"
     assert photos.beside("a", "_mask.png") == folder / "a_mask.png"
 
 
-def test_fewer_photos_than_wanted_are_an_error_since_the_number_would_not_compare(folder):
+def test_fewer_photos_than_wanted_are_refused(folder):
     with pytest.raises(InputError, match=r"wanted 5 photos in .*, found 2"):
         Photos(folder, listed=folder / "list.txt", number=5)
     with pytest.raises(InputError, match="found 0"):

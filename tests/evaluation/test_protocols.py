@@ -44,7 +44,7 @@ def measure(folder, output, methods=None, **settings):
     )
 
 
-def test_static_parts_are_held_against_frame_0_and_moving_parts_against_the_real_frame():
+def test_static_regions_are_compared_with_frame_0_and_moving_ones_with_the_real_frame():
     real = torch.zeros(3, 3, 16, 16)
     real[1:, :, :8] = 0.2  # the upper half changes
     frames = torch.zeros(3, 3, 16, 16)
@@ -62,13 +62,13 @@ def test_static_parts_are_held_against_frame_0_and_moving_parts_against_the_real
     assert figures["frame RMSE"] == pytest.approx((first + second) / 2)
 
 
-def test_a_region_that_hardly_exists_is_left_out():
+def test_an_empty_region_is_left_out():
     frames = torch.zeros(2, 3, 16, 16)
     figures = compare_frames(frames, frames, torch.ones(1, 1, 16, 16), [RMSE()], ["static"])
     assert figures == {}
 
 
-def test_a_drift_of_one_pixel_is_found_and_brought_to_the_wanted_speed(folder):
+def test_the_speed_of_a_clip_is_measured_and_scenes_are_scaled_to_a_given_one(folder):
     frames = RealClips(folder / "sky.npz", num_frames=6).read("sky_00000")
     speed = measure_speed(frames)[1]
     assert speed == pytest.approx(1 / 64, rel=0.15)
@@ -81,7 +81,7 @@ def test_a_drift_of_one_pixel_is_found_and_brought_to_the_wanted_speed(folder):
     assert float(slow.motion[:, 0].mean()) > 0.3
 
 
-def test_a_still_clip_is_left_out_with_its_reason(folder, tmp_path):
+def test_a_static_clip_is_left_out_with_the_reason(folder, tmp_path):
     clips = np.stack([drifting_clip(), np.repeat(drifting_clip()[:1], 6, axis=0)])
     np.savez(tmp_path / "sky.npz", clips=clips)
     os.symlink(folder / "masks", tmp_path / "masks")
@@ -102,7 +102,7 @@ def test_rows_are_means_over_the_clips_and_frames_are_written(folder, tmp_path):
     assert sheet.shape == (1, 3, 3 * 64 + 8, 3 * 64 + 8)
 
 
-def test_a_second_run_measures_only_what_is_missing_or_was_made_otherwise(folder, tmp_path):
+def test_a_second_run_measures_only_missing_clips_and_those_with_other_settings(folder, tmp_path):
     first = measure(folder, tmp_path)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "clips").iterdir()}
     gone = sorted(files)[0]
@@ -115,7 +115,7 @@ def test_a_second_run_measures_only_what_is_missing_or_was_made_otherwise(folder
     assert all(file.stat().st_mtime_ns != time for file, time in files.items())
 
 
-def test_a_file_that_a_killed_run_left_torn_is_measured_again(tmp_path):
+def test_a_damaged_cache_entry_is_measured_again(tmp_path):
     cache = MeasurementCache(tmp_path, {"a": "1"})
     cache.put("x/y", [{"value": 1.0}])
     assert cache.get("x/y") == [{"value": 1.0}]
@@ -124,7 +124,7 @@ def test_a_file_that_a_killed_run_left_torn_is_measured_again(tmp_path):
     assert list(measure_all(["x/y"], lambda name: [{"name": name}], cache)) == [[{"name": "x/y"}]]
 
 
-def test_a_list_chooses_the_clips_that_were_held_out(folder, tmp_path):
+def test_a_list_selects_held_out_clips(folder, tmp_path):
     (tmp_path / "held_out.txt").write_text("sky_00001\nelsewhere_mp4\n")
     clips = RealClips(folder / "sky.npz", num_frames=6, listed=tmp_path / "held_out.txt")
     assert clips.names == ["sky_00001"]
@@ -133,7 +133,7 @@ def test_a_list_chooses_the_clips_that_were_held_out(folder, tmp_path):
         RealClips(folder / "sky.npz", num_frames=6, listed=tmp_path / "held_out.txt")
 
 
-def test_clips_are_videos_or_arrays_and_what_does_not_fit_is_one_line(folder, tmp_path):
+def test_clips_are_read_from_videos_and_unfitting_settings_are_refused(folder, tmp_path):
     frames = [torch.full((1, 3, 64, 96), number / 4) for number in range(4)]
     io.write_video(tmp_path / "sea/wave.mp4", iter(frames), fps=30)
     clips = RealClips(tmp_path, num_frames=3, size=192)
@@ -149,7 +149,8 @@ def test_clips_are_videos_or_arrays_and_what_does_not_fit_is_one_line(folder, tm
         SceneSettings(motion="sideways")
 
 
-def test_the_script_with_two_processes_gives_the_numbers_of_this_one(folder, tmp_path):
+def test_two_worker_processes_give_the_same_numbers_as_none(folder, tmp_path):
+    # Not write_model, which rounds weights to half precision: numbers are compared.
     model = make_model()
     (folder / "model").mkdir()
     checkpoints.save(folder / "model/generator.safetensors", model.generator, use_half=False)
@@ -159,7 +160,7 @@ def test_the_script_with_two_processes_gives_the_numbers_of_this_one(folder, tmp
         "table.clips.num_frames=6", "table.clips.size=64", "table.compared_size=64",
         "table.scenes.masks_dir=masks", "table.scenes.motion=clip", "table.scenes.speed=own",
         "table.num_processes=2", "table.lpips=null",
-        # Methods with networks of their own: shipped ones, large for such clips.
+        # Methods with shipped networks, which are too large for such clips.
         "~table.methods.EMF", "~table.methods.T2C", "~table.methods.DL",
         "~table.methods.MoCoGAN-HD",
     ]  # fmt: skip

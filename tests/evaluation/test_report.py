@@ -13,14 +13,14 @@ TABLE = Table(
 )
 
 
-def test_markdown_shows_ours_beside_the_papers_and_a_dash_where_nothing_was_measured():
+def test_markdown_has_the_paper_s_numbers_and_dashes_for_missing_ones():
     lines = to_markdown(TABLE).splitlines()
     assert lines[2] == "| | RMSE | MS-SSIM | note |"
     assert lines[4] == "| ours | 4.25 / 5.25 (-1) | 0.5 | - |"
     assert lines[5] == "| other | - | - | not measured |"
 
 
-def test_a_row_on_disk_says_what_moved_its_numbers(tmp_path):
+def test_rows_on_disk_have_the_context(tmp_path):
     text = write_table(TABLE, tmp_path / "new" / "folder", {"commit": "abc"})
     folder = tmp_path / "new" / "folder"
     assert (folder / "table.md").read_text() == text
@@ -30,21 +30,21 @@ def test_a_row_on_disk_says_what_moved_its_numbers(tmp_path):
     assert len((folder / "details.jsonl").read_text().splitlines()) == 2
 
 
-def test_a_second_run_replaces_the_first(tmp_path):
+def test_a_second_run_replaces_the_files_of_the_first(tmp_path):
     write_table(TABLE, tmp_path, {})
     write_table(Table("One row", [{"row": "x", "RMSE": 1.0}]), tmp_path, {})
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 1
     assert "One row" in (tmp_path / "table.md").read_text()
 
 
-def test_rows_take_their_names_and_keep_their_order():
+def test_methods_are_renamed_in_order():
     methods = {"full": 1, "without_FW": 2, "AL": 3}
     named = name_rows(methods, {"without_FW": "w/o FW", "unused": "x"})
     assert list(named.items()) == [("full", 1), ("w/o FW", 2), ("AL", 3)]
     assert name_rows(methods, None) == methods
 
 
-def test_spread_differences_and_time_stand_in_the_table_and_the_spread_in_its_rows(tmp_path):
+def test_tables_have_deviations_differences_and_the_duration(tmp_path):
     table = Table(
         "Spread",
         [{"row": "ours", "RMSE": 4.25}],

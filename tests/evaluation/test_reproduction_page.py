@@ -33,7 +33,7 @@ def is_rounded(shown, printed):
 
 
 @pytest.mark.parametrize("name", ["1", "4", "5"])
-def test_a_quoted_number_is_one_that_the_command_printed(name):
+def test_quoted_numbers_are_those_that_the_command_printed(name):
     page = (DOCS / "reproduction.md").read_text(encoding="utf-8")
     section = re.split(rf"^## Table {name}:.*$", page, flags=re.M)[1].split("\n## ")[0]
     printed = {}

@@ -13,17 +13,17 @@ DETAILS = [
 ]
 
 
-def test_a_clip_without_a_number_does_not_count_in_its_mean():
+def test_means_ignore_missing_values():
     details = [{"row": "a", "clip": "1", "x": 1.0, "y": 2.0}, {"row": "a", "clip": "2", "x": 3.0}]
     assert mean_rows(details, ["a"]) == [{"row": "a", "x": 2.0, "y": 2.0}]
 
 
-def test_deviations_are_those_of_a_sample_and_a_single_clip_has_none():
+def test_deviations_are_sample_deviations_and_need_two_clips():
     found = deviations(DETAILS, ["ours"])
     assert found == {"ours": {"LPIPS": pytest.approx(0.2)}}
 
 
-def test_differences_are_taken_clip_by_clip_from_the_first_row():
+def test_differences_from_the_first_row_are_paired_by_clip():
     (row,) = paired_differences(DETAILS, ["ours", "AL"])
     assert row["row"] == "AL minus ours"
     # 0.1, 0.1 and -0.1: mean 0.033, deviation 0.115 over the root of 3.
