@@ -9,7 +9,7 @@ from stylecinegan.inversion.inversion import Inversion
 
 
 def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
-    """Appearance descriptor: the codes, or the generator's appearance head applied to D^10.
+    """Appearance descriptor of a picture: its codes, or the output of the appearance head for D^10.
 
     Args:
         generator: The generator.
@@ -17,27 +17,27 @@ def describe(generator: Generator, w_plus: Tensor, feature: Tensor) -> Tensor:
         feature: Its D^10, ``[1, C, R, R]``.
 
     Returns:
-        ``[1, num_styles, style_dim]``. With a head, all rows of layers after D^10 are
-        its descriptor, padded with zeros.
+        ``[1, num_styles, style_dim]``. With a head, each row of a layer after D^10 is the output of
+        the head, padded with zeros.
     """
     if generator.appearance is None:
         return w_plus
     descriptor = w_plus.clone()
-    numbers = generator.appearance(feature)
+    components = generator.appearance(feature)
     descriptor[:, NUM_STRUCTURE_CODES:] = 0.0
-    descriptor[:, NUM_STRUCTURE_CODES:, : numbers.shape[1]] = numbers.unsqueeze(1)
+    descriptor[:, NUM_STRUCTURE_CODES:, : components.shape[1]] = components.unsqueeze(1)
     return descriptor
 
 
 @torch.no_grad()
 def describe_inversion(generator: Generator, inversion: Inversion) -> Tensor:
-    """Appearance descriptor of an inverted photo (:func:`describe`)."""
+    """Appearance descriptor of an inverted photo, as by :func:`describe`."""
     return describe(generator, inversion.w_plus, inversion.features[FEATURE_LAYER])
 
 
 @torch.no_grad()
 def describe_sample(generator: Generator, seed: int, truncation: float) -> Tensor:
-    """Appearance descriptor of a sample, without rendering it."""
+    """Appearance descriptor of a sample of the generator, without rendering it."""
     w_plus = generator.sample_w_plus(seed, truncation=truncation)
     if generator.appearance is None:
         return w_plus
@@ -61,6 +61,6 @@ def codes_of_change(generator: Generator, w_plus: Tensor, change: Tensor) -> Ten
     if head is None:
         return w_plus + change
     target = w_plus.clone()
-    numbers = change[:, NUM_STRUCTURE_CODES:, : head.num_components]
-    target[:, NUM_STRUCTURE_CODES:] += head.offset(numbers)
+    components = change[:, NUM_STRUCTURE_CODES:, : head.num_components]
+    target[:, NUM_STRUCTURE_CODES:] += head.offset(components)
     return target

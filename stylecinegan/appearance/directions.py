@@ -32,7 +32,7 @@ class StyleDirections:
             ``[style_dim]``.
 
         Raises:
-            InputError: If there is no component of a number.
+            InputError: If a component does not exist.
         """
         offset = torch.zeros_like(self.components[0])
         for number, amount in sliders.items():
@@ -50,12 +50,12 @@ def find_directions(
 ) -> StyleDirections:
     """Directions of the style sliders: principal components of w over samples of z.
 
-    For a generator with an appearance head: the descriptor's components, which are principal
-    components over the training photos.
+    For a generator with an appearance head they are the components of its descriptor, which are
+    principal components over the training photos.
 
     Args:
         generator: The generator, whose mapping network is sampled.
-        num_samples: Codes to sample.
+        num_samples: Number of sampled codes.
         seed: Seed; the samples do not depend on the device.
     """
     if generator.appearance is not None:
@@ -73,7 +73,7 @@ def principal_components(
 
     Args:
         generator: The generator, whose mapping network is sampled.
-        num_samples: Codes to sample.
+        num_samples: Number of sampled codes.
         seed: Seed; the samples do not depend on the device.
     """
     z = torch.randn(num_samples, generator.style_dim, generator=torch.Generator().manual_seed(seed))

@@ -12,7 +12,7 @@ from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 def choose_style_layers(layers: Sequence[int] | None, last_layer: int) -> list[int]:
     """Layers whose codes are interpolated; by default all layers after D^10.
 
-    D^10 holds the structure of the picture, the later codes its colours.
+    D^10 determines the structure of the picture, the later codes its colours.
 
     Args:
         layers: The paper's layer numbers; ``None`` for the default.
@@ -34,7 +34,7 @@ def choose_style_layers(layers: Sequence[int] | None, last_layer: int) -> list[i
 def interpolate_codes(
     w_plus: Tensor, target: Tensor, strength: float, layers: Sequence[int]
 ) -> Tensor:
-    """w_s = w (1 - β) + w_t β in the chosen layers (Eq. 5).
+    """Interpolates codes in the chosen layers, ``w_s = w (1 - β) + w_t β`` (Eq. 5).
 
     A to-RGB layer shares the code of the convolution after it. The last one has a code of its own,
     which is interpolated with that of the last layer.

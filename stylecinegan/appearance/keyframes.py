@@ -1,4 +1,4 @@
-"""Keyframes of β: a changing style at the cost of a few passes through the generator."""
+"""Interpolation of a changing style between keyframes of β, to run the generator less often."""
 
 import logging
 from bisect import bisect_right
@@ -13,13 +13,13 @@ TOLERANCE = 1.0
 """Largest mean absolute error of an interpolated picture, in 8-bit levels."""
 
 MAX_KEYFRAMES = 33
-"""Most keyframes in memory; styles that need more are rendered exactly in every frame."""
+"""Largest number of keyframes; styles that need more are rendered exactly in every frame."""
 
 StyleAt = Callable[[float], StyledPhoto]
 """Function from β to the photo in that style."""
 
 
-def interpolated(style_at: StyleAt, low: float, high: float) -> StyleAt:
+def interpolate_keyframes(style_at: StyleAt, low: float, high: float) -> StyleAt:
     """Interpolates the styled photo between keyframes of β.
 
     Codes are linear in β and pictures nearly so. Intervals of β are bisected until the exact
@@ -27,7 +27,7 @@ def interpolated(style_at: StyleAt, low: float, high: float) -> StyleAt:
     keyframe too, so the remaining error is about a quarter of the one measured.
 
     Args:
-        style_at: The exact function, which costs a pass through the generator.
+        style_at: The exact function, which runs the generator.
         low: One end of the range of β.
         high: The other end.
 
@@ -37,13 +37,13 @@ def interpolated(style_at: StyleAt, low: float, high: float) -> StyleAt:
     keyframes = {beta: style_at(beta) for beta in {low, high}}
     if not all(photo.is_linear for photo in keyframes.values()):
         logger.info("this rendering is not linear in the style: every frame runs the generator")
-        return every_frame(style_at)
+        return exact_at_every_frame(style_at)
     largest = 0.0
     pending = [(low, high)] if low != high else []
     while pending:
         if len(keyframes) >= MAX_KEYFRAMES:
             logger.warning("the style changes too irregularly: every frame runs the generator")
-            return every_frame(style_at)
+            return exact_at_every_frame(style_at)
         start, end = pending.pop()
         middle = 0.5 * (start + end)
         keyframes[middle] = style_at(middle)
@@ -65,8 +65,8 @@ def interpolated(style_at: StyleAt, low: float, high: float) -> StyleAt:
     return between
 
 
-def every_frame(style_at: StyleAt) -> StyleAt:
-    """The exact function; consecutive frames of equal β share a pass through the generator."""
+def exact_at_every_frame(style_at: StyleAt) -> StyleAt:
+    """The exact function; the generator runs once for consecutive frames of equal β."""
     return lru_cache(maxsize=1)(style_at)
 
 

@@ -14,7 +14,7 @@ from stylecinegan.io.paths import PathLike, existing_file, replacing, reporting_
 LATENT_SUFFIXES = (".safetensors", ".npz")
 
 NAMES = ("w_plus", "w")
-"""Accepted names of the array; the second is that of StyleGAN2's projector."""
+"""Accepted names of the array; StyleGAN2's projector writes ``w``."""
 
 
 def write_latent(path: PathLike, w_plus: Tensor) -> None:
@@ -72,6 +72,7 @@ def read_latent(path: PathLike) -> Tensor:
 
 
 def _check(path: PathLike, codes: Tensor) -> Tensor:
+    """Checks codes and adds missing leading dimensions."""
     shape = list(codes.shape)
     while codes.ndim < 3:
         codes = codes.unsqueeze(0)

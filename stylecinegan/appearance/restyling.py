@@ -1,4 +1,4 @@
-"""Restyling of a photo over the loop: from β to a photo ready to be animated."""
+"""Restyling of a photo over the loop, by its inversion and a colour difference."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.appearance.interpolation import choose_style_layers
-from stylecinegan.appearance.keyframes import every_frame, interpolated
+from stylecinegan.appearance.keyframes import exact_at_every_frame, interpolate_keyframes
 from stylecinegan.appearance.style_change import StyleChange, color_difference, restyle
 from stylecinegan.appearance.styled_photo import StyledPhoto
 from stylecinegan.generator import Generator
@@ -47,7 +47,7 @@ def restyling(
         InputError: If target or layers do not fit the generator.
     """
     layers = choose_style_layers(change.layers, generator.last_layer)
-    if not _takes_codes(generator, layers):
+    if not _depends_on_codes(generator, layers):
         logger.warning(
             "the style changes nothing: layers %s of this model ignore their codes", layers
         )
@@ -80,7 +80,7 @@ def style_path(
     change: StyleChange,
     prepare: Callable[[Inversion, Tensor], StyledPhoto],
 ) -> Callable[[float], StyledPhoto]:
-    """Returns the styled photo at each moment of the loop (Eq. 6).
+    """Creates the function from the time in the loop to the styled photo.
 
     Args:
         restyled: The result of :func:`restyling`.
@@ -99,14 +99,14 @@ def style_path(
         return prepare(styled, plain.photo + difference)
 
     if change.use_exact:
-        style_of = every_frame(style_at)
+        style_of = exact_at_every_frame(style_at)
     else:
-        style_of = interpolated(style_at, change.strength_at(0.0), change.strength)
+        style_of = interpolate_keyframes(style_at, change.strength_at(0.0), change.strength)
     return lambda progress: style_of(change.strength_at(progress))
 
 
-def _takes_codes(generator: Generator, layers: Sequence[int]) -> bool:
-    """Whether any of the layers, or a to-RGB layer that shares its code, depends on it."""
+def _depends_on_codes(generator: Generator, layers: Sequence[int]) -> bool:
+    """Whether any of the layers, or a to-RGB layer with the same code, depends on its code."""
     last = [generator.last_layer] if generator.last_layer in layers else []
     rgb_layers = [layer - 1 for layer in layers] + last
     modules = [generator.convs[str(layer)] for layer in layers]

@@ -1,4 +1,4 @@
-"""Change of appearance: restyled codes and features (Eq. 5), colour difference (Eq. 7)."""
+"""Change of appearance: restyled codes and features (Eq. 5) and colour difference (Eq. 7)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class StyleChange:
         schedule: Schedule of β, see :func:`~stylecinegan.appearance.schedule.style_strength`.
         layers: The paper's numbers of the layers whose codes are interpolated; by default all after
             D^10.
-        use_exact: Runs the generator for every frame instead of for keyframes of β.
+        use_exact: Whether to run the generator for every frame instead of for keyframes of β.
 
     Raises:
         InputError: If the strength is not finite or the schedule unknown.
@@ -42,7 +42,7 @@ class StyleChange:
             raise InputError(f"style_strength must be a finite number, got {self.strength}")
 
     def strength_at(self, progress: float) -> float:
-        """β at t / N = ``progress`` of the loop."""
+        """Style strength β at t / N = ``progress`` in [0, 1]."""
         return style_strength(progress, self.schedule, self.strength)
 
 
@@ -53,7 +53,7 @@ def restyle(
     change: StyleChange,
     strength: float,
 ) -> tuple[Tensor, dict[int, Tensor]]:
-    """Codes w_s (Eq. 5) and deep features of a photo in a new style, D^10 unchanged.
+    """Computes codes w_s (Eq. 5) and deep features of a photo in a new style, with the same D^10.
 
     Args:
         generator: The generator.
@@ -61,6 +61,9 @@ def restyle(
         features: Its deep features by layer, from D^10 on, ``[1, C, R, R]``.
         change: Target and layers.
         strength: β.
+
+    Returns:
+        Codes, ``[1, num_styles, style_dim]``, and features by layer.
 
     Raises:
         InputError: If the target or the layers do not fit the generator.
@@ -82,13 +85,13 @@ def restyle(
 def color_difference(
     styled: Tensor, plain: Tensor, inner_size: Sequence[int], size: Sequence[int]
 ) -> Tensor:
-    """ΔI_s = G(D^10, w_s) - G(D^10, w), at the photo's size (Eq. 7).
+    """Colour difference ``ΔI_s = G(D^10, w_s) - G(D^10, w)`` at the photo's size (Eq. 7).
 
     Args:
         styled: G(D^10, w_s), ``[1, 3, H, W]``, not clamped.
         plain: G(D^10, w), likewise.
-        inner_size: Height and width of the photo within these pictures, without padding.
-        size: Height and width of the photo, larger if it was downsampled for the inversion.
+        inner_size: (height, width) of the photo within these pictures, without padding.
+        size: (height, width) of the photo, larger if it was downsampled for the inversion.
 
     Returns:
         ``[1, 3, H, W]``, the photo's size extended to sides divisible by 32.

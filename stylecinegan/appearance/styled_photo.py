@@ -34,13 +34,19 @@ class StyledPhoto:
     renderer: MovingLayer | WarpedPyramid | WarpedGenerator
 
     def render(self, warp: FrameWarp) -> Tensor:
-        """Renders one frame, ``[1, 3, H, W]`` in [-1, 1] (Eq. 6).
+        """Renders one frame, ``(1 - S) (I + ΔI_s) + S I_t`` (Eq. 6).
 
-        ``(1 - S) (I + ΔI_s) + S I_t``; without a change of style, ΔI_s = 0, it is Eq. 4.
+        Without a change of style, ΔI_s = 0, this is Eq. 4.
+
+        Args:
+            warp: Displacements of the frame.
+
+        Returns:
+            ``[1, 3, H, W]`` in [-1, 1].
         """
         frame = self.renderer.render(warp)
         if not isinstance(self.renderer, WarpedGenerator):
-            return frame  # composed with the photo already
+            return frame  # already composed with the photo
         if frame.shape != self.photo.shape:
             frame = F.interpolate(frame, self.photo.shape[2:], mode="bilinear")
         composed = torch.lerp(self.photo, frame, self.mask)
@@ -48,11 +54,11 @@ class StyledPhoto:
 
     @property
     def is_linear(self) -> bool:
-        """Whether frames are linear in RGB levels, as :meth:`interpolate` requires."""
+        """Whether frames are linear in the RGB levels, which :meth:`interpolate` requires."""
         return not isinstance(self.renderer, WarpedGenerator) or self.renderer.is_folded
 
     def interpolate(self, other: "StyledPhoto", share: float) -> "StyledPhoto":
-        """Interpolates the RGB levels linearly between this style and another.
+        """Interpolates linearly between this style and another.
 
         Args:
             other: The same photo in the other style.
@@ -69,17 +75,17 @@ def prepare_photo(
     mask: Tensor,
     settings: Warping,
 ) -> StyledPhoto:
-    """Prepares a photo for animation by the renderer that the settings ask for.
+    """Prepares a photo for animation with the renderer that the settings require.
 
     Args:
         generator: The generator.
-        invert: Computes the photo's inversion, which not every renderer needs.
+        invert: Computes the photo's inversion; called only if the renderer needs it.
         photo: I or, in a new style, I + ΔI_s, ``[1, 3, H, W]``, sides divisible by 32.
         mask: S, ``[1, 1, H, W]``.
         settings: Settings of the rendering.
 
     Raises:
-        InputError: If the renderer cannot warp the layers of the settings.
+        InputError: If the renderer cannot warp the given layers.
     """
     if settings.uses_moving_layer:
         renderer: MovingLayer | WarpedPyramid | WarpedGenerator = MovingLayer(
@@ -110,7 +116,7 @@ def prepare_photo(
 def _rgb_levels(
     generator: Generator, invert: Callable[[], Inversion], settings: Warping
 ) -> dict[int, Tensor]:
-    """To-RGB outputs of the inversion by layer; none if the frames do not depend on them."""
+    """To-RGB outputs of the inversion, by layer; empty if the frames do not depend on them."""
     layers = settings.warp_layers or range(FEATURE_LAYER, generator.last_layer + 1, 2)
     if odd := [layer for layer in layers if layer % 2]:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Styles as users specify them, and the target codes that they stand for."""
+"""Styles as specified by users, and their target codes."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,13 +34,13 @@ class Inverter(Protocol):
 
 @dataclass(frozen=True)
 class Style:
-    """A style as specified by the user; one attribute is given.
+    """A style as specified by the user, by exactly one of the attributes.
 
     Attributes:
-        picture: ``[1, 3, H, W]`` in [-1, 1].
-        seed: Seed of a sampled code.
+        picture: Style image, ``[1, 3, H, W]`` in [-1, 1].
+        seed: Seed of a sample of the generator.
         codes: Latent codes, ``[1, num_styles or 1, style_dim]``.
-        sliders: Standard deviations by the number of the principal component.
+        sliders: Offsets in standard deviations, by the number of the principal component, from 1.
     """
 
     picture: Tensor | None = None
@@ -56,14 +56,14 @@ class StyleTarget:
     Attributes:
         codes: Appearance descriptor, ``[1, num_styles, style_dim]``, see
             :mod:`stylecinegan.appearance.descriptor`.
-        is_offset: Whether it is added to the photo's own.
+        is_offset: Whether the codes are added to those of the photo.
     """
 
     codes: Tensor
     is_offset: bool = False
 
     def of(self, generator: Generator, inversion: Inversion) -> Tensor:
-        """w_t for a photo, ``[1, num_styles, style_dim]``."""
+        """Target codes w_t for a photo, ``[1, num_styles, style_dim]``."""
         if self.is_offset:
             return codes_of_change(generator, inversion.w_plus, self.codes)
         if generator.appearance is None:
@@ -72,7 +72,7 @@ class StyleTarget:
         return codes_of_change(generator, inversion.w_plus, change)
 
     def description(self, generator: Generator, inversion: Inversion) -> Tensor:
-        """Descriptor of a photo in this style; saved as codes it specifies the same style again."""
+        """Descriptor of a photo in this style; as the codes of a style it gives the same target."""
         if not self.is_offset:
             return self.codes
         return describe_inversion(generator, inversion) + self.codes
@@ -136,8 +136,8 @@ def find_target(
     picture = style.picture.to(generator.w_mean.device)
     if inversion == "optimization" and generator.appearance is not None:
         raise InputError(
-            "style_inversion=optimization needs a generator whose codes hold how a picture looks; "
-            "this one reads it from the deep feature: use style_inversion=encoder"
+            "style_inversion=optimization needs a generator whose codes hold the appearance; this "
+            "one derives it from the deep feature: use style_inversion=encoder"
         )
     codes = describe_inversion(generator, model.invert(picture))
     if inversion == "optimization":
@@ -146,7 +146,11 @@ def find_target(
 
 
 def check_picture_inversion(name: str) -> None:
-    """Raises InputError if there is no inversion of style images of this name."""
+    """Checks the name of an inversion of style images.
+
+    Raises:
+        InputError: If there is no such inversion.
+    """
     if name not in get_args(PictureInversion):
         wanted = " or ".join(get_args(PictureInversion))
         raise InputError(f"style_inversion must be {wanted}, got {name}")

@@ -1,4 +1,4 @@
-"""Methods that the paper's tables compare, behind one interface (Secs. 4.1 to 4.3)."""
+"""Methods compared in the paper's tables, with one interface (Secs. 4.1 to 4.3)."""
 
 from stylecinegan.baselines.animating_landscape import RecurrentWarping
 from stylecinegan.baselines.deep_landscape import DeepLandscape

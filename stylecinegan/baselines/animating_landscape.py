@@ -11,14 +11,14 @@ from stylecinegan.warping.displacement import pixel_grid
 
 
 class RecurrentWarping:
-    """Warps each frame backward to the next, with one motion for all frames.
+    """Backward warping of each frame from the previous one, with one motion for all frames.
 
-    AL predicts a motion for every frame by a network of its own; here it gets the motion of all
-    methods. Inflow is stretched from the edge, and every frame is resampled once more. AL has no
-    mask and makes no loop.
+    AL predicts a motion for every frame with its own network; here all methods have the same
+    motion. Border pixels are repeated for inflow, and every frame is resampled once more than the
+    previous one. AL has no mask and makes no loop.
 
     Args:
-        use_mask: Restricts the motion to S.
+        use_mask: Whether to restrict the motion to S.
     """
 
     def __init__(self, *, use_mask: bool = False) -> None:
@@ -29,7 +29,6 @@ class RecurrentWarping:
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
-        del model
         motion = scene.motion * scene.mask if self.use_mask else scene.motion
         height, width = scene.photo.shape[2:]
         source = pixel_grid(height, width, motion) - motion

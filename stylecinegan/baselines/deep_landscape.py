@@ -24,26 +24,25 @@ logger = logging.getLogger(__name__)
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
-NUM_REPORTS = 4
-"""Steps between progress messages of the tuning."""
+NUM_MESSAGES = 4
+"""Number of progress messages of the fine-tuning."""
 
 
 class DeepLandscape:
     """Inverts a photo to w+, fine-tunes the generator to it and warps its D^10.
 
-    The encoder's codes are optimised, then all layers of a copy of the generator, by the same
-    error. Then D^10 is warped and the layers after it run on every frame. The photo itself is not
-    part of the frames.
+    The encoder's codes are optimised, then all layers of a copy of the generator, with the same
+    loss. D^10 is warped, and the layers after it run for every frame. Frames are not composited
+    with the photo.
 
-    Differs from the paper: its generator was trained on videos, with noise maps for what stays and
-    what moves; it warps these by homographies drawn from real clips, lets them flicker, and moves
-    the code of the time of day. Here D^10 replaces the noise maps, and the scene's own
-    motion, restricted to S, the homographies.
+    Differs from the paper: its generator was trained on videos, with noise maps for static and for
+    moving content; it warps these by homographies sampled from real clips, randomises them over
+    time, and changes the code of the time of day. Here D^10 replaces the noise maps, and the
+    motion of the scene, restricted to S, the homographies.
 
     Args:
-        num_steps: Steps of fine-tuning; at most half as many optimise the codes. The paper: 500
-            each.
-        learning_rate: Adam's; larger than usual, because of the equalised learning rate.
+        num_steps: Steps of fine-tuning, after half as many for the codes; 500 each in the paper.
+        learning_rate: Learning rate of Adam, large because layers have equalised learning rates.
         perceptual: Distance of two pictures that is added to the squared error, e.g.
             :class:`~stylecinegan.losses.perceptual.FeatureDistance`; by default none.
     """
@@ -66,7 +65,7 @@ class DeepLandscape:
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         side = model.generator.resolution
-        photo = resize_photo(scene.photo, (side, side))  # the generator's pictures are square
+        photo = resize_photo(scene.photo, (side, side))  # the generator makes square pictures
         w_plus = model.invert(photo).w_plus if scene.w_plus is None else scene.w_plus
         w_plus = optimize_codes(
             model.generator,
@@ -96,7 +95,7 @@ class DeepLandscape:
         motion = resize_displacement(scene.motion * scene.mask, (side, side))
         warps = frame_warps(motion, (side, side), scene.period, settings)
         for warp in islice(warps, scene.num_frames):
-            # It makes no loop: the share of frame N is none.
+            # DL makes no loop, so frame N has no weight.
             frame = warped.render(replace(warp, progress=0.0))
             size = (scene.photo.shape[2], scene.photo.shape[3])
             if tuple(frame.shape[2:]) != size:
@@ -115,15 +114,15 @@ def tune(
 ) -> Generator:
     """Fine-tunes a copy of a generator to one picture.
 
-    The loss compares the picture of the to-RGB layers from D^10 on, because only these get warped
-    features. The best of all steps is kept.
+    The loss compares the picture of the to-RGB layers from D^10 on, which alone get warped
+    features. The weights with the lowest loss are kept.
 
     Args:
-        generator: Not changed.
+        generator: The generator, which is not modified.
         image: ``[1, 3, R, R]`` in [-1, 1], of the generator's resolution.
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
-        num_steps: Steps; each costs about three passes through the generator.
-        learning_rate: Of Adam.
+        num_steps: Number of optimisation steps.
+        learning_rate: Learning rate of Adam.
         perceptual: Distance of two pictures that is added to the squared error.
 
     Returns:
@@ -137,13 +136,13 @@ def tune(
     best, kept = float("inf"), deepcopy(tuned.state_dict())
     for step in range(num_steps + 1):
         with torch.enable_grad():
-            picture = tuned.render(_shown(tuned.features(w_plus)), w_plus)
+            picture = tuned.render(_features_from_d10(tuned.features(w_plus)), w_plus)
             loss = (picture - image).square().mean()
             if perceptual is not None:
                 loss = loss + perceptual(picture, image)
         if loss.item() < best:
             best, kept = loss.item(), deepcopy(tuned.state_dict())
-        if step % max(1, num_steps // NUM_REPORTS) == 0:
+        if step % max(1, num_steps // NUM_MESSAGES) == 0:
             logger.info("step %d of tuning a generator, loss %.4f", step, loss.item())
         if step < num_steps:
             optimizer.zero_grad()
@@ -153,6 +152,6 @@ def tune(
     return tuned.requires_grad_(False)
 
 
-def _shown(features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Features from D^10 on."""
+def _features_from_d10(features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Deep features of D^10 and later layers."""
     return {layer: feature for layer, feature in features.items() if layer >= FEATURE_LAYER}

@@ -1,4 +1,4 @@
-"""The photo's Laplacian pyramid in place of deep features, an ablation without networks."""
+"""Warping of the photo's Laplacian pyramid instead of deep features."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -13,10 +13,12 @@ from stylecinegan.warping.settings import Warping, extend, frame_warps
 
 
 class LaplacianPyramid:
-    """Joint splatting of the photo's own frequency bands, composed by Eq. 4.
+    """Joint splatting of the photo's frequency bands, composited with the photo by S (Eq. 4).
+
+    An ablation that uses no networks.
 
     Args:
-        num_levels: Maximal number of bands.
+        num_levels: Largest number of bands.
     """
 
     def __init__(self, num_levels: int = 6) -> None:
@@ -27,11 +29,10 @@ class LaplacianPyramid:
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
-        del model
         photo, mask = extend(scene.photo), extend(scene.mask)
         levels = band_pass(photo, self.num_levels)
-        still = photo * (1.0 - mask)
-        pyramid = WarpedPyramid(levels, [None] * len(levels), still, mask)
+        static = photo * (1.0 - mask)
+        pyramid = WarpedPyramid(levels, [None] * len(levels), static, mask)
         motion = scene.motion * scene.mask
         settings = Warping.of_the_paper()
         height, width = scene.photo.shape[2:]

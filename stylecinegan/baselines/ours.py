@@ -15,11 +15,10 @@ class Ours:
     """Multi-scale deep feature warping and its ablations (Sec. 4.3).
 
     Args:
-        warping: Settings of the rendering, by default the paper's,
-            ``Warping.of_the_paper()``. "w/o FW" adds
-            ``direction="backward"``, "w/o DFW" ``warp_layers=()``, "w/o MSDFW"
-            ``warp_layers=(10,)``.
-        use_mask: Restricts motion and rendering to S; "w/o Mask" does not.
+        warping: Settings of the rendering, by default the paper's, ``Warping.of_the_paper()``. The
+            ablation "w/o FW" adds ``direction="backward"``, "w/o DFW" ``warp_layers=()``, "w/o
+            MSDFW" ``warp_layers=(10,)``.
+        use_mask: Whether to restrict motion and rendering to S; not so in "w/o Mask".
     """
 
     def __init__(self, warping: Warping | None = None, *, use_mask: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Inputs and outputs of every method."""
+"""Interface of the compared methods."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from stylecinegan import StyleCineGAN
 
 @dataclass(frozen=True)
 class Scene:
-    """A still photo, or a sample of the generator, that is to be animated.
+    """A photo, or a sample of the generator, to be animated.
 
     Attributes:
         name: Name of the clip whose first frame is the photo.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M, ``[1, 2, H, W]``, (x, y), pixels per frame of the photo, not yet times S.
-        num_frames: Frames to make; the first is the photo or its reconstruction.
+        num_frames: Number of frames; the first is the photo or its reconstruction.
         period: N, the length of the loop for methods that loop; at least ``num_frames``.
         w_plus: Latent codes of a scene that is a sample of the generator,
             ``[1, num_styles, style_dim]``; ``None`` for a photo.
@@ -34,7 +34,10 @@ class Scene:
 
 
 class Baseline(Protocol):
-    """A method; measurements are cached by its ``repr``, which gives all settings."""
+    """A method that animates photos.
+
+    Measurements are cached by its ``repr``, which therefore has to contain all settings.
+    """
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo.

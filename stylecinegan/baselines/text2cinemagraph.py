@@ -14,17 +14,18 @@ from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion
 
 
 class Text2Cinemagraph:
-    """Motion by a mask and a text, then symmetric splatting of deep features.
+    """Motion controlled by a mask and a text, and symmetric splatting of deep features.
 
     This is the pipeline of the method, **not** its networks: motion is predicted from the photo,
-    turned to the direction of a text and restricted to the mask; features are splatted and decoded.
-    T2C makes an artistic picture and a realistic twin by one diffusion model and takes mask and
-    motion from the twin; a real photo needs none. Its motion network is conditioned on mask and
-    text; here the text turns our network's prediction. Rendering is that of :class:`EMF`.
+    rotated to the direction of a text and restricted to the mask; features are splatted and
+    decoded. T2C generates an artistic picture and a realistic twin with one diffusion model, and
+    takes mask and motion from the twin, which a photo does not need. Its motion network is
+    conditioned on mask and text; here the text rotates our network's prediction. Rendering is that
+    of :class:`EMF`.
 
     Args:
-        text: See :func:`~stylecinegan.motion.controls.text.parse_text`. By default
-            the mean direction of the scene's motion.
+        text: See :func:`~stylecinegan.motion.controls.text.parse_text`; by default the mean
+            direction of the scene's motion.
         weights: See :class:`EMF`.
 
     Raises:
@@ -33,17 +34,17 @@ class Text2Cinemagraph:
 
     def __init__(self, text: str | None = None, weights: str | Path | None = None) -> None:
         self.text = text
-        self.picture_side = EMF(weights)
+        self.renderer = EMF(weights)
 
     def __repr__(self) -> str:
-        return f"Text2Cinemagraph({self.text!r}, {self.picture_side!r})"
+        return f"Text2Cinemagraph({self.text!r}, {self.renderer!r})"
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo at the scene's speed (see :class:`Baseline`).
 
         Raises:
-            InputError: If the model has no motion generator, or the text names something that
-                is not in the photo.
+            InputError: If the model has no motion generator, or the text names a region that is
+                not in the photo.
         """
         has_classes = model.mask_ensemble is not None
         classes = model.segment(scene.photo).classes if has_classes else None
@@ -57,7 +58,7 @@ class Text2Cinemagraph:
         motion = motion * scene.mask
         speed = typical_speed(motion[0], scene.mask[0])
         wanted = typical_speed((scene.motion * scene.mask)[0], scene.mask[0])
-        return self.picture_side.animate(scene, motion * (wanted / speed))
+        return self.renderer.animate(scene, motion * (wanted / speed))
 
 
 def describe(motion: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Results of other code, read from files."""
+"""Results of other implementations, read from files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +16,8 @@ class WrittenFrames:
     """Reads a method's results from disk, matched by the clip's name.
 
     Args:
-        dir: Folder of ``NAME/*.png`` (lossless, preferred), ``NAME/*.jpg`` or ``NAME.mp4`` and the
-            like. The first frame is frame 0.
+        dir: Folder of ``NAME/*.png`` (lossless, preferred), ``NAME/*.jpg`` or videos such as
+            ``NAME.mp4``, from frame 0.
     """
 
     def __init__(self, dir: str | Path) -> None:
@@ -30,9 +30,8 @@ class WrittenFrames:
         """Reads the frames, resized to the photo's size (see :class:`Baseline`).
 
         Raises:
-            InputError: If the clip has no frames there, or too few.
+            InputError: If the clip has no result there, or too few frames.
         """
-        del model
         path = self._find(scene.name)
         size = (scene.photo.shape[2], scene.photo.shape[3])
         count = 0
@@ -45,11 +44,11 @@ class WrittenFrames:
 
     def _find(self, name: str) -> Path:
         base = self.dir / name
-        places = [base, *(base.with_name(base.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
-        for place in places:
-            if place.exists():
-                return place
+        videos = (base.with_name(base.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))
+        for path in (base, *videos):
+            if path.exists():
+                return path
         raise InputError(
             f"wanted a folder or a video named {name} in {self.dir}, found neither "
-            f"(a clip's result has the clip's name)"
+            "(a clip's result has the clip's name)"
         )

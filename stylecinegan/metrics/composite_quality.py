@@ -13,7 +13,7 @@ WIDTHS: dict[str, tuple[int, int | None]] = {
 """Bins of local width, in pixels of a photo whose longer side is 1024."""
 
 TOLERANCE = 0.006
-"""Width of the margin around an object, as a fraction of the longer side."""
+"""Width of the margin that counts as part of an object, as a fraction of the longer side."""
 
 
 class CompositeQuality:
@@ -32,7 +32,7 @@ class CompositeQuality:
         self._static = 0
 
     def add(self, alpha: np.ndarray, before: np.ndarray, after: np.ndarray) -> None:
-        """Counts a composite.
+        """Adds a composite.
 
         Args:
             alpha: Coverage by the object, ``[H, W]`` in [0, 1].
@@ -42,19 +42,19 @@ class CompositeQuality:
         cv2 = load_opencv()
         longer = max(alpha.shape)
         covered = alpha > 0.5
-        moved, static = before > 0.5, after < 0.25
+        moves, static = before > 0.5, after < 0.25
         for name, inside in split_by_width(covered).items():
-            counted = inside & moved
+            counted = inside & moves
             self._total[name] += int(counted.sum())
             self._kept[name] += int((counted & static).sum())
         outside = (alpha <= 0.05).astype(np.uint8)
         distance = cv2.distanceTransform(outside, cv2.DIST_L2, 5)
-        became_static = static & moved
+        became_static = static & moves
         self._static += int(became_static.sum())
         self._near += int((became_static & (distance <= TOLERANCE * longer)).sum())
 
     def result(self) -> dict[str, float]:
-        """Recall of each bin of widths and precision, in [0, 1]; NaN where nothing was counted."""
+        """Recall of each bin of widths, and precision, in [0, 1]; NaN without such pixels."""
         figures = {f"recall {name}": _ratio(self._kept[name], self._total[name]) for name in WIDTHS}
         wide = [name for name in WIDTHS if name != "1-2 px"]
         figures["recall 3 px and wider"] = _ratio(
@@ -83,7 +83,7 @@ def split_by_width(region: np.ndarray) -> dict[str, np.ndarray]:
         side = max(1, round(least * scale))
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         padded = np.pad(region.astype(np.uint8), side, mode="edge")
-        # An even disc has no middle: the dilation mirrors it, or the result would be shifted.
+        # A disc of even side has no centre pixel; a mirrored one in the dilation undoes the shift.
         middle = side // 2
         eroded = cv2.erode(padded, disc, anchor=(middle, middle))
         mirrored = (side - 1 - middle, side - 1 - middle)

@@ -1,4 +1,4 @@
-"""Fréchet distances of sets: FID, FVD, and over other features."""
+"""Fréchet distances between sets of pictures or videos: FID, FVD, and with other networks."""
 
 from pathlib import Path
 
@@ -18,18 +18,24 @@ from stylecinegan.checkpoints import read_pickle
 from stylecinegan.checkpoints.published_files import find_weights
 from stylecinegan.errors import InputError
 from stylecinegan.metrics.gaussians import Gaussian
-from stylecinegan.metrics.regions import MeanOver, as_stored, cover, share_of, to_pixels
+from stylecinegan.metrics.regions import (
+    MeanOver,
+    area_fraction,
+    mask_out,
+    round_to_8_bits,
+    to_pixels,
+)
 
 INCEPTION = "pt_inception-2015-12-05-6726825d.pth"
 I3D = "i3d_torchscript.pt"
 
 
 class FeatureStatistics:
-    """Mean and covariance of the pooled last features of a fixed network, over many pictures.
+    """Mean and covariance of a network's last features, averaged over positions, of a set.
 
-    With :class:`InceptionFeatures` their distance is the FID, with :class:`I3DFeatures` the FVD.
-    Both are only comparable between sets of the same numbers; with fewer pictures than features
-    the covariance is singular and the distance too large.
+    With :class:`InceptionFeatures` their Fréchet distance is the FID, with :class:`I3DFeatures` the
+    FVD. Both depend on the number of samples: only distances of equally large sets can be compared,
+    and with fewer samples than features the covariance is singular and the distance too large.
 
     Args:
         network: Maps ``[B, 3, ..., H, W]`` in [-1, 1] to a list of feature maps.
@@ -47,25 +53,25 @@ class FeatureStatistics:
             images: ``[B, 3, ..., H, W]`` in [-1, 1].
             region: Compared region, ``[B, 1, ..., H, W]``, 1 inside, 0 outside, which becomes
                 black. By default everywhere.
-            over: Area of the mean, see :data:`MeanOver`; ``"region"`` weighs
-                each place of the last map by its share of the region.
+            over: Area of the mean, see :data:`MeanOver`; ``"region"`` weights each position of the
+                last map by the fraction of it inside the region.
 
         Raises:
-            ValueError: For a mean over the region of features that have no places.
+            ValueError: For a mean over the region of features without positions.
         """
-        features = self.network(cover(images, region))[-1].float()
-        places = tuple(range(2, features.dim()))
+        features = self.network(mask_out(images, region))[-1].float()
+        positions = tuple(range(2, features.dim()))
         if region is None or over == "picture":
-            pooled = features.mean(dim=places)
+            pooled = features.mean(dim=positions)
         else:
             if features.dim() != 4 or features.shape[2:].numel() == 1:
-                raise ValueError("a mean over the region wants features that are a map of places")
-            weight = share_of(region, features)
-            pooled = (features * weight).sum(dim=places) / weight.sum(dim=places)
+                raise ValueError("a mean over the region needs features that are a map")
+            weight = area_fraction(region, features)
+            pooled = (features * weight).sum(dim=positions) / weight.sum(dim=positions)
         self._features.append(pooled.cpu().double().numpy())
 
     def distance(self, other: "FeatureStatistics") -> float:
-        """Fréchet distance between the two Gaussians."""
+        """Fréchet distance between the Gaussians of two sets."""
         return self.gaussian().distance(other.gaussian())
 
     def gaussian(self) -> Gaussian:
@@ -80,12 +86,12 @@ class FeatureStatistics:
 class InceptionFeatures(nn.Module):
     """Last feature map of FID's Inception network (Heusel et al. 2017).
 
-    Network and weights as in ``pytorch_fid``, whose own class would download them, and whose mean
-    over the map is left to :class:`FeatureStatistics`. Pictures are rounded to the 256 values of a
-    file and resized to 299x299 as there (bilinear, without antialiasing).
+    Network and weights are those of ``pytorch_fid``, whose own class would download them. The mean
+    over positions is left to :class:`FeatureStatistics`. Pictures are rounded to 8 bits and resized
+    to 299x299 as there (bilinear, without antialiasing).
 
     Args:
-        weights: The package's file; by default in torch's folder of downloads.
+        weights: The package's file; by default in torch's download cache.
 
     Raises:
         InputError: If the file is not there.
@@ -116,18 +122,20 @@ class InceptionFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Computes ``[B, 2048, 8, 8]`` of ``[B, 3, H, W]`` in [-1, 1]."""
-        resized = F.interpolate(as_stored(image), (299, 299), mode="bilinear", align_corners=False)
+        resized = F.interpolate(
+            round_to_8_bits(image), (299, 299), mode="bilinear", align_corners=False
+        )
         return [self.layers(resized)]
 
 
 class I3DFeatures(nn.Module):
     """Outputs of FVD's I3D network (Unterthiner et al. 2018).
 
-    A TorchScript file, as StyleGAN-V's authors published it and the field uses it. It computes one
-    vector a video and no map, so a mean over a region is not defined for it.
+    A TorchScript file that the authors of StyleGAN-V published. It computes one vector per video,
+    so a mean over a region is not defined for it.
 
     Args:
-        weights: The file; by default in torch's folder of downloads.
+        weights: The file; by default in torch's download cache.
 
     Raises:
         InputError: If the file is not there.
@@ -143,8 +151,8 @@ class I3DFeatures(nn.Module):
             raise InputError(f"wanted a TorchScript network in {path}, found {reason}") from error
 
     def forward(self, video: Tensor) -> list[Tensor]:
-        """Computes ``[B, 400, 1, 1]`` of ``[B, 3, T, H, W]`` in [-1, 1], T of 16 as a rule."""
-        # As StyleGAN-V feeds it: the 256 values of a file, which the network scales to [-1, 1]
-        # itself after it has resized each frame to 224x224.
+        """Computes ``[B, 400, 1, 1]`` of ``[B, 3, T, H, W]`` in [-1, 1], T usually 16."""
+        # As in StyleGAN-V: 8-bit values, which the network itself scales to [-1, 1] after it has
+        # resized each frame to 224x224.
         features = self.network(to_pixels(video), rescale=True, resize=True, return_features=True)
         return [features[:, :, None, None]]

@@ -1,8 +1,7 @@
-"""Fréchet distances by name; the name fixes network, features and input.
+"""Named protocols of Fréchet distances; the name fixes network, features and input.
 
-A column is called by the protocol and the number of pictures on either side,
-``fid_pytorch_fid_5000``: the distance grows as the number falls, so numbers of two names are not
-comparable.
+A column is named by the protocol and the number of samples, ``fid_pytorch_fid_5000``: distances
+grow as the number falls, so they can only be compared under the same name.
 """
 
 import logging
@@ -19,14 +18,14 @@ from stylecinegan.metrics.frechet import FeatureStatistics, I3DFeatures, Incepti
 logger = logging.getLogger(__name__)
 
 FID = "fid_pytorch_fid"
-"""FID as ``pytorch_fid`` 0.3.0 has it: its Inception, 2048 features, 8-bit pictures resized to 299
-without antialiasing."""
+"""FID of ``pytorch_fid`` 0.3.0: its Inception, 2048 features, 8-bit pictures resized to 299 without
+antialiasing."""
 
 FVD = "fvd_i3d_16f"
-"""FVD as StyleGAN-V has it: its I3D file, 400 features, 16 frames of 8 bits, resized to 224."""
+"""FVD of StyleGAN-V: its I3D file, 400 features, 16 frames of 8 bits, resized to 224."""
 
 SQUEEZENET = "frechet_squeezenet_fire9"
-"""Over 512 features of SqueezeNet 1.0, ``fire9`` averaged over the picture. It is no FID."""
+"""Fréchet distance of the mean features ``fire9`` (512) of SqueezeNet 1.0; not FID."""
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     FID: InceptionFeatures,
@@ -41,10 +40,10 @@ class FrechetProtocol:
 
     Args:
         name: One of :data:`NETWORKS`.
-        weights: The network's file; by default in torch's folder of downloads.
+        weights: The network's file; by default in torch's download cache.
 
     Raises:
-        InputError: If the name is another, or the weights are not there.
+        InputError: If the name is unknown or the weights are missing.
     """
 
     name: str
@@ -59,19 +58,19 @@ class FrechetProtocol:
         object.__setattr__(self, "network", NETWORKS[self.name](*weights).eval())
 
     def statistics(self) -> FeatureStatistics:
-        """Statistics of a set, still empty."""
+        """Creates empty statistics of a set."""
         return FeatureStatistics(self.network)
 
     def column(self, count: int) -> str:
-        """Name of a distance between sets of ``count``."""
+        """Name of the column of distances between sets of ``count`` samples."""
         return f"{self.name}_{count}"
 
 
 def picture_protocols(squeezenet: str | Path | None) -> list[FrechetProtocol]:
-    """Protocols for pictures whose weights are available.
+    """Creates the protocols for pictures whose weights are available.
 
     Args:
-        squeezenet: ``.npz`` of SqueezeNet 1.0.
+        squeezenet: ``.npz`` of SqueezeNet 1.0; by default without its protocol.
     """
     protocols: list[FrechetProtocol] = []
     try:

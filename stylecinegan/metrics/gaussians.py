@@ -1,4 +1,4 @@
-"""Gaussian statistics of features, their Fréchet distance and files."""
+"""Mean and covariance of features: their Fréchet distance, and files of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ from stylecinegan.io.paths import replacing
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Gaussian statistics of a set of pictures or videos, for Fréchet distances.
+    """Mean and covariance of the features of a set of pictures or videos.
 
     Attributes:
         mean: ``[C]``, float64.
-        covariance: ``[C, C]``, with n - 1.
-        count: Pictures or videos.
+        covariance: Sample covariance (n - 1), ``[C, C]``, float64.
+        count: Number of pictures or videos.
     """
 
     mean: np.ndarray
@@ -25,15 +25,15 @@ class Gaussian:
 
     @classmethod
     def of(cls, features: np.ndarray) -> "Gaussian":
-        """Fits features, ``[N, C]``."""
+        """Fits a Gaussian to features, ``[N, C]``."""
         covariance = np.atleast_2d(np.cov(features, rowvar=False))
         return cls(features.mean(axis=0), covariance, len(features))
 
     def distance(self, other: "Gaussian") -> float:
-        """Fréchet distance."""
-        # The trace of the product's root, by two symmetric problems: with a root h of one
-        # covariance, C1 C2 has the eigenvalues of h C2 h, real and at least 0. The general root
-        # of pytorch_fid takes several times as long and fails with SciPy 1.18 and later.
+        """Fréchet distance, ``|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½)``."""
+        # With the symmetric root h of C1, the eigenvalues of C1 C2 are those of the symmetric
+        # matrix h C2 h, real and at least 0. The general matrix root of pytorch_fid is several
+        # times slower and fails with SciPy 1.18 and later.
         values, vectors = np.linalg.eigh(self.covariance)
         root = (vectors * np.sqrt(values.clip(min=0.0))) @ vectors.T
         eigenvalues = np.linalg.eigvalsh(root @ other.covariance @ root).clip(min=0.0)
@@ -42,12 +42,13 @@ class Gaussian:
         return float(np.square(self.mean - other.mean).sum() + spread)
 
     def write(self, path: str | Path, protocol: str, source: str) -> None:
-        """Writes an ``.npz``; the covariance as its lower triangle in single precision.
+        """Writes an ``.npz``, with the lower triangle of the covariance in single precision.
 
         Args:
-            path: Target.
-            protocol: Name of what the features are, see :class:`FrechetProtocol`.
-            source: Identity of the pictures, e.g. the digest of their pixels.
+            path: File to write; its folder is created.
+            protocol: Name of the features' protocol, a key of
+                :data:`~stylecinegan.metrics.frechet_protocols.NETWORKS`.
+            source: Identifier of the pictures, e.g. the digest of their pixels.
         """
         lower = self.covariance[np.tril_indices(len(self.mean))].astype(np.float32)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,11 @@ class Gaussian:
 
     @classmethod
     def read(cls, path: str | Path, protocol: str) -> tuple["Gaussian", str]:
-        """Reads what :meth:`write` wrote.
+        """Reads a file written by :meth:`write`.
+
+        Args:
+            path: The file.
+            protocol: Protocol that its features must have.
 
         Returns:
             The Gaussian and the source.

@@ -1,4 +1,4 @@
-"""Quality of a loop, measured while its frames are rendered."""
+"""Quality of a loop, measured frame by frame."""
 
 import torch
 import torch.nn.functional as F
@@ -33,11 +33,11 @@ class LoopQuality:
         """Metrics after the last frame.
 
         Returns:
-            ``closing_step_ratio``: step from the last to the first frame over the largest step
-            between neighbours. ``step_ratio``: largest over smallest step, the closing one
-            included. ``detail_kept``: fine detail at mid-loop over that of frame 0.
-            ``least_detail_kept``: the least of any frame. ``largest_step``, ``smallest_step``: mean
-            absolute differences, 0 to 255.
+            ``closing_step_ratio``: step from the last to the first frame, divided by the largest
+            step between neighbours. ``step_ratio``: largest divided by smallest step, including the
+            closing one. ``detail_kept``: fine detail at mid-loop, divided by that of frame 0.
+            ``least_detail_kept``: its minimum over all frames. ``largest_step`` and
+            ``smallest_step``: mean absolute differences in [0, 255].
         """
         assert self._first is not None
         assert self._previous is not None
@@ -54,7 +54,7 @@ class LoopQuality:
         }
 
     def _detail(self, frame: Tensor) -> float:
-        """RMS, over the region, of the frame minus its quarter-size average enlarged again."""
+        """RMS difference, over the region, from the frame downsampled by 4 and upsampled again."""
         height, width = frame.shape[2:]
         small = F.avg_pool2d(frame, 4, ceil_mode=True, count_include_pad=False)
         size = (small.shape[2] * 4, small.shape[3] * 4)
@@ -64,4 +64,5 @@ class LoopQuality:
 
 
 def _step(a: Tensor, b: Tensor) -> float:
+    """Mean absolute difference in [0, 255]."""
     return float((a - b).abs_().mean()) * 127.5

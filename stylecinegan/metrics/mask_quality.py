@@ -3,34 +3,28 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stylecinegan.io import load_opencv
 
-Regions = dict[str, tuple[int, ...]]
-
-REGIONS: Regions = {"sky": (1,), "water": (2,), "moving": (1, 2)}
-"""Classes of each region that is measured."""
-
 TOLERANCE = 3.0
-"""Distance in pixels at which a boundary still counts as found, where the shorter side has 256."""
+"""Largest distance of matching boundaries, in pixels of a picture whose shorter side is 256."""
 
 
 class Overlap:
-    """Intersection over union of a region, over all pixels of a set of pictures."""
+    """Intersection over union (IoU) of a region, over all pixels of a set of pictures."""
 
     def __init__(self) -> None:
         self.intersection = 0
         self.union = 0
 
     def add(self, predicted: Tensor, wanted: Tensor) -> None:
-        """Counts a picture; both boolean, of the same shape."""
+        """Adds a picture; both maps are boolean and of one shape."""
         self.intersection += int((predicted & wanted).sum())
         self.union += int((predicted | wanted).sum())
 
     def result(self) -> float:
-        """Returns the ratio in [0, 1], 1 where neither has the region anywhere."""
+        """IoU in [0, 1]; 1 if the region is empty in all predictions and references."""
         return self.intersection / self.union if self.union else 1.0
 
 
@@ -40,11 +34,11 @@ def boundary_f_score(predicted: Tensor, wanted: Tensor, tolerance: float = TOLER
     Args:
         predicted: Boolean, ``[H, W]``.
         wanted: Boolean, ``[H, W]``.
-        tolerance: Distance in pixels that still counts as near.
+        tolerance: Largest distance of matching boundaries, in pixels.
 
     Returns:
-        Harmonic mean of precision and recall in [0, 1]; 1 where neither has a boundary and 0
-        where only one has.
+        Harmonic mean of precision and recall, in [0, 1]; 1 if neither has a boundary, 0 if only one
+        has.
     """
     ours, theirs = _boundary(predicted), _boundary(wanted)
     if not ours.any() or not theirs.any():
@@ -59,13 +53,13 @@ def measure_masks(
     pairs: Iterable[tuple[Tensor, Tensor]],
     predict: Callable[[Tensor], tuple[Tensor, Tensor]],
 ) -> dict[str, float]:
-    """Protocol of the mask table: overlap over all pixels, boundary as a mean of pictures.
+    """Measures masks: IoU over the pixels of all pictures, boundary F-score averaged over pictures.
 
     Args:
         pairs: Photos, ``[1, 3, H, W]`` in [-1, 1], and their classes, ``[H, W]`` (0 static, 1 sky,
             2 water).
-        predict: Gives the classes before refinement, ``[H, W]``, and the refined mask of what
-            moves, ``[1, 1, H, W]`` in [0, 1], of a photo.
+        predict: Predicts the classes of a photo before refinement, ``[H, W]``, and its refined
+            mask, ``[1, 1, H, W]`` in [0, 1].
 
     Returns:
         ``iou_sky``, ``iou_water`` (before refinement), ``iou_moving`` and ``boundary`` (refined),
@@ -75,22 +69,17 @@ def measure_masks(
     boundaries: dict[str, list[float]] = {"boundary": [], "boundary_unrefined": []}
     for photo, wanted in pairs:
         classes, mask = predict(photo)
-        moves, should_move = mask[0, 0] > 0.5, _region(wanted, REGIONS["moving"])
-        moved = _region(classes, REGIONS["moving"])
-        for name in ("sky", "water"):
-            overlaps[name].add(_region(classes, REGIONS[name]), _region(wanted, REGIONS[name]))
-        overlaps["moving"].add(moves, should_move)
-        overlaps["moving_unrefined"].add(moved, should_move)
-        boundaries["boundary"].append(boundary_f_score(moves, should_move))
-        boundaries["boundary_unrefined"].append(boundary_f_score(moved, should_move))
+        moves, moves_unrefined, truth = mask[0, 0] > 0.5, classes > 0, wanted > 0
+        for name, number in (("sky", 1), ("water", 2)):
+            overlaps[name].add(classes == number, wanted == number)
+        overlaps["moving"].add(moves, truth)
+        overlaps["moving_unrefined"].add(moves_unrefined, truth)
+        boundaries["boundary"].append(boundary_f_score(moves, truth))
+        boundaries["boundary_unrefined"].append(boundary_f_score(moves_unrefined, truth))
     return {
         **{f"iou_{name}": overlap.result() for name, overlap in overlaps.items()},
         **{name: float(np.mean(scores)) for name, scores in boundaries.items()},
     }
-
-
-def _region(classes: Tensor, members: tuple[int, ...]) -> Tensor:
-    return torch.isin(classes, torch.tensor(members))
 
 
 def _boundary(region: Tensor) -> np.ndarray:
@@ -102,6 +91,6 @@ def _boundary(region: Tensor) -> np.ndarray:
 
 
 def _distance_to(points: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest of some points, in pixels."""
+    """Distance of every pixel to the nearest point, in pixels."""
     cv2 = load_opencv()
     return cv2.distanceTransform((~points).astype(np.uint8), cv2.DIST_L2, 5)

@@ -1,23 +1,27 @@
-"""Measures of motion: pure functions of tensors."""
+"""Metrics of motion."""
 
 import torch
 from torch import Tensor
 
 NUM_ITERATIONS = 100
+"""Iterations of Weiszfeld's algorithm."""
 
 ROUNDING = 1e-4
-"""Values that differ by less than about this share of the largest are equal: those of an even
-motion differ by rounding errors, which have no order."""
+"""Relative difference, of the largest value, up to which values are tied.
+
+Speeds of a uniform motion differ only by rounding errors.
+"""
 
 
 def angles(motion: Tensor, expected: Tensor) -> Tensor:
-    """Angles between vectors, in degrees, ``[K]`` in [0, 180].
-
-    No motion has no direction: it counts as 90 degrees, neither with nor against what is expected.
+    """Angles between vectors, in degrees; 90 for a zero motion, which has no direction.
 
     Args:
         motion: ``[2, K]``.
         expected: ``[2, K]``.
+
+    Returns:
+        ``[K]`` in [0, 180].
     """
     cross = motion[0] * expected[1] - motion[1] * expected[0]
     found = torch.atan2(cross.abs(), (motion * expected).sum(dim=0)).rad2deg()
@@ -25,7 +29,7 @@ def angles(motion: Tensor, expected: Tensor) -> Tensor:
 
 
 def with_sign_of(motion: Tensor, expected: Tensor, number: Tensor) -> Tensor:
-    """Flips the sign of regions where that brings them closer to the expected motion.
+    """Reverses the motion of regions where that brings it closer to the expected one.
 
     Args:
         motion: ``[2, H, W]``.
@@ -38,7 +42,7 @@ def with_sign_of(motion: Tensor, expected: Tensor, number: Tensor) -> Tensor:
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> float:
-    """Spearman's correlation of two lists of numbers, ``[K]``; 0 where one is constant."""
+    """Spearman's rank correlation of ``[K]`` values, in [-1, 1]; 0 if either side is constant."""
     x, y = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
     length = float(x.norm() * y.norm())
     return float(x @ y) / length if length > 0 else 0.0
@@ -52,7 +56,7 @@ def _ranks(values: Tensor) -> Tensor:
 
 
 def geometric_median(vectors: Tensor, weights: Tensor) -> Tensor:
-    """The constant with the least weighted mean distance to vectors (Weiszfeld's iteration).
+    """Point with the least weighted mean distance to vectors, by Weiszfeld's algorithm.
 
     Args:
         vectors: ``[2, K]``.

@@ -1,4 +1,4 @@
-"""Perceptual distances of pairs of pictures: LPIPS, and one over SqueezeNet features."""
+"""Perceptual distances of pairs of pictures: LPIPS, and a distance of SqueezeNet features."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from stylecinegan.backbones.lpips import load_lpips
 from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.losses.adversarial import SqueezeNetFeatures
-from stylecinegan.metrics.regions import MeanOver, as_stored, cover, mean_over
+from stylecinegan.metrics.regions import MeanOver, mask_out, mean_over, round_to_8_bits
 
 
 class FeatureMetric(nn.Module):
-    """A distance that is a mean over maps of several layers; arguments as of ``RMSE``."""
+    """A distance that combines the means of distance maps of several layers."""
 
     name: str
 
@@ -34,7 +34,11 @@ class FeatureMetric(nn.Module):
         region: Tensor | None = None,
         over: MeanOver = "picture",
     ) -> Tensor:
-        """Compares ``[B, 3, H, W]`` in [-1, 1]; ``[B]``, 0 for equal pictures."""
+        """Compares pictures in pairs; arguments as for ``RMSE``.
+
+        Returns:
+            Distances, ``[B]``, 0 for equal pictures.
+        """
         return self.by_convention(actual, expected, region, [over])[over]
 
     @torch.no_grad()
@@ -45,8 +49,8 @@ class FeatureMetric(nn.Module):
         region: Tensor | None,
         conventions: Iterable[MeanOver],
     ) -> dict[MeanOver, Tensor]:
-        """Results by convention, with features computed once."""
-        pictures = [as_stored(cover(image, region)) for image in (actual, expected)]
+        """Distances ``[B]`` by convention, with features computed once."""
+        pictures = [round_to_8_bits(mask_out(image, region)) for image in (actual, expected)]
         maps = self.maps(*pictures)
         return {
             over: self.combine(torch.stack([mean_over(values, region, over) for values in maps]))
@@ -55,20 +59,21 @@ class FeatureMetric(nn.Module):
 
 
 class LPIPS(FeatureMetric):
-    """LPIPS, version 0.1 (Zhang et al. 2018), as the package ``lpips`` has it.
+    """LPIPS 0.1 (Zhang et al. 2018), with the numbers of the package ``lpips``.
 
-    Over a region, every layer's map is averaged with the region's share of its places as weights.
+    Over a region, each position of a layer's map is weighted by the fraction of it inside.
 
     Args:
-        net: ``"alex"``, as the metric's authors advise for evaluation, or ``"vgg"``.
-        use_unit_range: Feed [0, 1] instead of [-1, 1], for numbers beside those of projects that
-            forgot to convert: they come out lower. Named in the output.
-        trunk: File of the network's convolutions; by default in torch's folder of downloads. See
-            :mod:`stylecinegan.backbones.lpips_trunks` for the kinds of files and where to get them.
-        check: Refuses convolutions that are not the published ones. Without, the name says so.
+        net: ``"alex"``, which the metric's authors recommend for evaluation, or ``"vgg"``.
+        use_unit_range: Feed [0, 1] instead of [-1, 1], to compare with projects that omit the
+            conversion and so get lower numbers. Part of the metric's name.
+        trunk: File of the network's convolutions; by default in torch's download cache. See
+            :mod:`stylecinegan.backbones.lpips_trunks` for the kinds of files and their sources.
+        check: Whether to refuse convolutions other than the published ones; otherwise the metric's
+            name says that they are unchecked.
 
     Raises:
-        InputError: If the network is another, or its weights are not there or not the published.
+        InputError: If the network is unknown, or its weights are missing or not the published ones.
     """
 
     def __init__(
@@ -87,21 +92,21 @@ class LPIPS(FeatureMetric):
         self.use_unit_range = use_unit_range
 
     def maps(self, actual: Tensor, expected: Tensor) -> list[Tensor]:
-        """Distance maps with LPIPS' weights."""
+        """Distance maps, weighted over channels by LPIPS."""
         if self.use_unit_range:
             actual, expected = (actual + 1.0) / 2.0, (expected + 1.0) / 2.0
         return self.network(actual, expected)
 
     def combine(self, layers: Tensor) -> Tensor:
-        """The sum of the layers."""
+        """Sums over the layers."""
         return layers.sum(dim=0)
 
 
 class SqueezeNetDistance(FeatureMetric):
-    """Distance over fixed ImageNet features of SqueezeNet 1.0. It is not LPIPS.
+    """Distance of ImageNet features of SqueezeNet 1.0; not LPIPS.
 
-    The mean over four layers of the squared distance of unit-length feature vectors: what
-    ``perceptual_distance`` minimises in training, for each picture.
+    The mean over four layers of the squared distance of unit-length feature vectors, as in
+    :func:`~stylecinegan.losses.adversarial.perceptual_distance`, for each picture.
 
     Args:
         weights: ``.npz`` of SqueezeNet 1.0.
@@ -126,5 +131,5 @@ class SqueezeNetDistance(FeatureMetric):
         ]
 
     def combine(self, layers: Tensor) -> Tensor:
-        """The mean of the layers."""
+        """Averages over the layers."""
         return layers.mean(dim=0)

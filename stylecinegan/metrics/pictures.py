@@ -9,25 +9,8 @@ from pytorch_msssim import ms_ssim
 from pytorch_msssim.ssim import gaussian_filter
 from torch import Tensor
 
-from stylecinegan.metrics.frechet import FeatureStatistics
 from stylecinegan.metrics.perceptual import FeatureMetric
-from stylecinegan.metrics.regions import (
-    NAMES,
-    MeanOver,
-    cover,
-    mean_over,
-    to_pixels,
-)
-
-__all__ = [
-    "MSSSIM",
-    "RMSE",
-    "FeatureStatistics",
-    "PictureMetric",
-    "compare",
-    "multi_scale_ssim",
-    "rmse",
-]
+from stylecinegan.metrics.regions import NAMES, MeanOver, mask_out, mean_over, to_pixels
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the five scales of MS-SSIM (Wang et al. 2003, Sec. 3.2)."""
@@ -77,7 +60,7 @@ def compare(
 
 
 class RMSE:
-    """Root-mean-squared error on the scale 0 to 255, of the 256 values that a file holds."""
+    """Root-mean-square error of 8-bit values, in [0, 255]."""
 
     name = "RMSE"
 
@@ -100,19 +83,19 @@ class RMSE:
         Returns:
             ``[B]``.
         """
-        pixels = [to_pixels(cover(image, region)) for image in (actual, expected)]
+        pixels = [to_pixels(mask_out(image, region)) for image in (actual, expected)]
         return mean_over((pixels[0] - pixels[1]).square(), region, over).sqrt()
 
 
 class MSSSIM:
-    """MS-SSIM (Wang et al. 2003) as ``pytorch_msssim`` has it: 8-bit values, five scales.
+    """MS-SSIM (Wang et al. 2003) of 8-bit values over five scales, as in ``pytorch_msssim``.
 
-    Over a region, a window counts at every scale by its share of the region, weighted as its
-    pixels are; the package knows no such mean.
+    Over a region, which the package does not support, each window of each scale is weighted by the
+    fraction of it inside, with the window's own Gaussian weights.
 
     Args:
-        window: Side of the Gaussian window, odd. The usual 11 asks for sides of 161 pixels or
-            more; 7, named in the output, for 97.
+        window: Side of the Gaussian window, odd. The usual 11 needs pictures of at least 161 pixels
+            a side; 7, which is part of the metric's name, 97.
     """
 
     def __init__(self, window: int = 11) -> None:
@@ -126,19 +109,20 @@ class MSSSIM:
         region: Tensor | None = None,
         over: MeanOver = "picture",
     ) -> Tensor:
-        """Compares pictures in pairs (arguments as of :class:`RMSE`).
+        """Compares pictures in pairs; arguments as for :class:`RMSE`.
 
         Returns:
-            ``[B]``, at most 1, for equal pictures; NaN where a side is too small for five scales.
+            ``[B]``, 1 for equal pictures; NaN if a side is too small for five scales.
         """
         if min(actual.shape[2:]) <= (self.window - 1) * 2 ** (len(SCALE_WEIGHTS) - 1):
             return actual.new_full((len(actual),), float("nan"))
-        x, y = (to_pixels(cover(image, region)) for image in (actual, expected))
+        x, y = (to_pixels(mask_out(image, region)) for image in (actual, expected))
         if region is None or over == "picture":
             return ms_ssim(x, y, data_range=255.0, size_average=False, win_size=self.window)
         return self._of_region(x, y, (region > 0.5).to(x))
 
     def _of_region(self, x: Tensor, y: Tensor, region: Tensor) -> Tensor:
+        """MS-SSIM over a region, ``[B]``, of 8-bit values."""
         offset = torch.arange(self.window).to(x) - self.window // 2
         kernel = torch.exp(-offset.square() / (2 * 1.5**2))
         kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
@@ -165,13 +149,3 @@ def _ssim_maps(x: Tensor, y: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
     return luminance, (2 * covariance + c2) / (variance_x + variance_y + c2)
-
-
-def rmse(actual: Tensor, expected: Tensor) -> float:
-    """:class:`RMSE` of one whole picture, ``[1, 3, H, W]`` in [-1, 1]."""
-    return float(RMSE()(actual, expected))
-
-
-def multi_scale_ssim(actual: Tensor, expected: Tensor) -> float:
-    """:class:`MSSSIM` of one whole picture, ``[1, 3, H, W]`` in [-1, 1]."""
-    return float(MSSSIM()(actual, expected))

@@ -16,7 +16,7 @@ from tests.appearance.tiny import scene, tiny_model
 
 @pytest.fixture(scope="module")
 def model():
-    """A model whose looks are read from D^10, not from codes."""
+    """A model with an appearance head."""
     return tiny_model({"appearance_dim": 5})
 
 
@@ -24,13 +24,13 @@ def w_t(model, style, inversion):
     return find_target(style, model).of(model.generator, inversion)
 
 
-def test_a_photo_in_its_own_style_keeps_its_codes(model):
+def test_the_target_of_a_photo_s_own_style_is_its_codes(model):
     photo, _ = scene()
     inversion = model.invert(photo)
     assert torch.equal(w_t(model, Style(picture=photo), inversion), inversion.w_plus)
 
 
-def test_another_picture_or_sample_changes_the_codes_after_layer_10_only(model):
+def test_targets_of_other_pictures_and_samples_differ_after_layer_10_only(model):
     photo, _ = scene()
     inversion = model.invert(photo)
     for style in (Style(picture=draw_landscape(64, 64, seed=9).image), Style(seed=4)):
@@ -40,7 +40,7 @@ def test_another_picture_or_sample_changes_the_codes_after_layer_10_only(model):
         assert torch.equal(codes[:, 9:], codes[:, 9:10].expand(1, 5, 8))
 
 
-def test_a_slider_moves_one_number_of_the_description(model):
+def test_a_slider_changes_one_component_of_the_descriptor(model):
     photo, _ = scene()
     inversion = model.invert(photo)
     codes = w_t(model, Style(sliders={2: -1.5}), inversion)
@@ -48,24 +48,24 @@ def test_a_slider_moves_one_number_of_the_description(model):
     torch.testing.assert_close(codes[0, 9] - inversion.w_plus[0, 9], change)
 
 
-def test_saved_looks_are_the_style_they_were_saved_from(model, tmp_path):
+def test_a_saved_descriptor_specifies_the_style_of_its_picture(model, tmp_path):
     other = model.invert(draw_landscape(64, 64, seed=9).image)
-    write_latent(tmp_path / "looks.safetensors", describe_inversion(model.generator, other))
+    write_latent(tmp_path / "appearance.safetensors", describe_inversion(model.generator, other))
     inversion = model.invert(scene()[0])
-    codes = w_t(model, read_style(str(tmp_path / "looks.safetensors")), inversion)
+    codes = w_t(model, read_style(str(tmp_path / "appearance.safetensors")), inversion)
     expected = w_t(model, Style(picture=draw_landscape(64, 64, seed=9).image), inversion)
     assert torch.equal(codes, expected)
 
 
-def test_a_styled_photo_described_and_used_as_a_style_gives_the_same(model):
+def test_the_descriptor_of_a_styled_photo_gives_the_same_target(model):
     inversion = model.invert(scene()[0])
     target = find_target(Style(sliders={1: 2.0}), model)
-    looks = target.description(model.generator, inversion)
-    again = find_target(Style(codes=looks), model).of(model.generator, inversion)
+    descriptor = target.description(model.generator, inversion)
+    again = find_target(Style(codes=descriptor), model).of(model.generator, inversion)
     torch.testing.assert_close(again, target.of(model.generator, inversion))
 
 
-def test_the_frames_take_the_style_and_come_back(model):
+def test_frames_take_the_style_in_the_middle_and_start_with_the_photo(model):
     photo, arguments = scene()
     plain = list(model.animate(photo, 4, **arguments).frames)
     target = w_t(model, Style(sliders={1: 3.0}), model.invert(photo))
@@ -74,6 +74,6 @@ def test_the_frames_take_the_style_and_come_back(model):
     assert (styled[2] - plain[2]).abs().mean() > 0.005
 
 
-def test_codes_are_not_searched_for_where_they_do_not_hold_the_looks(model):
+def test_optimisation_is_refused_for_generators_with_an_appearance_head(model):
     with pytest.raises(InputError, match="use style_inversion=encoder"):
         find_target(Style(picture=scene()[0]), model, inversion="optimization")

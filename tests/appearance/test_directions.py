@@ -6,7 +6,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 
 
-def test_the_strongest_direction_of_known_codes_comes_first():
+def test_directions_are_sorted_by_deviation():
     # w = z stretched by 1, 5 and 2 along the axes.
     generator = Generator(32, 3, 1, channel_base=32, channel_max=4).requires_grad_(False)
     generator.mapping = torch.nn.Linear(3, 3, bias=False)
@@ -17,7 +17,7 @@ def test_the_strongest_direction_of_known_codes_comes_first():
     torch.testing.assert_close(found.components, expected, rtol=0.0, atol=0.05)
 
 
-def test_a_slider_moves_a_code_by_standard_deviations_of_its_component():
+def test_slider_offsets_are_in_standard_deviations():
     directions = StyleDirections(torch.eye(3), torch.tensor([5.0, 2.0, 1.0]))
     assert directions.offset({1: -1.0, 3: 2.0}).tolist() == [-5.0, 0.0, 2.0]
 

@@ -3,7 +3,7 @@ import torch
 
 from stylecinegan import Warping
 from stylecinegan.appearance import StyleChange
-from stylecinegan.appearance.keyframes import MAX_KEYFRAMES, interpolated
+from stylecinegan.appearance.keyframes import MAX_KEYFRAMES, interpolate_keyframes
 from stylecinegan.appearance.styled_photo import StyledPhoto
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
 from tests.appearance.tiny import scene, tiny_model
@@ -11,15 +11,15 @@ from tests.appearance.tiny import scene, tiny_model
 MASK = torch.ones(1, 1, 16, 16)
 
 
-class Path:
-    """A grey picture whose value is a function of β; remembers what it was asked for."""
+class GreyStyle:
+    """A grey picture whose value is a function of β; records the β that it is called with."""
 
     def __init__(self, function):
         self.function = function
-        self.asked = []
+        self.betas = []
 
     def __call__(self, beta):
-        self.asked.append(beta)
+        self.betas.append(beta)
         photo = torch.full((1, 3, 16, 16), float(self.function(beta)))
         return StyledPhoto(photo, MASK, MovingLayer({10: photo}, photo, MASK))
 
@@ -28,46 +28,46 @@ def value(photo):
     return float(photo.photo.mean())
 
 
-def test_a_straight_path_needs_three_keys_and_is_interpolated_between_them():
-    path = Path(lambda beta: 0.4 * beta)
-    style_of = interpolated(path, 0.0, 1.0)
-    assert sorted(path.asked) == [0.0, 0.5, 1.0]
+def test_a_linear_style_needs_three_keyframes():
+    style_at = GreyStyle(lambda beta: 0.4 * beta)
+    style_of = interpolate_keyframes(style_at, 0.0, 1.0)
+    assert sorted(style_at.betas) == [0.0, 0.5, 1.0]
     assert value(style_of(0.3)) == pytest.approx(0.12)
-    assert len(path.asked) == 3
+    assert len(style_at.betas) == 3
 
 
-def test_a_bend_is_halved_until_its_middle_is_within_1_of_255():
-    path = Path(lambda beta: 0.2 * beta**2)
+def test_intervals_are_bisected_until_the_error_is_within_1_of_255():
+    style_at = GreyStyle(lambda beta: 0.2 * beta**2)
     # The middle of an interval of length h is wrong by 0.2 h² / 4: 6.4, 1.6 and 0.4 of 255.
-    style_of = interpolated(path, 0.0, 1.0)
-    assert sorted(path.asked) == [k / 8 for k in range(9)]
+    style_of = interpolate_keyframes(style_at, 0.0, 1.0)
+    assert sorted(style_at.betas) == [k / 8 for k in range(9)]
     for k in range(101):
         assert abs(value(style_of(k / 100)) - 0.2 * (k / 100) ** 2) * 127.5 <= 1.0
 
 
-def test_key_values_themselves_are_exact():
-    path = Path(lambda beta: beta**2)
-    style_of = interpolated(path, 0.0, -1.5)
+def test_keyframes_are_exact():
+    style_at = GreyStyle(lambda beta: beta**2)
+    style_of = interpolate_keyframes(style_at, 0.0, -1.5)
     for beta in (0.0, -0.75, -1.5):
         assert value(style_of(beta)) == pytest.approx(beta**2, abs=0.0, rel=1e-7)
 
 
-def test_one_value_of_beta_needs_one_key():
-    path = Path(lambda beta: beta)
-    assert value(interpolated(path, 0.75, 0.75)(0.75)) == 0.75
-    assert path.asked == [0.75]
+def test_a_constant_strength_needs_one_keyframe():
+    style_at = GreyStyle(lambda beta: beta)
+    assert value(interpolate_keyframes(style_at, 0.75, 0.75)(0.75)) == 0.75
+    assert style_at.betas == [0.75]
 
 
-def test_a_path_that_no_number_of_keys_follows_is_computed_exactly(caplog):
-    path = Path(lambda beta: 0.9 * (round(beta * 1e6) % 2))
-    style_of = interpolated(path, 0.0, 1e-6 * 1023)
-    assert len(path.asked) <= MAX_KEYFRAMES
+def test_styles_that_need_too_many_keyframes_are_rendered_exactly(caplog):
+    style_at = GreyStyle(lambda beta: 0.9 * (round(beta * 1e6) % 2))
+    style_of = interpolate_keyframes(style_at, 0.0, 1e-6 * 1023)
+    assert len(style_at.betas) <= MAX_KEYFRAMES
     assert "every frame runs the generator" in caplog.text
     assert value(style_of(1e-6)) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("name", ["generate", "paper"])
-def test_frames_between_keys_stay_within_1_of_255_of_the_exact_ones(name):
+def test_interpolated_frames_are_within_1_of_255_of_the_exact_ones(name):
     model = tiny_model()
     photo, arguments = scene()
     arguments["warping"] = Warping() if name == "generate" else Warping.of_the_paper()

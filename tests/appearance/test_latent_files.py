@@ -10,12 +10,12 @@ CODES = torch.arange(28.0).view(1, 14, 2) / 7
 
 
 @pytest.mark.parametrize("name", ["new/a.safetensors", "a.npz"])
-def test_what_is_written_is_read_back(tmp_path, name):
+def test_codes_are_read_as_written(tmp_path, name):
     write_latent(tmp_path / name, CODES)
     assert torch.equal(read_latent(tmp_path / name), CODES)
 
 
-def test_the_file_of_stylegan2s_projector_and_a_single_code_are_read(tmp_path):
+def test_files_of_stylegan2_s_projector_and_single_codes_are_read(tmp_path):
     np.savez(tmp_path / "projected_w.npz", w=CODES.numpy())
     assert torch.equal(read_latent(tmp_path / "projected_w.npz"), CODES)
     np.savez(tmp_path / "one.npz", w=np.ones(5, np.float64))
@@ -47,13 +47,13 @@ def npz(path, **arrays):
         ),
     ],
 )
-def test_a_file_of_no_codes_is_refused_in_one_line(tmp_path, name, write, message):
+def test_files_without_valid_codes_are_refused_in_one_line(tmp_path, name, write, message):
     write(tmp_path / name)
     with pytest.raises(InputError, match=message) as error:
         read_latent(tmp_path / name)
     assert "\n" not in str(error.value)
 
 
-def test_codes_are_written_under_a_known_ending_only(tmp_path):
+def test_codes_are_written_with_known_suffixes_only(tmp_path):
     with pytest.raises(InputError, match=r"\.npz"):
         write_latent(tmp_path / "a.txt", CODES)

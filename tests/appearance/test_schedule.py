@@ -8,16 +8,15 @@ from stylecinegan.errors import InputError
 
 @pytest.mark.parametrize("maximum", [1.0, 2.5, -1.0])
 @pytest.mark.parametrize("name", ["constant", "there_and_back", "hold"])
-def test_the_schedule_closes_with_the_loop_and_reaches_its_maximum(name, maximum):
+def test_schedules_are_periodic_and_symmetric_and_reach_their_maximum(name, maximum):
     assert style_strength(1.0, name, maximum) == style_strength(0.0, name, maximum)
     assert style_strength(0.5, name, maximum) == maximum
     strengths = [style_strength(t / 50, name, maximum) for t in range(50)]
     assert max(strengths, key=abs) == maximum
-    # The way back is the way there, so no step is larger than the one it mirrors.
     assert strengths[1:] == pytest.approx(strengths[:0:-1])
 
 
-def test_there_and_back_starts_with_the_photo_and_is_half_way_at_a_quarter():
+def test_there_and_back_is_a_raised_cosine():
     assert style_strength(0.0, "there_and_back", 3.0) == 0.0
     assert style_strength(0.25, "there_and_back", 3.0) == pytest.approx(1.5)
     # (1 - cos 60°) / 2
@@ -35,7 +34,7 @@ def test_constant_is_the_maximum_throughout():
 
 
 @pytest.mark.parametrize("name", ["there_and_back", "hold"])
-def test_the_style_sets_out_and_comes_home_without_a_jerk(name):
+def test_the_strength_starts_and_ends_smoothly(name):
     steps = [
         abs(style_strength((t + 1) / 120, name, 1.0) - style_strength(t / 120, name, 1.0))
         for t in range(120)

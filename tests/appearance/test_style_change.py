@@ -32,7 +32,7 @@ def target(model):
 
 
 @pytest.mark.parametrize("name", RENDERINGS)
-def test_without_strength_the_frames_are_those_of_the_plain_cinemagraph(model, target, name):
+def test_with_strength_0_the_frames_do_not_change(model, target, name):
     photo, arguments = scene()
     arguments["warping"] = RENDERINGS[name]
     plain = model.animate(photo, 4, **arguments)
@@ -76,9 +76,9 @@ def test_frame_0_is_the_photo_and_the_difference_on_both_sides_of_the_masks_edge
 
 
 @pytest.mark.parametrize("name", ["generate", "no detail", "paper", "unfolded", "image"])
-def test_a_style_that_lifts_every_place_alike_shows_no_edge_of_the_mask(model, name):
+def test_a_uniform_change_of_brightness_shows_no_edge_of_the_mask(model, name):
     photo, arguments = scene()
-    photo = 0.5 * photo  # frames are clamped: nothing may get near white
+    photo = 0.5 * photo  # so that clamping changes nothing
     mask, settings = arguments["mask"], RENDERINGS[name]
     inversion = model.invert(photo)
     plain = prepare_photo(model.generator, lambda: inversion, photo, mask, settings)
@@ -92,7 +92,7 @@ def test_a_style_that_lifts_every_place_alike_shows_no_edge_of_the_mask(model, n
 
 @pytest.mark.parametrize("schedule", ["constant", "there_and_back", "hold"])
 @pytest.mark.parametrize("name", ["generate", "paper"])
-def test_the_loop_of_a_changing_style_closes(model, target, name, schedule):
+def test_the_loop_closes_with_a_changing_style(model, target, name, schedule):
     photo, arguments = scene()
     quality = LoopQuality(arguments["mask"])
     change = StyleChange(target, 1.0, schedule)
@@ -129,7 +129,7 @@ def test_only_the_chosen_layers_take_the_style(model, target):
     assert not torch.equal(next(model.animate(photo, 2, **arguments, style=change).frames), photo)
 
 
-def test_a_photo_that_was_shrunk_for_the_inversion_gets_the_difference_at_its_own_size(target):
+def test_the_difference_is_upsampled_for_photos_that_were_downsampled_for_the_inversion(target):
     photo, arguments = scene(66, 98)
     model = tiny_model(inversion_side=49)
     change = StyleChange(target, 1.0, "constant")
@@ -138,7 +138,7 @@ def test_a_photo_that_was_shrunk_for_the_inversion_gets_the_difference_at_its_ow
     assert [frame.shape for frame in cinemagraph.frames] == [photo.shape] * 2
 
 
-def test_the_difference_leaves_out_what_extends_the_photo():
+def test_the_difference_excludes_the_padding():
     styled = torch.zeros(1, 3, 32, 64)
     styled[..., 48:] = 9.0
     difference = color_difference(styled, torch.zeros_like(styled), (32, 48), (64, 96))
@@ -155,19 +155,19 @@ def test_the_difference_leaves_out_what_extends_the_photo():
         ({"strength": float("nan")}, "style_strength must be a finite number, got nan"),
     ],
 )
-def test_a_change_that_does_not_fit_is_refused(model, target, change, message):
+def test_invalid_changes_are_refused(model, target, change, message):
     photo, arguments = scene()
     with pytest.raises(InputError, match=message):
         model.animate(photo, 2, **arguments, style=StyleChange(**{"target": target, **change}))
 
 
-def test_a_model_whose_layers_ignore_their_codes_says_that_nothing_changes(target, caplog):
-    deaf = tiny_model()
-    for name, parameter in deaf.generator.named_parameters():
+def test_a_model_whose_layers_ignore_their_codes_logs_a_warning(target, caplog):
+    insensitive = tiny_model()
+    for name, parameter in insensitive.generator.named_parameters():
         if name.endswith("modulation.weight"):
             parameter.zero_()
     photo, arguments = scene()
-    deaf.animate(photo, 4, style=StyleChange(target), **arguments)
+    insensitive.animate(photo, 4, style=StyleChange(target), **arguments)
     assert "the style changes nothing: layers [11, 12, 13, 14] of this model" in caplog.text
     caplog.clear()
     tiny_model().animate(photo, 4, style=StyleChange(target), **arguments)

@@ -28,23 +28,23 @@ def photo_of(codes):
         ("pc2:1, pc2:-3", {2: -2.0}),
     ],
 )
-def test_sliders_are_read_by_name(text, sliders):
+def test_sliders_are_parsed(text, sliders):
     assert read_style(text) == Style(sliders=sliders)
 
 
 @pytest.mark.parametrize("text", ["pc1:", "pc1:two", "pc1:1;pc2:1", "pc1:1,", "pc1:1,3"])
-def test_a_slider_without_a_number_is_refused(text):
+def test_malformed_sliders_are_refused(text):
     with pytest.raises(InputError, match=r"like pc3:.*got pc1"):
         read_style(text)
 
 
-def test_a_whole_number_is_a_seed(model):
+def test_an_integer_is_a_seed(model):
     target = find_target(read_style("17"), model, truncation=0.5)
     assert torch.equal(target.codes, model.generator.sample_w_plus(17, truncation=0.5))
     assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), target.codes)
 
 
-def test_a_picture_has_the_codes_of_its_inversion(model, tmp_path):
+def test_the_target_of_a_picture_is_its_inversion(model, tmp_path):
     picture = draw_landscape(64, 96, seed=5).image
     io.write_image(tmp_path / "dusk.png", picture)
     target = find_target(read_style(str(tmp_path / "dusk.png")), model)
@@ -52,7 +52,7 @@ def test_a_picture_has_the_codes_of_its_inversion(model, tmp_path):
     assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), expected)
 
 
-def test_saved_codes_are_taken_as_they_are_and_a_single_one_for_all_layers(model, tmp_path):
+def test_saved_codes_are_the_target_and_a_single_one_is_repeated(model, tmp_path):
     codes = torch.randn(1, 14, 8)
     write_latent(tmp_path / "a.safetensors", codes)
     assert torch.equal(find_target(read_style(str(tmp_path / "a.safetensors")), model).codes, codes)
@@ -75,7 +75,7 @@ def test_codes_of_another_generator_are_refused(model):
         find_target(Style(codes=torch.zeros(1, 18, 8)), model)
 
 
-def test_the_codes_of_a_picture_can_be_searched_for_from_those_of_the_encoder():
+def test_the_codes_of_a_picture_can_be_optimised():
     torch.manual_seed(0)
     generator = Generator(64, 8, 1, channel_base=256, channel_max=4)
     model = StyleCineGAN(generator, FeatureStyleEncoder(10, 8, 4, (4,) * 5, (1,) * 4, 4, 1))
@@ -86,12 +86,12 @@ def test_the_codes_of_a_picture_can_be_searched_for_from_those_of_the_encoder():
         return float((generator(target.codes) - style.picture).square().mean())
 
     def far(actual, expected):
-        return 1000.0 + (actual - expected).abs().mean()  # what falls is under 1 %: it ends early
+        return 1000.0 + (actual - expected).abs().mean()  # falls by less than 1 %: it ends early
 
     searched = find_target(style, model, inversion="optimization", perceptual=far)
     assert distance(searched) < 0.95 * distance(find_target(style, model))
 
 
-def test_another_way_to_codes_is_refused():
+def test_an_unknown_inversion_is_refused():
     with pytest.raises(InputError, match="must be encoder or optimization, got magic"):
         check_picture_inversion("magic")

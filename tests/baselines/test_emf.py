@@ -4,18 +4,19 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, checkpoints
-from stylecinegan.baselines import EMF, Scene, Text2Cinemagraph
+from stylecinegan.baselines import EMF, Text2Cinemagraph
 from stylecinegan.baselines.emf.network import SplattingNetwork, splat_symmetrically
 from stylecinegan.baselines.text2cinemagraph import describe
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.warping.joint_splatting import joint_splat
+from tests.baselines.scenes import make_scene
 from tests.tiny_model import make_model
 
 
 def make_network():
-    """Its deep features and Z are zero: the picture is all that it splats."""
+    """A network whose learned features and Z are zero: it splats the picture only."""
     torch.manual_seed(0)
     network = SplattingNetwork(6, (4, 6), 1).eval().requires_grad_(False)
     for parameter in network.encoder[-1].parameters():
@@ -30,16 +31,13 @@ def weights(tmp_path_factory):
     return path
 
 
-def make_scene(num_frames=4, speed=1.0):
-    photo = draw_landscape(50, 70).image  # no multiple of 32
-    mask = torch.zeros(1, 1, 50, 70)
-    mask[:, :, :24] = 1.0
-    motion = torch.zeros(1, 2, 50, 70)
-    motion[:, 0, :24] = speed
-    return Scene("clip", photo, mask, motion, num_frames, 2 * num_frames)
+def make_emf_scene(speed=1.0):
+    """A scene whose size is no multiple of 32, with motion inside the mask only."""
+    scene = make_scene(4, speed, size=(50, 70))
+    return replace(scene, motion=scene.motion * scene.mask)
 
 
-def test_both_ends_meet_between_them_weighted_by_time_and_by_z():
+def test_both_ends_are_weighted_by_time_and_by_z():
     # One row: the 6 of frame 0 goes a pixel to the right, the 3 of frame N a pixel to the left.
     first, last = torch.tensor([[[[6.0, 0, 0]]]]), torch.tensor([[[[0.0, 0, 3.0]]]])
     first_weight, last_weight = torch.tensor([[[[2.0, 0, 0]]]]), torch.tensor([[[[0.0, 0, 1.0]]]])
@@ -53,7 +51,7 @@ def test_both_ends_meet_between_them_weighted_by_time_and_by_z():
 
 
 @pytest.mark.parametrize("backend", ["reference", "native"])
-def test_one_picture_at_both_ends_is_joint_splatting(backend):
+def test_symmetric_splatting_of_one_picture_is_joint_splatting(backend):
     torch.manual_seed(0)
     feature, weight = torch.randn(1, 4, 9, 7), torch.rand(1, 1, 9, 7) + 0.1
     from_start, from_end = 2.0 * torch.randn(2, 1, 2, 9, 7)
@@ -64,7 +62,7 @@ def test_one_picture_at_both_ends_is_joint_splatting(backend):
     torch.testing.assert_close(actual, expected)
 
 
-def test_every_sample_of_a_batch_has_its_own_moment():
+def test_each_sample_of_a_batch_has_its_own_time():
     feature = torch.stack([torch.ones(1, 2, 2), torch.ones(1, 2, 2)])
     weight, still = torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, 2)
     ends = (feature, weight), (3.0 * feature, weight)
@@ -72,7 +70,7 @@ def test_every_sample_of_a_batch_has_its_own_moment():
     assert blended[:, 0, 0, 0].tolist() == pytest.approx([1.0, 2.0])
 
 
-def test_an_untrained_network_shows_the_splatted_picture():
+def test_the_decoder_is_initially_the_identity_for_the_picture():
     network, photo = make_network(), draw_landscape(32, 32).image
     features, weight = network.encode(photo)
     assert features.shape == (1, 6, 32, 32)
@@ -81,19 +79,19 @@ def test_an_untrained_network_shows_the_splatted_picture():
     torch.testing.assert_close(network.decode(features), photo)
 
 
-def test_a_photo_of_any_size_becomes_frames_of_its_size_that_begin_with_it(weights):
-    scene = make_scene()
+def test_frames_have_the_photo_s_size_and_blend_both_ends(weights):
+    scene = make_emf_scene()
     frames = list(EMF(weights)(make_model(), scene))
     assert [frame.shape for frame in frames] == [scene.photo.shape] * 4
     torch.testing.assert_close(frames[0], scene.photo, atol=1e-4, rtol=0)
-    # A pixel a frame: three steps from frame 0 and five back from frame 8, both of one photo.
+    # One pixel per frame: three steps from frame 0 and five back from frame 8.
     expected = (5 / 8) * scene.photo[..., 32] + (3 / 8) * scene.photo[..., 40]
     torch.testing.assert_close(frames[3][:, :, :24, 35], expected[:, :, :24], atol=1e-4, rtol=0)
-    torch.testing.assert_close(frames[3][:, :, 24:], scene.photo[:, :, 24:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(frames[3][:, :, 25:], scene.photo[:, :, 25:], atol=1e-4, rtol=0)
 
 
-def test_the_loop_comes_back_to_its_first_frame(weights):
-    scene = replace(make_scene(), num_frames=8, period=8)
+def test_the_loop_closes(weights):
+    scene = replace(make_emf_scene(), num_frames=8, period=8)
     frames = list(EMF(weights)(make_model(), scene))
     steps = [
         float((b - a).abs().mean()) for a, b in zip(frames, [*frames[1:], frames[0]], strict=True)
@@ -101,8 +99,8 @@ def test_the_loop_comes_back_to_its_first_frame(weights):
     assert steps[-1] < 2.0 * max(steps[:-1])
 
 
-def test_what_flows_in_leaves_no_holes(weights):
-    scene = replace(make_scene(), num_frames=6)
+def test_inflow_at_the_borders_leaves_no_holes(weights):
+    scene = replace(make_emf_scene(), num_frames=6)
     scene.photo[:], scene.motion[:, 0], scene.motion[:, 1] = 0.5, 4.0, -3.0
     frames = list(EMF(weights)(make_model(), scene))
     assert len(frames) == 6
@@ -110,7 +108,7 @@ def test_what_flows_in_leaves_no_holes(weights):
         torch.testing.assert_close(frame, scene.photo, atol=1e-4, rtol=0)
 
 
-def test_weights_that_are_missing_or_of_something_else_are_one_line(tmp_path, weights):
+def test_missing_and_wrong_weights_are_refused(tmp_path, weights):
     with pytest.raises(InputError, match=r"nowhere\.safetensors"):
         EMF(tmp_path / "nowhere.safetensors")
     checkpoints.save(tmp_path / "motion.safetensors", MotionGenerator(3, 4, 1, 1))
@@ -118,7 +116,7 @@ def test_weights_that_are_missing_or_of_something_else_are_one_line(tmp_path, we
         EMF(tmp_path / "motion.safetensors")
 
 
-def test_other_weights_are_another_method(tmp_path, weights):
+def test_the_repr_depends_on_weights_and_text(tmp_path, weights):
     torch.manual_seed(1)
     checkpoints.save(tmp_path / "other.safetensors", SplattingNetwork(6, (4, 6), 1))
     assert repr(EMF(weights)) == repr(EMF(weights))
@@ -128,7 +126,7 @@ def test_other_weights_are_another_method(tmp_path, weights):
 
 
 class Flowing(StyleCineGAN):
-    """A model that predicts the same for every photo: everything moves down by 3 pixels."""
+    """A model that predicts a motion of 3 pixels downwards for every photo."""
 
     def __init__(self):
         model = make_model()
@@ -149,29 +147,29 @@ class Recording(EMF):
 @pytest.mark.parametrize(
     ("text", "direction"), [("everything flows up-left", (-1.0, -1.0)), (None, (1.0, 0.0))]
 )
-def test_a_text_turns_the_predicted_motion_at_the_scenes_speed_inside_the_mask(
+def test_text_sets_the_direction_of_the_predicted_motion_and_the_scene_its_speed(
     weights, text, direction
 ):
     method = Text2Cinemagraph(text, weights)
-    method.picture_side = Recording(weights)
-    method(Flowing(), make_scene(speed=0.5))
-    motion = method.picture_side.motion
+    method.renderer = Recording(weights)
+    method(Flowing(), make_emf_scene(speed=0.5))
+    motion = method.renderer.motion
     expected = 0.5 * torch.tensor(direction) / torch.tensor(direction).norm()
     torch.testing.assert_close(motion[0, :, 10, 30], expected, atol=1e-4, rtol=0)
-    assert motion[:, :, 24:].abs().max() == 0.0
+    assert motion[:, :, 25:].abs().max() == 0.0
 
 
-def test_a_text_about_what_is_not_known_is_one_line(weights):
+def test_text_about_an_unknown_region_is_refused(weights):
     with pytest.raises(InputError, match="text refers to the water"):
-        Text2Cinemagraph("water flows left", weights)(Flowing(), make_scene())
+        Text2Cinemagraph("water flows left", weights)(Flowing(), make_emf_scene())
 
 
-def test_a_model_without_motion_is_one_line(weights):
+def test_a_model_without_a_motion_generator_is_refused(weights):
     with pytest.raises(InputError, match=r"no motion\.safetensors"):
-        Text2Cinemagraph(None, weights)(make_model(), make_scene())
+        Text2Cinemagraph(None, weights)(make_model(), make_emf_scene())
 
 
-def test_a_motion_is_described_by_the_nearest_of_eight_directions():
+def test_motion_is_described_by_the_nearest_of_eight_directions():
     motion = torch.zeros(1, 2, 4, 4)
     motion[:, 1] = -1.0
     assert describe(motion) == "everything flows up"

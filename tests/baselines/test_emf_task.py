@@ -12,7 +12,7 @@ def make_task(**settings):
 
 
 def make_batch(count=4, seed=1):
-    """Noise that goes two pixels to the right, and brightens on the way as no splat does."""
+    """Noise that moves to the right by two pixels and is brighter in between."""
     torch.manual_seed(seed)
     first = 0.3 * torch.randn(count, 3, 16, 16)
     displacement = torch.zeros(count, 2, 16, 16)
@@ -32,7 +32,7 @@ def error_of(task, batch):
     return float((interpolate(task.network, batch) - batch["image"]).abs().mean())
 
 
-def test_at_first_the_frame_between_is_the_splat_of_both_ends():
+def test_the_initial_prediction_is_the_splat_of_both_ends():
     task, batch = make_task(), make_batch()
     with torch.no_grad():
         between = interpolate(task.network, batch)
@@ -41,27 +41,27 @@ def test_at_first_the_frame_between_is_the_splat_of_both_ends():
     torch.testing.assert_close(between[..., 2:14], expected, atol=1e-4, rtol=0)
 
 
-def test_z_learns_which_end_to_trust():
-    # The last frame is noise of its own: only a weight per pixel can keep it out.
+def test_z_learns_to_weight_the_reliable_end():
+    # The last frame is grey: only its weights can exclude it.
     task, batch = make_task(num_warmup=5), make_batch()
     batch["image"] = batch["image"] - 0.3
     batch["last"] = torch.full_like(batch["last"], 0.9)
     before = error_of(task, batch)
     for _ in range(60):
         task.step(batch)
-    _, trusted = task.network.encode(batch["first"])
-    _, distrusted = task.network.encode(batch["last"])
-    assert trusted.median().item() > 2.0 * distrusted.median().item()
+    _, reliable = task.network.encode(batch["first"])
+    _, unreliable = task.network.encode(batch["last"])
+    assert reliable.median().item() > 2.0 * unreliable.median().item()
     assert error_of(task, batch) < 0.5 * before
 
 
-def test_a_perceptual_term_can_be_added():
+def test_a_perceptual_network_adds_a_term():
     terms = make_task(perceptual=lambda picture: [picture]).step(make_batch())
     assert set(terms) == {"pixel", "perceptual"}
     assert float(terms["perceptual"]) > 0
 
 
-def test_accumulated_parts_make_the_step_of_the_whole():
+def test_gradient_accumulation_gives_the_same_step():
     whole, parts, batch = make_task(), make_task(num_accumulate=2), make_batch()
     for task in (whole, parts):
         task.step(batch)
@@ -69,7 +69,7 @@ def test_accumulated_parts_make_the_step_of_the_whole():
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
-def test_samples_show_frame_0_the_truth_and_ours():
+def test_samples_are_first_true_and_predicted_frames():
     task, batch = make_task(), make_batch()
     first, between, ours = task.sample(batch)["between"].chunk(3)
     assert torch.equal(first, batch["first"])

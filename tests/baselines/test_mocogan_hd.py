@@ -10,7 +10,7 @@ from stylecinegan.baselines.mocogan_hd.network import (
 )
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
-from stylecinegan.metrics.pictures import rmse
+from stylecinegan.metrics.pictures import RMSE
 from tests.tiny_model import make_model
 
 
@@ -37,13 +37,13 @@ def model():
 def weights(tmp_path, model):
     trajectory = make_trajectory()
     trajectory.learn_directions(model.generator)
-    # Every step goes as far as it can along all three components.
+    # Saturated: every step has the largest length along all three components.
     trajectory.step.bias.data.fill_(50.0)
     checkpoints.save(tmp_path / "trajectory.safetensors", trajectory)
     return tmp_path / "trajectory.safetensors"
 
 
-def test_a_saturated_trajectory_drifts_by_the_same_step_each_time():
+def test_saturated_coefficients_give_steps_of_the_step_size():
     trajectory = make_trajectory(step_size=0.5)
     trajectory.deviations.copy_(torch.tensor([4.0, 2.0, 1.0]))
     trajectory.step.bias.data.copy_(torch.tensor([50.0, -50.0, 50.0]))
@@ -55,7 +55,7 @@ def test_a_saturated_trajectory_drifts_by_the_same_step_each_time():
     torch.testing.assert_close(offsets, expected)
 
 
-def test_a_trajectory_depends_on_its_start_and_on_its_noise():
+def test_a_trajectory_depends_on_its_initial_code_and_noise():
     trajectory = make_trajectory()
     torch.nn.init.normal_(trajectory.step.weight)
     noise = torch.randn(1, 5, 8)
@@ -63,7 +63,7 @@ def test_a_trajectory_depends_on_its_start_and_on_its_noise():
     assert torch.equal(offsets, trajectory(torch.zeros(1, 8), noise)[0])
     assert not torch.allclose(offsets, trajectory(torch.ones(1, 8), noise)[0])
     assert not torch.allclose(offsets, trajectory(torch.zeros(1, 8), noise + 1.0)[0])
-    # It goes on where a shorter one ends.
+    # A longer trajectory continues a shorter one.
     torch.testing.assert_close(trajectory(torch.zeros(1, 8), noise[:, :2])[0], offsets[:, :3])
 
 
@@ -76,7 +76,7 @@ def test_directions_are_the_principal_components_of_w(model):
     assert spread.diff().max() < 0.05 * spread[0]  # the strongest first
 
 
-def test_discriminators_compare_changes_of_frames_and_embed_pictures():
+def test_discriminators_classify_changes_and_embed_frames():
     torch.manual_seed(0)
     discriminator = VideoDiscriminator(4, 2, 2).eval()
     video = torch.randn(2, 1, 3, 16, 16).repeat(1, 5, 1, 1, 1)
@@ -90,18 +90,18 @@ def test_discriminators_compare_changes_of_frames_and_embed_pictures():
     assert description.shape == (2, 5)
 
 
-def test_a_sample_starts_at_its_own_picture_and_drifts(model, weights):
+def test_the_video_of_a_sample_starts_with_it_and_drifts(model, weights):
     w_plus = model.generator.sample_w_plus(1)
     scene = make_scene(num_frames=4, w_plus=w_plus, side=256)
     frames = list(MoCoGANHD(weights)(model, scene))
     assert [frame.shape for frame in frames] == [(1, 3, 256, 256)] * 4
     torch.testing.assert_close(frames[0], model.sample(1), atol=1e-5, rtol=0)
-    drift = [rmse(frame, frames[0]) for frame in frames]
+    drift = [RMSE()(frame, frames[0]) for frame in frames]
     assert drift[0] == 0.0
     assert drift[1] < drift[2] < drift[3]
 
 
-def test_a_photo_starts_from_the_codes_of_the_encoder_in_its_own_size(model, weights):
+def test_the_video_of_a_photo_starts_with_its_inversion_at_its_size(model, weights):
     scene = make_scene(num_frames=2)
     frames = list(MoCoGANHD(weights)(model, scene))
     w_plus = model.invert(scene.photo).w_plus
@@ -111,7 +111,7 @@ def test_a_photo_starts_from_the_codes_of_the_encoder_in_its_own_size(model, wei
     torch.testing.assert_close(frames[0], expected.clamp(-1, 1))
 
 
-def test_noise_is_fixed_by_seed_and_name(model, tmp_path):
+def test_noise_depends_on_seed_and_name_only(model, tmp_path):
     trajectory = make_trajectory()
     trajectory.learn_directions(model.generator)
     torch.nn.init.normal_(trajectory.step.weight)
@@ -128,7 +128,7 @@ def test_noise_is_fixed_by_seed_and_name(model, tmp_path):
     assert not torch.equal(last(), last(name="b"))
 
 
-def test_other_weights_are_another_method(weights, tmp_path, model):
+def test_the_repr_depends_on_weights_and_seed(weights, tmp_path, model):
     other = make_trajectory()
     other.learn_directions(model.generator)
     checkpoints.save(tmp_path / "other.safetensors", other)
@@ -141,7 +141,7 @@ def test_other_weights_are_another_method(weights, tmp_path, model):
     assert repr(MoCoGANHD(weights)) == repr(methods[0])
 
 
-def test_missing_weights_and_another_generator_are_one_line(tmp_path, weights, model):
+def test_missing_weights_and_other_generators_are_refused(tmp_path, weights, model):
     with pytest.raises(InputError, match=r"weights of MoCoGAN-HD in .*none\.safetensors"):
         MoCoGANHD(tmp_path / "none.safetensors")
     model.generator.w_mean += 1.0

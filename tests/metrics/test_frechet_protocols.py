@@ -28,7 +28,7 @@ def test_the_names_of_the_protocols_are_fixed():
 
 
 @pytest.mark.parametrize("name", [FID, FVD])
-def test_a_protocol_without_its_weights_is_refused_and_not_replaced(name, tmp_path):
+def test_a_protocol_without_its_weights_is_refused(name, tmp_path):
     before = torch.hub.get_dir()
     torch.hub.set_dir(str(tmp_path))
     try:
@@ -39,12 +39,12 @@ def test_a_protocol_without_its_weights_is_refused_and_not_replaced(name, tmp_pa
         torch.hub.set_dir(before)
 
 
-def test_runs_share_no_seed():
+def test_runs_have_disjoint_seeds():
     assert list(seeds_of_run(0, 3)) == [0, 1, 2]
     assert list(seeds_of_run(2, 3)) == [6, 7, 8]
 
 
-def test_the_distance_is_the_formula_with_a_matrix_root():
+def test_the_distance_equals_the_formula_with_a_matrix_root():
     a, b = gaussian(0), gaussian(1, shift=0.5)
     root = np.real(sqrtm(a.covariance @ b.covariance))
     wanted = np.square(a.mean - b.mean).sum()
@@ -53,7 +53,7 @@ def test_the_distance_is_the_formula_with_a_matrix_root():
     assert a.distance(a) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_statistics_of_real_pictures_survive_a_file_and_keep_their_protocol(tmp_path):
+def test_statistics_are_read_as_written_and_only_for_their_protocol(tmp_path):
     real, other = gaussian(0), gaussian(1, shift=0.5)
     real.write(tmp_path / "new/real.npz", FID, "abc")
     read, source = Gaussian.read(tmp_path / "new/real.npz", FID)

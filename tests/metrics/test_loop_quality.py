@@ -15,7 +15,7 @@ def flat(value):
     return torch.full((1, 3, 8, 8), float(value))
 
 
-def test_steps_are_mean_absolute_differences_of_0_to_255():
+def test_steps_are_mean_absolute_differences_in_0_to_255():
     result = measure([flat(0.0), flat(0.2), flat(0.3)])
     assert result["largest_step"] == pytest.approx(0.3 * 127.5)  # the closing one
     assert result["smallest_step"] == pytest.approx(0.1 * 127.5)
@@ -23,7 +23,7 @@ def test_steps_are_mean_absolute_differences_of_0_to_255():
     assert result["closing_step_ratio"] == pytest.approx(0.3 / 0.2)
 
 
-def test_detail_is_what_a_quarter_size_average_loses():
+def test_detail_is_the_difference_from_the_downsampled_frame():
     checkers = torch.tensor([1.0, -1.0]).repeat(4)
     board = (checkers.view(1, 1, 8, 1) * checkers.view(1, 1, 1, 8)).expand(1, 3, 8, 8)
     result = measure([board, board * 0.5, board * 0.25])

@@ -10,7 +10,7 @@ def upper(rows, size=32):
     return region
 
 
-def test_overlap_counts_the_pixels_of_all_pictures_together():
+def test_iou_is_over_the_pixels_of_all_pictures():
     overlap = Overlap()
     overlap.add(upper(8), upper(16))  # 256 of 512
     overlap.add(upper(4), upper(4))  # 128 of 128
@@ -18,21 +18,21 @@ def test_overlap_counts_the_pixels_of_all_pictures_together():
     assert Overlap().result() == 1.0
 
 
-def test_a_boundary_within_three_pixels_counts_and_one_further_off_does_not():
+def test_boundaries_match_within_three_pixels():
     assert boundary_f_score(upper(13), upper(16)) == 1.0
     assert boundary_f_score(upper(12), upper(16)) == 0.0
     assert boundary_f_score(upper(0), upper(32)) == 1.0  # neither has a boundary
     assert boundary_f_score(upper(0), upper(16)) == 0.0
 
 
-def test_a_second_boundary_that_should_not_be_halves_the_precision():
+def test_a_wrong_second_boundary_halves_the_precision():
     predicted = upper(16)
     predicted[28:] = True
     # Precision 1/2, recall 1: the harmonic mean is 2/3.
     assert boundary_f_score(predicted, upper(16)) == pytest.approx(2 / 3)
 
 
-def test_the_table_measures_classes_before_and_the_mask_after_refinement():
+def test_classes_are_measured_before_and_the_mask_after_refinement():
     wanted = upper(16).long()
     wanted[24:] = 2
     classes = upper(16).long()  # the water is missed

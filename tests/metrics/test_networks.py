@@ -1,4 +1,4 @@
-"""Metrics over networks whose weights are files: with random weights, against the packages."""
+"""Metrics with networks, compared with the original packages at random weights."""
 
 import os
 import pickle
@@ -26,9 +26,9 @@ from stylecinegan.checkpoints.published_files import find_weights
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.losses.adversarial import SqueezeNetFeatures, perceptual_distance
-from stylecinegan.metrics.frechet import I3DFeatures, InceptionFeatures
+from stylecinegan.metrics.frechet import FeatureStatistics, I3DFeatures, InceptionFeatures
 from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
-from stylecinegan.metrics.pictures import FeatureStatistics, compare
+from stylecinegan.metrics.pictures import compare
 
 SHARED = Path(__file__).parents[3] / "shared/data"
 SQUEEZENET = SHARED / "squeezenet1_0_features.npz"
@@ -37,7 +37,7 @@ ALEXNET = SHARED / "weights/alexnet_features.safetensors"
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path, monkeypatch):
-    """An empty folder of torch's downloads, and no way to fill it by one."""
+    """An empty download cache of torch; downloads raise an error."""
     monkeypatch.setattr(torch.hub, "download_url_to_file", forbidden)
     before = torch.hub.get_dir()
     torch.hub.set_dir(str(tmp_path / "hub"))
@@ -50,7 +50,7 @@ def forbidden(*arguments, **keywords):
 
 
 def landscapes(size=72, count=4):
-    """Pictures and disturbed ones, of the 256 values of a file."""
+    """Noisy and clean pictures, rounded to 8 bits."""
     clean = torch.cat([draw_landscape(size, size, seed).image for seed in range(count)])
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     disturbed = (clean + 0.2 * noise).clamp(-1, 1)
@@ -58,7 +58,7 @@ def landscapes(size=72, count=4):
 
 
 def write_as_torchvision(net, weights, path):
-    """As torchvision does, the classifier included, for which LPIPS has no use."""
+    """As torchvision does, with a tensor of the classifier, which LPIPS does not use."""
     torch.save({**weights, "classifier.1.weight": torch.zeros(1)}, path)
 
 
@@ -94,9 +94,7 @@ def random_trunk(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_lpips_is_that_of_the_package_whatever_file_its_trunk_comes_from(
-    random_trunk, write, tmp_path
-):
+def test_lpips_equals_the_package_s_with_every_kind_of_trunk_file(random_trunk, write, tmp_path):
     net, package, state, _ = random_trunk
     write(net, state, tmp_path / "trunk")
     actual, expected = landscapes()
@@ -106,7 +104,7 @@ def test_lpips_is_that_of_the_package_whatever_file_its_trunk_comes_from(
     torch.testing.assert_close(metric(actual, expected), wanted)
 
 
-def test_lpips_of_a_picture_is_the_same_however_pictures_are_batched(random_trunk):
+def test_lpips_does_not_depend_on_the_batch(random_trunk):
     net, package, _, path = random_trunk
     actual, expected = landscapes()
     metric = LPIPS(net, trunk=path, check=False)
@@ -116,7 +114,7 @@ def test_lpips_of_a_picture_is_the_same_however_pictures_are_batched(random_trun
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_weights_that_are_not_the_published_ones_are_refused(random_trunk, write, tmp_path):
+def test_unpublished_trunk_weights_are_refused(random_trunk, write, tmp_path):
     net, _, state, _ = random_trunk
     write(net, state, tmp_path / "trunk")
     wanted, found = DIGESTS[net][:8], digest(read_trunk(net, tmp_path / "trunk"))[:8]
@@ -145,7 +143,7 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
-def test_a_pickle_that_wants_to_run_something_is_refused(tmp_path, monkeypatch):
+def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for content in (Harmful(), {"AlexNet_0": {"Conv_0": {"kernel": Harmful()}}}):
         (tmp_path / "alexnet.ckpt").write_bytes(pickle.dumps(content, protocol=3))
@@ -155,7 +153,7 @@ def test_a_pickle_that_wants_to_run_something_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not ALEXNET.is_file(), reason="AlexNet's weights are not here")
-def test_the_published_alexnet_is_known_and_gives_the_packages_numbers():
+def test_the_published_alexnet_gives_the_package_s_numbers():
     weights = read_trunk("alex", ALEXNET)
     first = [0.11864, 0.094069, 0.095435]  # as torchvision's file begins
     assert weights["features.0.weight"].flatten()[:3].tolist() == pytest.approx(first, rel=1e-4)
@@ -170,14 +168,14 @@ def test_the_published_alexnet_is_known_and_gives_the_packages_numbers():
 
 
 @pytest.mark.skipif(not ALEXNET.is_file(), reason="AlexNet's weights are not here")
-def test_the_convolutions_alone_are_found_in_torchs_folder_of_downloads(hub):
+def test_extracted_convolutions_are_found_in_torch_s_download_cache(hub):
     assert convert_trunk(ALEXNET, hub) == hub / "alexnet_features.safetensors"
     actual, expected = landscapes()
     found = LPIPS("alex")(actual, expected)
     torch.testing.assert_close(found, LPIPS("alex", trunk=ALEXNET)(actual, expected))
 
 
-def test_lpips_fed_with_the_wrong_range_has_a_name_of_its_own(random_trunk):
+def test_lpips_with_unit_range_has_another_name_and_lower_values(random_trunk):
     net, package, _, path = random_trunk
     actual, expected = landscapes()
     metrics = [LPIPS(net, use_unit_range=wrong, trunk=path, check=False) for wrong in (False, True)]
@@ -189,7 +187,7 @@ def test_lpips_fed_with_the_wrong_range_has_a_name_of_its_own(random_trunk):
     assert (wrong < figures[names[0]]).all()
 
 
-def test_masked_lpips_of_equal_pixels_is_the_packages_and_nothing_outside_counts(random_trunk):
+def test_masked_lpips_ignores_pixels_outside_the_region(random_trunk):
     net, package, _, path = random_trunk
     actual, expected = landscapes()
     region = torch.zeros(4, 1, 72, 72)
@@ -207,7 +205,7 @@ def test_masked_lpips_of_equal_pixels_is_the_packages_and_nothing_outside_counts
         torch.testing.assert_close(again[name], values)
 
 
-def test_missing_weights_are_one_line_with_name_size_hash_and_place(hub):
+def test_the_message_about_missing_weights_has_their_name_size_hash_and_path(hub):
     with pytest.raises(InputError) as error:
         LPIPS("alex")
     assert str(error.value) == (
@@ -221,7 +219,7 @@ def test_missing_weights_are_one_line_with_name_size_hash_and_place(hub):
         I3DFeatures()
 
 
-def test_a_file_whose_contents_do_not_fit_the_hash_in_its_name_is_refused(tmp_path):
+def test_a_file_that_contradicts_the_hash_in_its_name_is_refused(tmp_path):
     # SHA-256 of "abc" begins with ba7816bf.
     for content, name in ((b"abc", "net-ba7816bf.pth"), (b"abc", "net.pth")):
         (tmp_path / name).write_bytes(content)
@@ -239,7 +237,7 @@ def test_a_file_without_the_networks_weights_is_refused(tmp_path):
         InceptionFeatures(tmp_path / "some.pth")
 
 
-def test_inception_features_are_the_activations_of_pytorch_fid(hub, tmp_path):
+def test_inception_features_equal_the_activations_of_pytorch_fid(hub, tmp_path):
     torch.manual_seed(0)
     # Its own blocks replace some of these, with weights of the same names and shapes.
     state = Inception3(num_classes=1008, aux_logits=False, init_weights=False).state_dict()
@@ -263,7 +261,7 @@ def test_inception_features_are_the_activations_of_pytorch_fid(hub, tmp_path):
 
 
 class ToyDetector(nn.Module):
-    """What the I3D file does, with means in place of a network."""
+    """Stand-in for the I3D file that computes means."""
 
     def forward(self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool):
         assert resize
@@ -274,7 +272,7 @@ class ToyDetector(nn.Module):
 
 
 class Inputs(nn.Module):
-    """Hands on what the I3D file is fed."""
+    """Stand-in for the I3D file that returns its input."""
 
     def forward(self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool):
         assert rescale
@@ -282,7 +280,7 @@ class Inputs(nn.Module):
         return x.flatten(1)
 
 
-def test_fvd_feeds_the_256_values_of_a_file_and_lets_the_network_scale_them(tmp_path):
+def test_i3d_gets_8_bit_values_which_it_scales_itself(tmp_path):
     torch.jit.script(Inputs()).save(str(tmp_path / "inputs.pt"))
     video = torch.tensor([-1.3, -1.0, -0.0101, 0.0, 0.5, 1.0]).view(1, 1, 1, 1, 6)
     fed = I3DFeatures(tmp_path / "inputs.pt")(video.expand(1, 3, 2, 1, 6))[0].flatten()
@@ -294,7 +292,7 @@ def test_fvd_feeds_the_256_values_of_a_file_and_lets_the_network_scale_them(tmp_
     torch.testing.assert_close(features[:, 0], stored.mean(dim=(1, 2, 3, 4)))
 
 
-def test_fvd_takes_videos_and_refuses_a_mean_over_an_area(tmp_path):
+def test_fvd_is_measured_over_videos_and_refuses_a_mean_over_a_region(tmp_path):
     torch.jit.script(ToyDetector()).save(str(tmp_path / "i3d_torchscript.pt"))
     network = I3DFeatures(tmp_path / "i3d_torchscript.pt")
     videos = torch.rand(12, 3, 5, 8, 8) - 0.5
@@ -312,7 +310,7 @@ def test_fvd_takes_videos_and_refuses_a_mean_over_an_area(tmp_path):
 
 
 @pytest.mark.skipif(not SQUEEZENET.is_file(), reason="SqueezeNet's weights are not here")
-def test_the_squeezenet_distance_is_the_training_losss_for_each_picture():
+def test_the_squeezenet_distance_equals_the_training_loss_of_each_picture():
     actual, expected = landscapes()
     metric = SqueezeNetDistance(SQUEEZENET)
     features = SqueezeNetFeatures(SQUEEZENET)

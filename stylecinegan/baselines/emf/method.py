@@ -16,14 +16,14 @@ DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")
 
 
 class EMF:
-    """Symmetric splatting of the deep features of an encoder, and a decoder.
+    """Symmetric splatting of an encoder's deep features, and a decoder.
 
-    EMF predicts motion by a network of its own; here it gets the motion of all methods, without S,
-    which EMF does not have: static regions are those of zero motion, and pass the decoder as well.
-    Inflow and hole filling are those of our rendering.
+    EMF predicts motion with its own network; here all methods have the same motion. EMF has no mask
+    S: static regions are those of zero motion, and are decoded too. Inflow and hole filling are
+    those of our rendering.
 
     Args:
-        weights: File of ``experiment=emf``; by default the project's.
+        weights: File written by ``experiment=emf``; by default the project's.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -39,7 +39,6 @@ class EMF:
 
     def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
-        del model
         return self.animate(scene, scene.motion)
 
     def animate(self, scene: Scene, motion: Tensor) -> Iterator[Tensor]:
@@ -49,6 +48,6 @@ class EMF:
         feature, weight = self.network.encode(photo)
         warps = frame_warps(motion, photo.shape[2:], scene.period, Warping.of_the_paper())
         for warp in islice(warps, scene.num_frames):
-            # One photo is both ends of the loop, so that joint splatting is symmetric splatting.
+            # With one photo at both ends, symmetric splatting is joint splatting.
             splatted, _ = warp(feature, weight)
             yield self.network.decode(splatted).clamp(-1.0, 1.0)[:, :, :height, :width]

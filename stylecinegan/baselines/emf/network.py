@@ -1,4 +1,4 @@
-"""Networks of Eulerian Motion Fields (EMF, Holynski et al. 2021), narrow ones."""
+"""Networks of Eulerian Motion Fields (EMF, Holynski et al. 2021), with fewer channels."""
 
 from itertools import pairwise
 from typing import Any
@@ -12,18 +12,18 @@ from stylecinegan.ops.splatting import splat
 from stylecinegan.warping.joint_splatting import SMALLEST_WEIGHT
 
 LARGEST_LOGARITHM = 8.0
-"""Bound of Z, within which sums of weights exp(Z) are accurate in single precision."""
+"""Largest |Z|, for which sums of weights exp(Z) are accurate in single precision."""
 
 
 class SplattingNetwork(nn.Module):
     """Encoder, symmetric splatting of its deep features and decoder.
 
-    Differs from the paper: the picture itself is among the features, and the decoder corrects its
-    splat, because a short training then need not learn to copy; there is no discriminator and no
-    batch normalisation, since batches are small.
+    Differs from the paper: the picture is part of the features and the decoder corrects its splat,
+    so that a short training need not learn to copy; there is no discriminator, and no batch
+    normalisation, because batches are small.
 
     Args:
-        num_features: Channels that are splatted, three of them the picture.
+        num_features: Number of splatted channels, including the three of the picture.
         widths: Channels of the decoder, fine to coarse; each level has half the resolution.
         num_blocks: Residual blocks of the encoder.
     """
@@ -64,7 +64,14 @@ class SplattingNetwork(nn.Module):
         return torch.cat([image, features[:, :-1]], dim=1), logarithm.exp()
 
     def decode(self, features: Tensor) -> Tensor:
-        """Decodes splatted features to a picture, ``[B, 3, H, W]``, about [-1, 1], not clamped."""
+        """Decodes splatted features.
+
+        Args:
+            features: ``[B, num_features, H, W]``.
+
+        Returns:
+            Picture, ``[B, 3, H, W]``, about [-1, 1], not clamped.
+        """
         return features[:, :3] + self.decoder(features).float()
 
 
@@ -97,8 +104,8 @@ class Decoder(nn.Module):
             x = block(down(F.avg_pool2d(x, 2)))
         x = self.after[-1](x)
         for up, block in zip(reversed(self.up), reversed(self.after[:-1]), strict=True):  # pyright: ignore
-            enlarged = F.interpolate(up(x), scale_factor=2.0, mode="bilinear")
-            x = block(enlarged + skipped.pop())
+            upsampled = F.interpolate(up(x), scale_factor=2.0, mode="bilinear")
+            x = block(upsampled + skipped.pop())
         return self.leave(F.leaky_relu(x, 0.2))
 
 
@@ -125,11 +132,12 @@ def splat_symmetrically(
     *,
     backend: Backend = "auto",
 ) -> Tensor:
-    """Blends the features of two frames, splatted to a moment between them.
+    """Splats the features of two frames to a time between them and blends them.
 
-    With α = 1 − t/N every target is (Σ α·exp(Z)·D_0 + Σ (1−α)·exp(Z)·D_N) over the same sums of the
-    weights. :func:`~stylecinegan.warping.joint_splatting.joint_splat` is the special case of
-    one picture as both ends of a loop.
+    With α = 1 - t/N, the result is ``(Σ α exp(Z) D_0 + Σ (1 - α) exp(Z) D_N) / (Σ α exp(Z) +
+    Σ (1 - α) exp(Z))``, with sums over the pixels that reach a target.
+    :func:`~stylecinegan.warping.joint_splatting.joint_splat` is the special case of one picture at
+    both ends of a loop.
 
     Args:
         first: Features of frame 0, ``[B, C, H, W]``, and their weights exp(Z), ``[B, 1, H, W]``.
@@ -140,14 +148,14 @@ def splat_symmetrically(
         backend: As in :func:`stylecinegan.ops.splatting.splat`.
 
     Returns:
-        ``[B, C, H, W]``, zero where nothing lands.
+        ``[B, C, H, W]``, zero where no pixel arrives.
     """
     late = progress.view(-1, 1, 1, 1)
     sums = _splat_weighted(first, 1.0 - late, from_start, backend)
     sums = sums + _splat_weighted(last, late, from_end, backend)
     total = sums[:, -1:]
     reached = total >= SMALLEST_WEIGHT
-    # The inner choice keeps the gradient of the unused quotient finite.
+    # The inner where keeps the gradient of the unused quotient finite.
     return torch.where(reached, sums[:, :-1] / torch.where(reached, total, 1.0), 0.0)
 
 

@@ -18,14 +18,14 @@ NUM_SHOWN = 8
 class EMFTask(SupervisedTask):
     """Trains a :class:`SplattingNetwork` on spans of real clips.
 
-    Both ends of a span are encoded, splatted to a moment between them and decoded; the target is
-    the clip's frame. For still photos all three are equal.
+    Both ends of a span are encoded, splatted to a time between them and decoded; the target is the
+    clip's frame. For still photos all three frames are equal.
 
-    Differs from the paper: there is no adversarial term, for a short training.
+    Differs from the paper: there is no adversarial term, to keep training short.
 
     Args:
         network: The network to train.
-        perceptual: Feature network of the perceptual term; none leaves it out.
+        perceptual: Feature network of the perceptual term; by default there is none.
         pixel_weight: Weight of the mean absolute error.
         perceptual_weight: Weight of the perceptual distance.
         learning_rate: Adam's peak learning rate.
@@ -71,7 +71,7 @@ class EMFTask(SupervisedTask):
                 module.to(device)
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Weighted sum of the terms.
+        """Computes the weighted sum of the loss terms, and the terms.
 
         Args:
             batch: A batch of :class:`~stylecinegan.data.clip_spans.ClipSpans`.
@@ -91,7 +91,7 @@ class EMFTask(SupervisedTask):
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Frame 0, true and predicted frame in three rows, ``{"between": [3 B, 3, S, S]}``."""
+        """First, true and predicted frames, one row each, ``{"between": [3 B, 3, S, S]}``."""
         shown = {name: tensor[:NUM_SHOWN] for name, tensor in batch.items()}
         picture = interpolate(cast(SplattingNetwork, self.averaged.module), shown)
         pictures = [shown["first"], shown["image"], picture.clamp(-1.0, 1.0)]

@@ -8,16 +8,16 @@ from stylecinegan.training.augmentation import augment, cut_out, shift
 
 
 def augment_video(video: Tensor, numbers: Tensor) -> Tensor:
-    """Augments all frames of a video alike (arguments as of ``augment``, ``[B, T, 3, H, W]``)."""
+    """Augments all frames of a video ``[B, T, 3, H, W]`` alike; numbers as for ``augment``."""
     num_frames = video.shape[1]
     frames = augment(video.flatten(0, 1), numbers.repeat_interleave(num_frames, dim=0))
     return frames.unflatten(0, (-1, num_frames))
 
 
 def view(image: Tensor, numbers: Tensor) -> Tensor:
-    """Shifts a frame and cuts out a part (arguments as of ``augment``).
+    """Shifts a frame and cuts out a part; arguments as for ``augment``.
 
-    Colours are not changed: otherwise the image discriminator would not notice contrast that grows
+    Colours are unchanged. Otherwise the image discriminator would be blind to contrast that grows
     from frame to frame, and trajectories would leave the generator's distribution.
     """
     return cut_out(shift(image, numbers[:, 3:5]), numbers[:, 5:7])
@@ -28,7 +28,7 @@ def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.07) -
 
     Args:
         first: Embeddings of one view of each picture, ``[N, D]``.
-        second: Embeddings of another view, in the same order.
+        second: Embeddings of another view, in the same order, ``[N, D]``.
         temperature: τ, the divisor of the cosine similarities.
     """
     views = F.normalize(torch.cat([first, second]).float(), dim=1)

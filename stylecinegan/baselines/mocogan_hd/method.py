@@ -16,18 +16,18 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 
 WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/mocogan_hd.safetensors"
-"""Trained over the project's own generator by ``experiment=mocogan_hd``."""
+"""Weights trained for the project's generator by ``experiment=mocogan_hd``."""
 
 
 class MoCoGANHD:
-    """Moves the latent code of a scene from frame to frame and generates each frame from it.
+    """Generates each frame from a latent code that follows a trajectory.
 
     Mask and motion are not used. Videos may be longer than in training. The trajectory of a photo
-    starts at its inversion w+, without D^10, which a trajectory in w could not change.
+    starts at its inversion w+, without D^10, which would be the same in all frames.
 
     Args:
         weights: File of the :class:`TrajectoryGenerator`; by default the project's.
-        seed: Seed of the noise, together with the scene's name.
+        seed: Seed of the noise, combined with the scene's name.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -51,15 +51,15 @@ class MoCoGANHD:
         """Animates a photo or a sample (see :class:`Baseline`).
 
         Raises:
-            InputError: If the weights were trained over another generator than the model's.
+            InputError: If the weights were trained for another generator than the model's.
         """
         generator = model.generator
         self.trajectory.to(generator.w_mean.device).check_generator(generator)
         w_plus = model.invert(scene.photo).w_plus if scene.w_plus is None else scene.w_plus
         random = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {scene.name}".encode()))
         noise = torch.randn(1, scene.num_frames - 1, generator.style_dim, generator=random)
-        # The codes up to D^10 are equal for a sample, but differ for a photo: the trajectory
-        # starts at their mean and moves all of them alike.
+        # The codes of layers up to D^10 differ for photos: the trajectory starts at their mean, and
+        # all have its offsets.
         w = w_plus[:, : FEATURE_LAYER - 1].mean(dim=1)
         offsets, _ = self.trajectory(w, noise.to(w_plus))
         return self._render(model, scene, w_plus, offsets)
@@ -71,7 +71,7 @@ class MoCoGANHD:
         size = (scene.photo.shape[2], scene.photo.shape[3])
         for offset in offsets.unbind(dim=1):
             frame = model.generator(w_plus + model.generator.repeat_w(offset))
-            # The generator's square is the whole photo, squeezed.
+            # The generator's square picture is the whole photo, squeezed.
             if tuple(frame.shape[2:]) != size:
                 frame = F.interpolate(frame, size, mode="bilinear", antialias=True)
             yield frame.clamp(-1.0, 1.0)

@@ -17,14 +17,14 @@ class TrajectoryGenerator(nn.Module):
     is mapped to the coefficients a of ``w_t = w_(t-1) + λ Σ_k tanh(a_k) σ_k v_k``. The number of
     steps is arbitrary.
 
-    Differs from the paper: the first cell takes the code standardised, because the mean of w is
-    many times larger than its standard deviation.
+    Differs from the paper: the initial code is standardised, because the mean of w is many times
+    larger than its standard deviation.
 
     Args:
         style_dim: Length of w and of the noise of a step.
         hidden_dim: Length of the LSTM's state.
         num_directions: Number of principal components, the strongest first.
-        step_size: λ, the longest step along a component, in standard deviations.
+        step_size: λ, the largest step along a component, in standard deviations.
 
     Raises:
         InputError: If there are more directions than dimensions.
@@ -60,25 +60,34 @@ class TrajectoryGenerator(nn.Module):
         self.encoding_cell = nn.LSTMCell(num_directions, hidden_dim)
         self.cell = nn.LSTMCell(style_dim, hidden_dim)
         self.step = nn.Linear(hidden_dim, num_directions)
-        nn.init.normal_(self.step.weight, std=0.02)  # videos begin as stills
+        nn.init.normal_(self.step.weight, std=0.02)  # initially videos are static
         nn.init.zeros_(self.step.bias)
 
     @torch.no_grad()
     def learn_directions(self, generator: Generator) -> None:
-        """Computes the mean and the principal components of a generator's w.
+        """Stores the mean and the principal components of a generator's w.
 
-        The style sliders of a generator with an appearance head are other directions.
+        Raises:
+            InputError: If the generator's codes have another dimension.
         """
         self.check_generator(generator, knows_mean=False)
         found = principal_components(generator)
         number = len(self.components)
         self.components.copy_(found.components[:number])
-        # The first cell divides by deviations, which are 0 for some generators' weakest components.
+        # The first cell divides by the deviations; the weakest ones may be 0.
         self.deviations.copy_(found.deviations[:number].clamp(min=1e-3))
         self.w_mean.copy_(generator.w_mean)
 
     def check_generator(self, generator: Generator, *, knows_mean: bool = True) -> None:
-        """Raises InputError if these directions are not those of a generator's w."""
+        """Checks that the directions are those of a generator's w.
+
+        Args:
+            generator: The generator.
+            knows_mean: Whether to compare the mean of w as well.
+
+        Raises:
+            InputError: If they are not.
+        """
         if generator.style_dim != self.style_dim:
             raise InputError(
                 f"MoCoGAN-HD was trained for a w of {self.style_dim} numbers, "
@@ -95,7 +104,7 @@ class TrajectoryGenerator(nn.Module):
 
         Args:
             w: Initial codes, ``[B, style_dim]``.
-            noise: Of every step, standard normal, ``[B, T - 1, style_dim]``.
+            noise: Standard normal noise of every step, ``[B, T - 1, style_dim]``.
 
         Returns:
             Offsets of the codes from the initial ones at T times, the first 0,
@@ -115,7 +124,7 @@ class TrajectoryGenerator(nn.Module):
 class NoiseReader(nn.Sequential):
     """Reconstructs the noise of a step from the states after it.
 
-    Its error bounds the mutual information of noise and motion (in the paper), and training for it
+    Its error bounds the mutual information of noise and motion, as in the paper; training for it
     keeps motion diverse.
     """
 
@@ -128,13 +137,13 @@ class NoiseReader(nn.Sequential):
 class VideoDiscriminator(nn.Module):
     """Multi-scale patch discriminator of videos.
 
-    Each frame is concatenated with the first, as in the released code where motion and pictures
-    come from one data set, so that the change is compared.
+    Each frame is concatenated with the first, so that changes are classified, as in the released
+    code if motion and pictures come from one data set.
 
     Args:
         width: Channels after the first convolution.
         num_layers: Convolutions that halve the frames.
-        num_scales: Number of scales, each half the one before.
+        num_scales: Number of scales; each has half the resolution of the previous one.
     """
 
     def __init__(self, width: int = 32, num_layers: int = 3, num_scales: int = 2) -> None:
@@ -160,7 +169,7 @@ def _patch_discriminator(width: int, num_layers: int) -> nn.Sequential:
     before = 6
     for number in range(num_layers):
         after = width * 2**number
-        # Time is halved once only: videos in training are short.
+        # Time is halved only once, because training videos are short.
         stride = (2 if number == 1 else 1, 2, 2)
         layers += [spectral_norm(nn.Conv3d(before, after, (3, 4, 4), stride, 1))]
         layers += [nn.LeakyReLU(0.2)]

@@ -1,4 +1,4 @@
-"""Training of MoCoGAN-HD's motion generator over our frozen generator (Tian et al. 2021)."""
+"""Training of MoCoGAN-HD's motion generator for our frozen generator (Tian et al. 2021)."""
 
 from pathlib import Path
 from typing import cast
@@ -49,13 +49,13 @@ class MoCoGANHDTask:
         model_directory: Folder of the ``generator.safetensors``; by default the project's model.
         view_resolution: Side of the discriminators' input, the generator's partial picture at this
             resolution, which saves the layers above.
-        stride: Steps between the frames of the discriminators' input, as of the real windows.
+        stride: Steps between the frames of the discriminators' input, as in the real windows.
         truncation: ψ of the initial codes.
         image_weight: Weight of the image discriminator's loss.
         matching_weight: Weight of the distance between the embeddings of a frame and the first.
         noise_weight: Weight of the noise reconstruction (mutual information).
         contrast_weight: Weight of the contrastive loss, as in the released code.
-        learning_rate: Adam's, for all networks.
+        learning_rate: Learning rate of Adam, for all networks.
         ema_half_life: Half-life of the averaged weights, in videos.
         precision: Compute dtype of the convolutions; trajectories are in fp32.
         num_accumulate: Parts that a batch is split into.
@@ -132,14 +132,14 @@ class MoCoGANHDTask:
         self._fakes.clear()
         drawn = self._draw(video)
         terms = self.motion_update(self.motion_loss, drawn)
-        seen = {**drawn, "real": video, "fake": torch.cat(self._fakes)}
-        terms |= self.discriminators_update(self.discriminators_loss, seen)
+        videos = {**drawn, "real": video, "fake": torch.cat(self._fakes)}
+        terms |= self.discriminators_update(self.discriminators_loss, videos)
         self.averaged.update(self.trajectory, len(video) * distributed.world_size())
         self.step_number += 1
         return {**terms, "real_drift": _drift(video)}
 
     def motion_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Weighted sum of the motion generator's terms; keeps its videos for the discriminators."""
+        """Computes the motion generator's loss and keeps its videos for the discriminators."""
         with torch.autocast(batch["z"].device.type, enabled=False):
             w = self.generator.truncate(self.generator.mapping(batch["z"]), self.truncation)
             offsets, states = self.trajectory(w, batch["noise"])
@@ -161,7 +161,7 @@ class MoCoGANHDTask:
         return total.sum(), {**terms, "drift": _drift(video)}
 
     def discriminators_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Hinge losses on real clips and videos of this step, and the contrastive loss."""
+        """Computes hinge losses on real and generated videos, and the contrastive loss."""
         discriminator = self.discriminators["video"]
         real = discriminator(augment_video(batch["real"], batch["real_numbers"]))
         fake = discriminator(augment_video(batch["fake"], batch["numbers"]))
@@ -222,7 +222,7 @@ class MoCoGANHDTask:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Restores a state of :meth:`state_dict`."""
+        """Restores a state from :meth:`state_dict`."""
         for name in (
             "motion",
             "discriminators",
@@ -257,6 +257,6 @@ def _first_and_later(video: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _drift(video: Tensor) -> Tensor:
-    """RMSE of the last frame against the first, 0-255, for the log."""
+    """RMSE of the last frame against the first, in [0, 255], for the log."""
     change = (video[:, -1] - video[:, 0]).detach().square().mean(dim=(1, 2, 3))
     return change.sqrt().mean() * 127.5
