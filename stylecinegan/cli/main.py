@@ -11,7 +11,7 @@ import stylecinegan
 from stylecinegan.cli.arguments import HELP_FLAGS, read_arguments
 from stylecinegan.cli.extras import explain_missing
 from stylecinegan.cli.help_page import help_page
-from stylecinegan.cli.libraries import load_libraries
+from stylecinegan.cli.libraries import defer_meta_kernels, load_libraries
 from stylecinegan.errors import InputError
 from stylecinegan.freed_memory import keep_freed_memory
 from stylecinegan.resources import CONFIGS_DIR
@@ -74,6 +74,7 @@ def run(command: str) -> None:
         # NumPy's library of matrix products has threads that spin for a while once it is loaded.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         keep_freed_memory()
+        defer_meta_kernels()
     load_libraries()  # which read these when they are loaded
     try:
         module = _load(command)

@@ -48,6 +48,22 @@ def test_pytorchs_libraries_are_loaded_before_its_import():
     assert done.stdout.split() == ["False", "True", "3.0"], done.stderr
 
 
+DEFERRED = """
+import sys
+from stylecinegan.cli.libraries import defer_meta_kernels
+defer_meta_kernels()
+import torch
+print(torch.ones(3).sum().item(), "torch._prims" in sys.modules)
+print(torch._meta_registrations.meta_mm.__name__, "torch._prims" in sys.modules)
+print(torch.empty(2, 3, device="meta").logcumsumexp(1).shape[1])
+"""
+
+
+def test_kernels_of_tensors_without_data_are_imported_when_they_are_used():
+    done = run(sys.executable, "-c", DEFERRED)
+    assert done.stdout.split() == ["3.0", "False", "meta_mm", "True", "3"], done.stderr
+
+
 def test_wrong_settings_are_reported_before_pytorch_is_imported():
     program = """
 import sys
@@ -75,10 +91,29 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+KEPT_BY_THREADS = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from stylecinegan.cli.freed_memory import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def allocate():
+    pictures = [np.ones(3 << 20) for _ in range(4)]  # more than a heap of glibc's holds
+pool = ThreadPoolExecutor(1)
+pool.submit(allocate).result()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    pool.submit(allocate).result()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
-def test_freed_memory_is_used_again_without_asking_the_system_for_it():
+@pytest.mark.parametrize("program", [KEPT, KEPT_BY_THREADS])
+def test_freed_memory_is_used_again_without_asking_the_system_for_it(program):
     asked, kept = (
-        int(run(sys.executable, "-c", KEPT, word, GLIBC_TUNABLES="").stdout)
+        int(run(sys.executable, "-c", program, word, GLIBC_TUNABLES="").stdout)
         for word in ("return", "keep")
     )
     assert kept < asked / 2
