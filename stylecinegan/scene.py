@@ -1,6 +1,7 @@
 """A photo with its mask, motion and inversion, each computed once and on demand."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -18,7 +19,7 @@ from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.frame_borders import SceneBox, find_scene, visible
 from stylecinegan.mask.matting import CAUTION
-from stylecinegan.mask.overlays import keep_text_static
+from stylecinegan.mask.overlays import find_text, keep_text_static
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import (
     ANCHOR_RADIUS,
@@ -124,8 +125,11 @@ class Scene:
         """
         size, box = (self.photo.shape[2], self.photo.shape[3]), self._box
         photo = self.photo if box.covers(size) else box.crop(self.photo)
-        scene = self._model.segment(photo, self._region, caution=self._caution)
-        scene = keep_text_static(scene, photo)
+        # Beside the segmentation, whose networks do not keep all cores busy to their end.
+        with ThreadPoolExecutor(1, "text") as pool:
+            text = pool.submit(find_text, photo)
+            scene = self._model.segment(photo, self._region, caution=self._caution)
+        scene = keep_text_static(scene, text.result())
         return scene if photo is self.photo else box.embed_prediction(scene, size)
 
     @cached_property

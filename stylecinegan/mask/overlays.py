@@ -1,4 +1,4 @@
-"""Text that was laid over a photo: titles, dates, watermarks."""
+"""Detection of text laid over a photo: titles, dates, watermarks."""
 
 from dataclasses import dataclass, replace
 
@@ -11,25 +11,25 @@ from stylecinegan.io import load_opencv
 from stylecinegan.mask.prediction import MaskPrediction
 
 WORKING_SIDE = 1024
-"""Longer side at which text is looked for."""
+"""Longer side at which text is detected."""
 
 STROKE_WIDTH = 0.014
-"""Largest width of a stroke, as a share of the longer side."""
+"""Largest width of a stroke, as a fraction of the longer side."""
 
 LEAST_CONTRASTS = (0.3, 0.15, 0.08)
-"""Contrasts of strokes to their background that are tried, of [0, 1]."""
+"""Thresholds of the contrast between strokes and background, in [0, 1], tried in turn."""
 
 LEAST_HEIGHT, LARGEST_HEIGHT = 0.009, 0.09
-"""Of a letter, as shares of the longer side."""
+"""Smallest and largest height of a letter, as fractions of the longer side."""
 
 LEAST_PIXELS = 7
-"""Height of the smallest letter at the working size: smaller ones have no shape."""
+"""Smallest height of a letter in pixels of the working size; smaller ones have no shape."""
 
 LEAST_LETTERS = 5
-"""In a line of text: fewer may be waves, stars or birds."""
+"""Smallest number of letters in a line of text; fewer may be waves, stars or birds."""
 
 MARGIN = 0.004
-"""Width of what is static around a letter, as a share of the longer side."""
+"""Width of the static margin around letters, as a fraction of the longer side."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class _Letter:
 def find_text(photo: Tensor) -> Tensor | None:
     """Finds horizontal lines of text laid over a photo.
 
-    Letters are connected strokes, thin for their height, of one brightness and unlike what
-    surrounds them; they stand on a common line, next to each other.
+    Letters are connected strokes, thin for their height, uniform in brightness and in contrast to
+    their surroundings; they stand side by side on a common baseline.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
@@ -88,21 +88,20 @@ def find_text(photo: Tensor) -> Tensor | None:
     )
 
 
-def keep_text_static(prediction: MaskPrediction, photo: Tensor) -> MaskPrediction:
-    """Takes text laid over a photo out of its predicted mask.
+def keep_text_static(prediction: MaskPrediction, text: Tensor | None) -> MaskPrediction:
+    """Removes text from a predicted mask.
 
     Args:
-        prediction: Of the photo.
-        photo: ``[1, 3, H, W]`` in [-1, 1].
+        prediction: Prediction for a photo.
+        text: Result of :func:`find_text` for the photo.
     """
-    text = find_text(photo)
     if text is None:
         return prediction
     return replace(prediction, mask=prediction.mask * (1.0 - text))
 
 
 def _lines_of_text(response: np.ndarray, least: float, longer: int) -> np.ndarray:
-    """Pixels of text among those of a contrast, boolean ``[H, W]``."""
+    """Pixels of text among those whose contrast exceeds ``least``, boolean ``[H, W]``."""
     cv2 = load_opencv()
     strokes = (response > least).astype(np.uint8)
     count, parts, statistics, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
@@ -143,7 +142,7 @@ def _letters(
         box = (slice(top, top + height), slice(left, left + width))
         inside = parts[box] == part
         values = response[box][inside]
-        # The middle of the strokes, whose edges are mixed with what is around.
+        # The middle of the strokes; their edges are mixed with the background.
         core = values[values >= np.quantile(values, 0.5)]
         if core.std() > 0.2 * core.mean():
             continue
@@ -152,7 +151,7 @@ def _letters(
 
 
 def _lines(letters: list[_Letter]) -> list[list[_Letter]]:
-    """Chains of letters from left to right, each next to the one before, on the same line."""
+    """Chains of adjacent letters on a common baseline, from left to right."""
     lines: list[list[_Letter]] = []
     for letter in letters:
         best = None
@@ -180,7 +179,7 @@ def _lines(letters: list[_Letter]) -> list[list[_Letter]]:
 def _extent(
     line: list[_Letter], letters: list[_Letter], upper: float, lower: float, tall: int
 ) -> tuple[int, int]:
-    """Columns from and to which further letters of about its contrast continue a line of text."""
+    """First and last column of a line of text, extended by adjacent letters of similar contrast."""
     usual = float(np.median([letter.contrast for letter in line]))
     within = [
         letter

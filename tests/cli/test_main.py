@@ -95,7 +95,7 @@ KEPT_BY_THREADS = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from stylecinegan.cli.freed_memory import keep_freed_memory
+from stylecinegan.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def allocate():

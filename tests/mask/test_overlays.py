@@ -87,7 +87,7 @@ def test_a_photo_without_text_keeps_its_mask_as_it_is():
     mask = drawn.mask
     classes = PixelClasses(mask.expand(-1, 3, -1, -1), mask.long(), mask)
     prediction = MaskPrediction(mask, classes)
-    assert keep_text_static(prediction, drawn.image) is prediction
+    assert keep_text_static(prediction, find_text(drawn.image)) is prediction
 
 
 DATA = Path(__file__).parents[3] / "shared/data"
