@@ -24,19 +24,19 @@ _BLOCKS = (
     (5, 1, 112, 6),
 )
 _STEM_CHANNELS = 32
-_SHOWN = (2, 4, 10)  # the last blocks at a quarter, an eighth and a sixteenth of the resolution
+_OUTPUT_BLOCKS = (2, 4, 10)  # the last blocks of strides 4, 8 and 16
 _EPSILON = 1e-3  # of the batch normalisation that is folded into the convolutions
 
 
 class EfficientNet(nn.Module):
     """EfficientNet-Lite0 up to stride 16, with random weights.
 
-    The layers of stride 32, three quarters of its weights, are left out. Batch
+    The layers of stride 32, which hold three quarters of the weights, are left out. Batch
     normalisation is folded into the convolutions.
     """
 
-    num_channels = tuple(_BLOCKS[number][2] for number in _SHOWN)
-    """Channels of the maps at 1/4, 1/8 and 1/16 of the resolution."""
+    num_channels = tuple(_BLOCKS[number][2] for number in _OUTPUT_BLOCKS)
+    """Channels of the feature maps of strides 4, 8 and 16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class EfficientNet(nn.Module):
         maps = []
         for number, block in enumerate(self.blocks):
             x = block(x)
-            if number in _SHOWN:
+            if number in _OUTPUT_BLOCKS:
                 maps.append(x)
         return maps
 
@@ -79,20 +79,18 @@ class InvertedBlock(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding: odd padding is larger right and below."""
+    """Convolution with TensorFlow's "same" padding, the larger part of which is right and below."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int = 1
     ) -> None:
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups)
-        self.reach = kernel
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps ``[B, in_channels, H, W]`` to ``[B, out_channels, ⌈H / stride⌉, ⌈W / stride⌉]``."""
-        stride = self.stride[0]
+        kernel, stride = self.kernel_size[0], self.stride[0]
         vertical, horizontal = (
-            max(0, (-(-side // stride) - 1) * stride + self.reach - side)
-            for side in input.shape[2:]
+            max(0, (-(-side // stride) - 1) * stride + kernel - side) for side in input.shape[2:]
         )
         if vertical == horizontal and vertical % 2 == 0:
             half = vertical // 2
@@ -120,7 +118,7 @@ def load_imagenet_weights(network: EfficientNet, path: str | Path) -> None:
         layers = [("_depthwise_conv", block.depthwise), ("_project_conv", block.project)]
         if block.expand is not None:
             layers.insert(0, ("_expand_conv", block.expand))
-        first = 3 - len(layers)  # without an expansion the numbers of the norms begin at 1
+        first = 3 - len(layers)  # without expansion the norms are numbered from 1
         for place, (name, layer) in enumerate(layers):
             prefix = f"_blocks.{number}."
             pairs.append((layer, prefix + name, f"{prefix}_bn{first + place}"))

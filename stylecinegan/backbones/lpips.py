@@ -1,7 +1,7 @@
-"""Network of LPIPS, version 0.1 (Zhang et al. 2018), as maps of distances of deep features.
+"""Network of LPIPS, version 0.1 (Zhang et al. 2018).
 
-The convolutions are torchvision's AlexNet or VGG16 without the classifier, the linear layers on
-them those of the package ``lpips``, whose own class needs torchvision's complete files.
+The convolutions are those of torchvision's AlexNet or VGG16, the linear layers those of the package
+``lpips``. The package's own class is not used, because it needs torchvision's complete files.
 """
 
 from importlib.util import find_spec
@@ -17,11 +17,11 @@ from stylecinegan.errors import InputError
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
-"""ImageNet's mean and deviation for pictures in [-1, 1], rounded as the package has them."""
+"""ImageNet's mean and deviation for pictures in [-1, 1], rounded as in the package."""
 
 
 class LPIPSNetwork(nn.Module):
-    """Compares pictures by features after five of a trunk's layers.
+    """LPIPS as maps: weighted squared differences of the features after five layers of a trunk.
 
     Args:
         net: ``"alex"`` or ``"vgg"``.
@@ -71,7 +71,7 @@ def load_lpips(net: Net, trunk: str | Path | None = None, *, check: bool = True)
         The network, frozen, in evaluation mode.
 
     Raises:
-        InputError: If the network is another, or its weights are not there or not the published.
+        InputError: If ``net`` is unknown, or weights are missing or not the published ones.
     """
     if net not in DIGESTS:
         raise InputError(f"net must be one of vgg, alex, got {net}")

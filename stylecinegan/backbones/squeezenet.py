@@ -1,6 +1,6 @@
 """SqueezeNet 1.0 (Iandola et al. 2016), a small ImageNet classifier."""
 
-from collections.abc import Mapping
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from stylecinegan.errors import InputError
 
 MEAN_BGR = (104.0, 117.0, 123.0)
+"""Mean of ImageNet's pictures in [0, 255], which is subtracted from the input."""
 
-# Channels in, channels of the squeezing layer, and of each of the two expanding ones.
+# Channels of the input, of the squeeze layer, and of each of the two expand layers.
 _FIRES = {
     2: (96, 16, 64),
     3: (128, 16, 64),
@@ -23,7 +24,7 @@ _FIRES = {
     8: (384, 64, 256),
     9: (512, 64, 256),
 }
-_POOLED = (2, 5, 9)  # units after a pooling layer
+_POOLED = (2, 5, 9)  # units whose input is max-pooled
 
 
 class SqueezeNet(nn.Module):
@@ -44,7 +45,7 @@ class SqueezeNet(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Computes the maps of ``[B, 3, H, W]`` in [-1, 1], by layer, from ``conv1`` on."""
+        """Computes the feature maps of ``[B, 3, H, W]`` in [-1, 1], by layer, ``conv1`` first."""
         x = F.relu(self.conv1((image.flip(1) + 1.0) * 127.5 - self.mean))
         maps = {"conv1": x}
         for number in range(2, self.last + 1):
@@ -78,13 +79,16 @@ def load_imagenet_weights(network: SqueezeNet, path: str | Path) -> None:
         path: ``.npz`` of ``conv1.weight``, ``fire2.squeeze1x1.weight``, …; others are ignored.
 
     Raises:
-        InputError: If the file is missing or lacks a weight.
+        InputError: If the file is missing or damaged or lacks a weight.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"SqueezeNet weights (.npz) expected at {path}, found no such file")
-    with np.load(path, allow_pickle=False) as file:
-        found: Mapping[str, np.ndarray] = {name: file[name] for name in file.files}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} must hold weights of SqueezeNet as .npz: {error}") from error
     for name, parameter in network.named_parameters():
         if name not in found or found[name].shape != tuple(parameter.shape):
             raise InputError(f"{path} holds no weights of SqueezeNet 1.0 ({name} is missing)")

@@ -1,5 +1,6 @@
 """U²-Net, the small variant (Qin et al. 2020, "U²-Net: Going Deeper with Nested U-Structure")."""
 
+import zipfile
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +22,7 @@ HEIGHTS = (7, 6, 5, 4)
 class U2Net(nn.Module):
     """U²-Net-p with any number of classes: 1.13 M weights, batch normalisation folded in.
 
-    An encoder of five residual U-blocks, a bottleneck and a decoder of five. A 3x3 convolution of
+    Five residual U-blocks as encoder, one as bottleneck and five as decoder. A 3x3 convolution of
     the bottleneck and of each decoder stage gives a side output; a 1x1 convolution of all side
     outputs, upsampled to the picture's size, gives the logits.
 
@@ -82,7 +83,7 @@ class ResidualUBlock(nn.Module):
 
     def __init__(self, height: int | None, in_channels: int) -> None:
         super().__init__()
-        self.shrinks = height is not None
+        self.use_pooling = height is not None
         dilations = (1, 2, 4, 8) if height is None else (*(1 for _ in range(height - 1)), 2)
         widths = (WIDTH, *(MIDDLE_WIDTH for _ in dilations))
         self.first = _convolution(in_channels, WIDTH, 1)
@@ -97,13 +98,13 @@ class ResidualUBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, in_channels, H, W]`` to ``[B, 64, H, W]``."""
-        # In place, as everywhere here: at full resolution memory costs more than arithmetic.
+        # Activations are in place: at full resolution memory traffic takes most of the time.
         first = x = self.first(x).relu_()
         maps = []
         last = len(self.down) - 1
         for level, convolution in enumerate(self.down):
             # The bottom keeps the resolution of the level above it.
-            x = convolution(_pool(x) if self.shrinks and 0 < level < last else x).relu_()
+            x = convolution(_pool(x) if self.use_pooling and 0 < level < last else x).relu_()
             maps.append(x)
         for convolution, skipped in zip(reversed(self.up), reversed(maps[:-1]), strict=True):
             x = convolution(torch.cat([_enlarge(x, skipped), skipped], dim=1)).relu_()
@@ -129,7 +130,7 @@ def load_sky_weights(network: U2Net, path: str | Path) -> None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: torch.from_numpy(archive[name]).float() for name in archive.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} must hold weights of U²-Net-p as .npz: {error}") from error
     for name, layer in _named_convolutions(network).items():
         for part in ("weight", "bias"):
@@ -147,13 +148,19 @@ def load_sky_weights(network: U2Net, path: str | Path) -> None:
 
 
 def add_classes(network: U2Net, num_classes: int) -> U2Net:
-    """Builds a network with further classes.
+    """Copies a network and adds classes to it.
 
-    Further classes have the logits of the former last one minus 2: an eighth of its odds.
+    The logits of an added class are initially those of the last one minus 2: an eighth of its odds.
 
     Args:
-        network: The network to extend.
-        num_classes: At least as many as it has.
+        network: The network to extend, which is not changed.
+        num_classes: Number of classes, at least as many as it has.
+
+    Returns:
+        The extended copy.
+
+    Raises:
+        InputError: If it has more classes already.
     """
     wider, former = U2Net(num_classes), network.num_classes
     if num_classes < former:
@@ -163,7 +170,7 @@ def add_classes(network: U2Net, num_classes: int) -> U2Net:
     for name, value in state.items():
         if name.startswith("fuse.weight"):
             columns = [side * former + c for side in range(6) for c in source]
-            # A further class reads its own side outputs, which equal those of the last.
+            # An added class reads its own side outputs, which are copies of the last class's.
             value = value[source][:, columns].unflatten(1, (6, num_classes)).clone()
             for row in range(num_classes):
                 others = [c for c in range(former - 1, num_classes) if c != max(row, former - 1)]
@@ -178,7 +185,7 @@ def add_classes(network: U2Net, num_classes: int) -> U2Net:
 
 
 def _widen(value: Tensor, target: Tensor, *, is_fuse: bool) -> Tensor:
-    """Extends the weights of one class to several, of which it is class 1."""
+    """Extends the weights of a network of one class to several, of which it becomes class 1."""
     widened = torch.zeros_like(target)
     if value.ndim == 1:
         widened[1] = value[0]

@@ -21,19 +21,19 @@ _MEANINGS = (
 )
 
 _GUIDE = """\
-Every pixel of labels/NAME.png says what photos/NAME.jpg shows at that place:
+Every pixel of labels/NAME.png is the class of that pixel of photos/NAME.jpg:
 
 {classes}
-A template lies there for each photo. Correct it by hand, in one of two ways.
+There is a template for each photo. Correct it by hand, in one of two ways.
 
 Paint program: open photo and label as two layers and paint on the label in the colours above, with
 hard edges (a pencil, no anti-aliasing, no soft brush). Keep the size, and save the label under its
-name as PNG, never as JPEG. Indexed, RGB and grey (0, 1, 2) files are all read; sky and water alone
-on black or on transparency will do as well.
+name as PNG, never as JPEG. Indexed, RGB and grey (0, 1, 2) files are all read, and so are sky and
+water alone on black or on transparency.
 
 LabelMe: run "labelme photos --output labels --labels labels.txt" here. Draw polygons, rectangles
-and circles; later shapes lie over earlier ones, and what no shape covers is static. From then on
-the drawing NAME.json counts and NAME.png does not.
+and circles; later shapes cover earlier ones, and pixels that no shape covers are static. The
+drawing NAME.json then replaces NAME.png.
 
 Check the work with: stylecinegan annotate check=THIS_FOLDER
 The command that wrote this folder adds what is missing and changes nothing that is here.

@@ -56,7 +56,7 @@ class Batches:
             self._dataset.check_broken()
             raise
         finally:
-            # Workers ignore SIGTERM (below), so they have to be told to end.
+            # Workers ignore SIGTERM (below), so they are shut down explicitly.
             with suppress(AttributeError):
                 reader._shutdown_workers()  # pyright: ignore
 

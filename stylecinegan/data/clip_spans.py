@@ -55,8 +55,8 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         num_parts: Parts of a video to use, the first ones.
         span_range: Shortest and longest span N, in frames.
         photo_share: Share of the samples that are still photos.
-        held_out: Text file of the photos that training never sees.
-        motion_held_out: Text file of the videos that training never sees.
+        held_out: Text file of photos that are excluded from training.
+        motion_held_out: Text file of videos that are excluded from training.
         seed: Seed of all choices.
 
     Raises:
@@ -83,13 +83,15 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         self.videos: dict[str, list[Clip]] = {}
         for path in clips:
             for source in find_sources(path, side=side, num_frames=num_frames):
-                if video_of(source.names[0]) not in held:
-                    self.videos[source.path] = [
-                        clip
-                        for clip in islice(read_clips(source), num_parts)
-                        if len(clip.frames) > span_range[0] and min(clip.frames.shape[1:3]) >= crop
-                    ]
-        self.videos = {path: found for path, found in self.videos.items() if found}
+                if video_of(source.names[0]) in held:
+                    continue
+                usable = [
+                    clip
+                    for clip in islice(read_clips(source), num_parts)
+                    if len(clip.frames) > span_range[0] and min(clip.frames.shape[1:3]) >= crop
+                ]
+                if usable:
+                    self.videos[source.path] = usable
         if not self.videos:
             raise InputError(
                 f"wanted clips of at least {crop} pixels a side and {span_range[0] + 1} frames in "
@@ -118,7 +120,7 @@ class ClipSpans(Dataset[dict[str, Tensor]]):
         if random.random() < self.photo_share:
             return self._still_sample(counter)
         videos = list(self.videos.values())
-        clips = videos[random.integers(len(videos))]  # every video counts alike
+        clips = videos[random.integers(len(videos))]  # all videos are equally likely
         sample = self._cut(clips[random.integers(len(clips))], random)
         return mirror(sample, _VECTORS) if random.random() < 0.5 else sample
 

@@ -26,7 +26,7 @@ class ClipWindows(Dataset[dict[str, Tensor]]):
         side: Side of the frames, in pixels; a clip's shorter side is resized to it.
         num_frames: Frames of a window.
         stride: Frames of the clip from one frame of a window to the next.
-        held_out: Text file of the clips that training never sees, one name a line.
+        held_out: Text file of clips that are excluded from training, one name a line.
         seed: Seed of all choices.
 
     Raises:

@@ -58,7 +58,7 @@ class Composites(Dataset[dict[str, Tensor]]):
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
         thing_share: Share of the samples with static objects.
-        held_out: Text file of photos that are never drawn, one name a line.
+        held_out: Text file of photos that are excluded from training, one name a line.
         seed: Seed of all choices.
 
     Raises:
@@ -101,8 +101,8 @@ class Composites(Dataset[dict[str, Tensor]]):
 
         Returns:
             ``image``: uint8, ``[3, crop, crop]``. ``target``: float32, ``[4, crop, crop]``,
-            probabilities of static, sky, water, falling water. ``weight`` and ``knows_water``,
-            whether static and water are told apart: float32, ``[1, crop, crop]``.
+            probabilities of static, sky, water, falling water. ``weight`` and ``knows_water``
+            (whether the label distinguishes static from water): float32, ``[1, crop, crop]``.
         """
         while True:
             random = np.random.default_rng((self.seed, 0, counter))

@@ -25,8 +25,8 @@ class MotionBatches(Dataset[dict[str, Tensor]]):
         motion_dirs: Folders of real clips, see :class:`RealMotion`; none trains on photos alone.
         crop: Side of all samples, in pixels.
         scale_range: Shortest side of photo or clip before cropping, in units of ``crop``.
-        held_out: Text file of the photos that training never sees.
-        motion_held_out: Text file of the videos that training never sees.
+        held_out: Text file of photos that are excluded from training.
+        motion_held_out: Text file of videos that are excluded from training.
         segmenter: Segmentation of real clips, see :class:`RealMotion`.
         real_share: Share of the samples that are of real clips; all videos are equally likely.
         blind_share: Share of the samples with classes of zero, so that the generator also learns

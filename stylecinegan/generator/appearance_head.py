@@ -9,12 +9,12 @@ GRID = 16
 
 
 class AppearanceHead(nn.Module):
-    """Descriptor d(D^10) of a picture's colours, and codes Δw(d' - d) of their changes.
+    """Appearance descriptor d(D^10), and codes Δw(d' - d) for a change of the descriptor.
 
-    If the layers after D^10 were trained as a decoder, D^10 holds all of a photo and the codes
-    after it have no effect. Here they represent the *change* of appearance: a photo's codes are
-    zero, and those of another style depend on the difference of two descriptors only, so a photo
-    in its own style is unchanged.
+    If the layers after D^10 were trained as a decoder, D^10 determines the whole photo and the
+    codes after it have no effect. This head makes them represent the *change* of appearance: a
+    photo's own codes are zero, and those of another style depend only on the difference of the two
+    descriptors, so a photo in its own style is unchanged.
 
     The descriptor consists of means and deviations of features over a few soft regions (sky,
     ground, …), projected to principal components over the training photos, in standard deviations.
@@ -23,7 +23,7 @@ class AppearanceHead(nn.Module):
         in_channels: Channels of D^10.
         style_dim: Length of a code.
         num_components: Length of the descriptor.
-        width: Channels that means and deviations are taken of.
+        width: Channels whose means and deviations are computed.
         num_regions: Number of soft regions.
     """
 
@@ -53,7 +53,7 @@ class AppearanceHead(nn.Module):
         x = F.leaky_relu(self.mix(x), 0.2)
         values = self.values(x).float().flatten(2).transpose(1, 2)  # [B, cells, width]
         shares = self.regions(x).float().flatten(2).softmax(dim=1)  # [B, regions, cells]
-        # Plus one cell: shrinks the statistics of regions that are nearly empty.
+        # Adding one cell shrinks the statistics of nearly empty regions.
         weights = shares / (shares.sum(dim=2, keepdim=True) + 1.0)
         means = weights @ values
         deviations = (weights @ values.square() - means.square()).clamp(min=1e-4).sqrt()
@@ -64,8 +64,8 @@ class AppearanceHead(nn.Module):
         """Offset of the codes for a change of the descriptor, ``[..., num_components]``.
 
         ``Δw = W2 · leaky_relu(W1 · change)``, without biases: zero for no change and positively
-        homogeneous, Δw(βx) = β Δw(x) for β >= 0, as Eq. 5 requires. It is not odd, since pictures
-        are not: brightening takes other gains than darkening.
+        homogeneous, Δw(βx) = β Δw(x) for β >= 0, as Eq. 5 requires. It is not an odd function,
+        because brightening takes other gains than darkening.
 
         Returns:
             ``[..., style_dim]``.

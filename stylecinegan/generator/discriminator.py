@@ -1,4 +1,4 @@
-"""Discriminators of the generator's training: StyleGAN2's and a projected one."""
+"""Discriminators for training the generator: StyleGAN2's and a projected one."""
 
 import math
 from collections.abc import Mapping

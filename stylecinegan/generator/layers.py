@@ -121,7 +121,7 @@ def _blurred_kernel(weight: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, *, gain: float = 1.0) -> Tensor:
-    """Filters ``[B, C, H, W]`` with (1, 3, 3, 1) along both axes, each one pixel shorter after."""
+    """Filters with (1, 3, 3, 1) / 8 along both axes: ``[B, C, H, W]`` to ``[…, H - 1, W - 1]``."""
     channels = x.shape[1]
     taps = torch.tensor(RESAMPLING_FILTER, dtype=x.dtype, device=x.device)
     taps = taps * (math.sqrt(gain) / taps.sum())

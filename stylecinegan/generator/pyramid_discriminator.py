@@ -14,7 +14,7 @@ _MAX_WIDTH = 192
 
 
 class PyramidDiscriminator(nn.Module):
-    """Heads on a pyramid of fixed feature maps, randomly mixed across channels and scales.
+    """Patch heads on a pyramid of fixed feature maps, mixed randomly across channels and scales.
 
     Each channel is standardised with statistics of photos; feature maps are mixed across channels
     by a fixed random 1x1 convolution and, coarse to fine, across scales by fixed random 3x3
@@ -26,7 +26,7 @@ class PyramidDiscriminator(nn.Module):
         channels: Channels of the feature maps, fine to coarse.
         sides: Sides of the feature maps, each half the one before.
         width: Channels after mixing, twice as many for the coarsest of several maps.
-        smallest_side: Side that heads downsample to: the larger, the smaller the receptive field.
+        smallest_side: Side that the heads downsample to; larger for a smaller receptive field.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PyramidDiscriminator(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, maps: Sequence[Tensor]) -> None:
-        """Sets the channels' statistics by the feature maps of photos."""
+        """Estimates the channels' statistics from feature maps of photos, ``[B, C, H, W]``."""
         for stage, x in enumerate(maps):
             deviation, mean = torch.std_mean(x.float(), dim=(0, 2, 3), keepdim=True)
             self.get_buffer(f"mean{stage}").copy_(mean)
@@ -66,7 +66,8 @@ class PyramidDiscriminator(nn.Module):
         for stage in reversed(range(len(maps))):
             x = maps[stage]
             mean, deviation = self.get_buffer(f"mean{stage}"), self.get_buffer(f"deviation{stage}")
-            x = F.conv2d((x - mean.to(x.dtype)) / deviation.to(x.dtype), self._mixing(stage))
+            x = (x - mean.to(x.dtype)) / deviation.to(x.dtype)
+            x = F.conv2d(x, self.get_buffer(f"mixing{stage}"))
             if mixed:
                 coarser = F.conv2d(mixed[-1], self.get_buffer(f"fusion{stage}"), padding=1)
                 coarser = F.interpolate(coarser, x.shape[2:], mode="bilinear")
@@ -75,20 +76,16 @@ class PyramidDiscriminator(nn.Module):
         return mixed[::-1]
 
     def normalised_weights(self) -> list[SpectralWeights]:
-        """Kernels of the heads divided by their largest singular values, one list a head."""
-        return [head.normalised_weights() for head in self.children_heads()]
+        """Kernels of each head divided by their largest singular values."""
+        return [head.normalised_weights() for head in self._heads()]
 
     def forward(self, mixed: Sequence[Tensor], weights: Sequence[SpectralWeights]) -> list[Tensor]:
         """Logits of mixed feature maps with given kernels, ``[B, patches]`` per head."""
-        heads = self.children_heads()
+        heads = self._heads()
         return [head(x, kernels) for head, x, kernels in zip(heads, mixed, weights, strict=True)]
 
-    def children_heads(self) -> list["PatchHead"]:
-        """The heads, fine to coarse."""
+    def _heads(self) -> list["PatchHead"]:
         return [head for head in self.heads if isinstance(head, PatchHead)]
-
-    def _mixing(self, stage: int) -> Tensor:
-        return self.get_buffer(f"mixing{stage}")
 
 
 class PatchHead(nn.Module):

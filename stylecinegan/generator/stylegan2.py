@@ -67,8 +67,8 @@ class Generator(nn.Module):
         resolution: Side of the sampled pictures, a power of two in [32, 1024].
         style_dim: Length of a latent code.
         num_mapping_layers: Depth of the mapping network.
-        channel_base: Channels at resolution r are ``channel_base / r`` …
-        channel_max: … but at most this many.
+        channel_base: Channels at resolution r are ``min(channel_base / r, channel_max)``.
+        channel_max: Largest number of channels.
         channels: Channels by resolution, instead of that rule.
         first_rgb_layer: The first (even) layer that contributes to the picture.
         appearance_dim: Length of the appearance descriptor, for a generator whose layers after
@@ -81,7 +81,7 @@ class Generator(nn.Module):
 
     Raises:
         InputError: If the resolution is not a power of two in [32, 1024], the first RGB layer
-            is not an even layer of the generator, or a description is longer than a code.
+            is not an even layer of the generator, or the descriptor is longer than a code.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def estimate_w_mean(self, num_samples: int = 10000, seed: int = 0) -> Tensor:
-        """Mean of w over samples of z, ``[style_dim]``; stored as ``w_mean``."""
+        """Estimates and stores ``w_mean``, the mean of w over samples of z, ``[style_dim]``."""
         z = torch.randn(num_samples, self.style_dim, generator=torch.Generator().manual_seed(seed))
         self.w_mean.copy_(self.mapping(z.to(self.w_mean.device)).mean(dim=0))
         return self.w_mean
@@ -200,8 +200,8 @@ class Generator(nn.Module):
         """Runs the convolutions of the synthesis network.
 
         Mask prediction reads the result, inversion resumes it from the encoder's deep feature
-        (Sec. 3.1), and animation runs it once per photo: warped features feed only the to-RGB
-        layers, never the next convolution, unless an unwarped layer asks for it.
+        (Sec. 3.1), and animation runs it once per photo: a warped feature is the input of its
+        to-RGB layer, and of the next convolution only if the next layer is not warped itself.
 
         Args:
             w_plus: Latent codes, ``[B, num_styles, style_dim]``.
@@ -296,7 +296,7 @@ class Generator(nn.Module):
 
 
 def partial_sums(levels: Mapping[int, Tensor]) -> list[Tensor]:
-    """Adds RGB levels by layer, each twice the size of the one before, from coarse to fine.
+    """Partial sums of RGB levels from coarse to fine, each twice the size of the one before.
 
     Args:
         levels: ``[B, 3, H, W]`` by layer number.

@@ -1,4 +1,4 @@
-"""Inversion by optimisation: of a photo to w+ and D^10, of a style image to w+ alone."""
+"""Inversion by optimisation: of a photo to w+ and D^10, or of a style image to w+ alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -36,34 +36,34 @@ def refine_inversion(
         w_plus: Latent codes, ``[1, num_styles, style_dim]``.
         feature: D^10, ``[1, C, h, w]``.
         num_steps: Steps; each costs about three passes through the layers after D^10.
-        learning_rate: Of Adam for D^10, relative to its standard deviation; a tenth for w+.
+        learning_rate: Learning rate of Adam for D^10, in its standard deviations; a tenth for w+.
 
     Returns:
         ``w_plus`` and D^10, float32.
     """
     w_plus, feature = w_plus.detach().float(), feature.detach().float()
-    unit = float(feature.std())
-    moved_feature, moved_codes = torch.zeros_like(feature), torch.zeros_like(w_plus)
-    moved = [moved_feature.requires_grad_(), moved_codes.requires_grad_()]
+    scale = float(feature.std())
+    feature_offset = torch.zeros_like(feature).requires_grad_()
+    code_offset = torch.zeros_like(w_plus).requires_grad_()
     optimizer = torch.optim.Adam(
         [
-            {"params": [moved[0]], "lr": learning_rate},
-            {"params": [moved[1]], "lr": 0.1 * learning_rate},
+            {"params": [feature_offset], "lr": learning_rate},
+            {"params": [code_offset], "lr": 0.1 * learning_rate},
         ],
         betas=(0.9, 0.95),
     )
     best, kept = float("inf"), (w_plus, feature)
     for step in tqdm(range(num_steps + 1), unit="step", desc="refine the inversion", leave=False):
         with torch.enable_grad():
-            codes, content = w_plus + moved[1], feature + unit * moved[0]
+            codes, content = w_plus + code_offset, feature + scale * feature_offset
             features = generator.features(codes, start=(FEATURE_LAYER, content))
             loss = (generator.render(features, codes) - image).square().mean()
         if loss.item() < best:
             best, kept = loss.item(), (codes.detach(), content.detach())
         if step < num_steps:
-            gradients = torch.autograd.grad(loss, moved)
-            for parameter, gradient in zip(moved, gradients, strict=True):
-                parameter.grad = gradient
+            feature_offset.grad, code_offset.grad = torch.autograd.grad(
+                loss, [feature_offset, code_offset]
+            )
             optimizer.step()
     return kept
 
@@ -116,7 +116,7 @@ def optimize_codes(
             picture = functional_call(generator, noises, (codes,))
             loss = pixel_weight * (picture - image).square().mean()
             if perceptual is not None:
-                loss = loss + perceptual(_shrink(picture), _shrink(image))
+                loss = loss + perceptual(_downsample(picture), _downsample(image))
             penalty = noise_weight * noise_penalty(list(noises.values())) if noises else 0.0
             total = loss + penalty
         if loss.item() < best:
@@ -137,7 +137,7 @@ def noise_penalty(noises: Sequence[Tensor]) -> Tensor:
     """Sum of the squared autocorrelations of noise maps at lag 1, over axes and scales.
 
     Args:
-        noises: ``[1, 1, R, R]`` each, of mean 0 and variance 1.
+        noises: Noise maps of mean 0 and variance 1, ``[1, 1, R, R]``.
     """
     total = noises[0].new_zeros(())
     for noise in noises:
@@ -157,6 +157,7 @@ def _normalize(noises: Mapping[str, Tensor]) -> None:
             noise.sub_(noise.mean()).div_(noise.std().clamp(min=1e-8))
 
 
-def _shrink(image: Tensor) -> Tensor:
+def _downsample(image: Tensor) -> Tensor:
+    """Downsamples to about :data:`PERCEPTUAL_SIDE` pixels."""
     factor = image.shape[2] // PERCEPTUAL_SIDE
     return F.avg_pool2d(image, factor) if factor > 1 else image

@@ -106,7 +106,7 @@ class VideoEncoder:
             self._container.close()
 
     def _open(self, height: int, width: int, num_channels: int) -> None:
-        # SVT-AV1 writes its settings to the error stream unless it is told not to.
+        # Otherwise SVT-AV1 writes its settings to the error stream.
         os.environ.setdefault("SVT_LOG", "0")
         container = av.open(
             str(self._path), "w", format=self._codec.container, container_options=self._options

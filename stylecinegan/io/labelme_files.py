@@ -94,7 +94,7 @@ class LabelMeDrawing:
     Attributes:
         name: Name of the file, for messages.
         shapes: In the order in which they were drawn: later ones lie over earlier ones.
-        size: (height, width) of the picture that was drawn on, if the file says it.
+        size: (height, width) of the picture that was drawn on, if the file states it.
     """
 
     name: str

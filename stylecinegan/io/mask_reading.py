@@ -60,27 +60,27 @@ def read_mask_pixels(
     """
     largest = np.iinfo(pixels.dtype).max
     colour, opacity = pixels[..., :3], None
+    visible = np.ones(pixels.shape[:2], bool)
     if pixels.shape[-1] == 4 and (pixels[..., 3] < largest).any():
         opacity = pixels[..., 3]
-    visible = None if opacity is None else opacity > largest // 8
-    if visible is not None and not visible.any():
-        return MaskReading(np.zeros(visible.shape, np.float32))
-    if opacity is not None and visible is not None and _is_one_colour(colour[visible]):
-        reading = _read_values(path, opacity, "opacity")
-        is_dark = colour[visible].max() <= _DARK * (largest // 255)
-        return MaskReading(reading.mask, _BLACK_PAINT) if is_dark else reading
+        visible = opacity > largest // 8
+        if not visible.any():
+            return MaskReading(np.zeros(visible.shape, np.float32))
+        if _is_one_colour(colour[visible]):
+            reading = _read_values(path, opacity, "opacity")
+            is_dark = colour[visible].max() <= _DARK * (largest // 255)
+            return MaskReading(reading.mask, _BLACK_PAINT) if is_dark else reading
     chroma = colour.max(axis=-1) - colour.min(axis=-1)
-    is_coloured = chroma > _CHROMA * (largest // 255)
-    if visible is not None:
-        is_coloured &= visible
+    is_coloured = visible & (chroma > _CHROMA * (largest // 255))
     # JPEG artefacts and stray strokes may colour up to a thousandth of the pixels.
-    if is_coloured.mean() <= 1e-3 * (1.0 if visible is None else visible.mean()):
+    if is_coloured.mean() <= 1e-3 * visible.mean():
         if opacity is None:
             return _read_values(path, _luminance(colour), "grey value")
         # Transparent pixels hide their colours.
         return _read_values(path, _luminance(colour) * (opacity > 0), "grey value", opacity)
     eight = (colour // (largest // 255)).astype(np.uint8)
-    reading = _read_colours(path, eight, is_coloured, visible, indices)
+    has_alpha = opacity is not None
+    reading = _read_colours(path, eight, is_coloured, visible, indices, has_alpha=has_alpha)
     if opacity is None:
         return reading
     return MaskReading(reading.mask * (opacity / np.float32(largest)), reading.note)
@@ -148,39 +148,41 @@ def _read_colours(
     path: PathLike,
     colour: np.ndarray,
     is_coloured: np.ndarray,
-    visible: np.ndarray | None,
+    visible: np.ndarray,
     indices: np.ndarray | None,
+    *,
+    has_alpha: bool,
 ) -> MaskReading:
+    """Interprets a picture of coloured and other pixels, ``[H, W, 3]``, uint8."""
     brightness = colour.max(axis=-1)
-    is_shown = np.ones(brightness.shape, bool) if visible is None else visible
-    is_black = is_shown & ~is_coloured & (brightness <= _DARK)
+    is_black = visible & ~is_coloured & (brightness <= _DARK)
     red, green, blue = (colour[..., channel].astype(np.uint32) for channel in range(3))
     packed = red << 16 | green << 8 | blue
-    codes, counts = np.unique(packed[is_shown], return_counts=True)
+    codes, counts = np.unique(packed[visible], return_counts=True)
     # A palette of more colours than classes is that of a quantised photo.
     if indices is not None and len(codes) <= 2 * LARGEST_CLASS:
         used = np.unique(indices)
-        if is_black.any() or visible is not None:
-            return MaskReading((is_shown & ~is_black).astype(np.float32), "what is coloured moves")
-        moves = (indices != 0) & is_shown
+        if is_black.any() or has_alpha:
+            return MaskReading((visible & ~is_black).astype(np.float32), "what is coloured moves")
+        moves = (indices != 0) & visible
         return MaskReading(
             moves.astype(np.float32),
             f"palette indices: 0 stays, {', '.join(map(str, used[used > 0][:5]))} move",
         )
-    has_other_greys = (is_shown & ~is_coloured & ~is_black).mean() > 1e-3
-    background = is_black.any() or visible is not None
-    if has_other_greys or not background or not _is_one_hue(colour[is_coloured]):
+    has_other_greys = (visible & ~is_coloured & ~is_black).mean() > 1e-3
+    has_background = is_black.any() or has_alpha
+    if has_other_greys or not has_background or not _is_one_hue(colour[is_coloured]):
         order = np.argsort(-counts)[:4]
-        shares = (f"#{codes[i]:06X} {100 * counts[i] / is_shown.sum():.1f} %" for i in order)
+        shares = (f"#{codes[i]:06X} {100 * counts[i] / visible.sum():.1f} %" for i in order)
         raise _unclear(path, f"{len(codes)} colours, most often {', '.join(shares)}")
     brush, shares = np.unique(packed[is_coloured], return_counts=True)
     rest = "black" if is_black.any() else "what is transparent"
     note = f"the colour #{brush[shares.argmax()]:06X} moves, {rest} stays"
     if len(codes) <= _MAX_HARD_EDGED:
-        return MaskReading((is_shown & ~is_black).astype(np.float32), note)
+        return MaskReading((visible & ~is_black).astype(np.float32), note)
     # A soft edge over black is the brush's colour, darkened.
     full = np.percentile(brightness[is_coloured], 90)
-    return MaskReading((brightness / np.float32(full)).clip(0, 1) * is_shown, note)
+    return MaskReading((brightness / np.float32(full)).clip(0, 1) * visible, note)
 
 
 def _is_one_hue(colours: np.ndarray) -> bool:

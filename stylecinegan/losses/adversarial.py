@@ -18,10 +18,10 @@ SQUEEZENET_STAGES = ("conv1", "fire3", "fire5", "fire7", "fire9")
 
 
 class SqueezeNetFeatures(SqueezeNet):
-    """Frozen ImageNet features of SqueezeNet 1.0; its weights are not part of any state.
+    """Frozen ImageNet features of SqueezeNet 1.0, whose weights are not in the state dict.
 
-    Used in the perceptual loss and the projected discriminator in place of VGG. A distance of
-    these features is not LPIPS.
+    Used instead of VGG in the perceptual loss and the projected discriminator. A distance of these
+    features is not LPIPS.
 
     Args:
         path: ``.npz`` of the weights: ``conv1.weight``, ``fire2.squeeze1x1.weight``, …
@@ -170,7 +170,6 @@ def moment_distance(first: Tensor, second: Tensor) -> Tensor:
     Args:
         first: ``[M, D]``, two or more.
         second: ``[N, D]``, two or more.
-
     """
     means = (first.mean(dim=0) - second.mean(dim=0)).square().sum()
     return means + torch.linalg.matrix_norm(torch.cov(first.t()) - torch.cov(second.t()))

@@ -11,7 +11,7 @@ from stylecinegan.losses.adversarial import perceptual_distance
 
 
 class FeatureDistance(nn.Module):
-    """Distance of the features of a network (:func:`perceptual_distance`); not LPIPS.
+    """Distance of the features of a network (:func:`perceptual_distance`), which is not LPIPS.
 
     Args:
         features: Maps pictures to a list of feature maps, e.g. ``SqueezeNetFeatures``.

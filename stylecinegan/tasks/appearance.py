@@ -23,28 +23,30 @@ from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
 
-NUM_REMEMBERED = 4096
-"""Number of recent descriptors that the principal components are estimated on."""
+NUM_DESCRIPTORS = 4096
+"""Number of recent descriptors that the principal components are estimated from."""
 
 
 class AppearanceTask:
     """Trains the codes after D^10 to change colours, supervised by a classical colour transfer.
 
-    The target of every photo of a batch is the photo with the colours of the next one, transferred
-    region by region (:mod:`~stylecinegan.tasks.color_transfer`). With x the photo in the next
-    one's style and y the target, the loss is ``mean_s |↓s(x - y)| + λ / 2 (|∂x(x - y)| +
-    |∂y(x - y)|)`` with ↓s average pooling by s = 1, 4, 16 and λ the detail weight.
+    The style image of every photo in a batch is the next photo, and the target is the photo with
+    the style image's colours, transferred region by region
+    (:mod:`~stylecinegan.tasks.color_transfer`). With the output x and the target y, the loss is
+    ``mean_s |↓s(x - y)| + λ / 2 (|∂x(x - y)| + |∂y(x - y)|)`` with ↓s average pooling by
+    s = 1, 4, 16 and λ the detail weight.
 
     The appearance head and the modulation weights of the layers after D^10 are trained. A photo's
-    own codes are zero, for which the generator is unchanged: inversions, masks and samples are the
-    same bit for bit.
+    own codes are zero, for which the generator is unchanged: inversions, masks and samples are
+    bit-identical.
 
     Args:
         initial: Folder of ``generator.safetensors``, whose layers after D^10 ignore their codes,
-            and ``encoder.safetensors``, whose codes for these layers become zero.
+            and ``encoder.safetensors``, whose codes for these layers are set to zero.
         num_components: Length of the appearance descriptor.
         learning_rate: Peak learning rate of Adam for the head.
-        modulation_learning_rate: Peak for the modulation weights, relative to a layer's scales.
+        modulation_learning_rate: Peak for the modulation weights, relative to the RMS of the
+            layer's modulation bias.
         detail_weight: Weight of the error of the picture's gradient, against spurious texture.
         num_steps: Length of the cosine schedule that lowers the learning rates to 1 %.
         num_warmup: Steps of linear warm-up.
@@ -110,7 +112,7 @@ class AppearanceTask:
         return terms
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Error of photos in the next photo's style against the colour transfer."""
+        """Error of photos in the next photo's style relative to the colour transfer."""
         image, label = batch["image"], batch["label"]
         with torch.no_grad():
             feature = self._encode(image)
@@ -118,21 +120,21 @@ class AppearanceTask:
                 target = _target(image, label)
         description = self.head(feature)
         latest = torch.cat([description.detach().cpu(), self.descriptions])
-        self.descriptions = latest[:NUM_REMEMBERED]
+        self.descriptions = latest[:NUM_DESCRIPTORS]
         styled = self._restyle(feature, description.roll(-1, 0) - description)
         error = styled - target
         pixel = torch.stack([F.avg_pool2d(error, side).abs().mean() for side in (1, 4, 16)]).mean()
         detail = torch.stack([error.diff(dim=side).abs().mean() for side in (2, 3)]).mean()
         terms = {"pixel": pixel, "detail": detail}
-        # Error relative to that of the unchanged photo.
-        share = error.detach().abs().mean() / (image - target).abs().mean()
-        return pixel + self.detail_weight * detail, {**terms, "left": share}
+        # Relative to the error of the unchanged photo.
+        relative_error = error.detach().abs().mean() / (image - target).abs().mean()
+        return pixel + self.detail_weight * detail, {**terms, "relative_error": relative_error}
 
     def _encode(self, image: Tensor) -> Tensor:
         # The encoder's input has the scale of 256-pixel photos at any resolution of the generator.
         factor = self.generator.resolution // 256
-        shown = F.avg_pool2d(image, factor) if factor > 1 else image
-        return self.encoder(shown.contiguous(memory_format=torch.channels_last))[1]
+        small = F.avg_pool2d(image, factor) if factor > 1 else image
+        return self.encoder(small.contiguous(memory_format=torch.channels_last))[1]
 
     def _restyle(self, feature: Tensor, change: Tensor) -> Tensor:
         offset = self.head.offset(change).float()
@@ -169,7 +171,7 @@ class AppearanceTask:
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
-        """Photos, the same in the next photo's style, and the targets: ``{"styles": [3 B, …]}``."""
+        """Photos, outputs in the next photo's style, targets: ``{"styles": [3 B, 3, S, S]}``."""
         image = batch["image"]
         feature = self._encode(image)
         description = self.head(feature)

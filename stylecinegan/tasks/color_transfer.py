@@ -1,4 +1,4 @@
-"""Colour transfer between photos by region: the training target of a change of appearance."""
+"""Colour transfer between photos by region, the training target of appearance change."""
 
 from typing import NamedTuple
 
@@ -19,13 +19,13 @@ _TO_LAB = (
 )
 
 GAINS = (0.4, 2.5)
-"""Bounds of the gain in contrast; larger gains amplify the noise of misty photos."""
+"""Bounds of the gain in contrast; larger ones would amplify the noise of misty photos."""
 
 SMALLEST_DEVIATION = 0.02
 """Standard deviation in Oklab below which a region counts as flat."""
 
 WHOLE_SHARE = 0.05
-"""Weight of pixels outside a region in its palette, so that empty regions have one too."""
+"""Scale of the weight of pixels outside a region in its palette, for the sake of empty regions."""
 
 
 class Palette(NamedTuple):
@@ -44,7 +44,7 @@ def to_oklab(image: Tensor) -> Tensor:
 
 
 def from_oklab(lab: Tensor) -> Tensor:
-    """Converts Oklab to sRGB in [-1, 1]; colours that a screen lacks are clamped."""
+    """Converts Oklab to sRGB in [-1, 1]; colours out of gamut are clamped."""
     cones = _mix(lab, torch.tensor(_TO_LAB).inverse()) ** 3
     linear = _mix(cones, torch.tensor(_TO_CONES).inverse()).clamp(0.0, 1.0)
     curve = 1.055 * linear.clamp(min=1e-6) ** (1.0 / 2.4) - 0.055

@@ -185,7 +185,7 @@ class EncoderTask(SupervisedTask):
         return F.avg_pool2d(image, factor) if factor > 1 else image
 
     def _cut(self, image: Tensor) -> Tensor:
-        """Crops a batch to a random size and aspect, against overfitting to one size."""
+        """Crops a batch to a random size and aspect, so that the encoder suits any size."""
         unit = 32 * max(1, self.generator.resolution // 256)
         tops_and_sides = []
         for length in image.shape[2:]:
@@ -220,6 +220,5 @@ class EncoderTask(SupervisedTask):
         inverted = generator.render(generator.features(w_plus, (FEATURE_LAYER, feature)), w_plus)
         return {"inversion": torch.cat([image, inverted.clamp(-1.0, 1.0)])}
 
-    def _averaged_networks(self) -> dict[str, nn.Module]:
-        networks = self.averaged.module.eval()
-        return dict(networks.named_children())
+    def _averaged_networks(self) -> nn.ModuleDict:
+        return cast(nn.ModuleDict, self.averaged.module.eval())

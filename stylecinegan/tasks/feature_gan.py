@@ -7,11 +7,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from stylecinegan.generator import Generator
 from stylecinegan.generator.pyramid_discriminator import PyramidDiscriminator, SpectralWeights
 from stylecinegan.losses.adversarial import discriminator_loss, generator_loss
+from stylecinegan.tasks.sample_distance import SampleDistance, sample_pictures
 from stylecinegan.training.augmentation import draw_numbers
 from stylecinegan.training.ema import ExponentialMovingAverage
 from stylecinegan.training.update import Precision, Update
+
+NUM_SAMPLES = 64
+TRUNCATION = 0.7
 
 Terms = dict[str, Tensor]
 
@@ -33,7 +38,12 @@ class FeatureGANTask(ABC):
         discriminator_learning_rate: Learning rate of Adam for the discriminators.
         ema_half_life: Half-life of the averaged weights, in pictures.
         precision: Compute dtype of the networks.
+
+    Attributes:
+        distance: Fréchet distance of samples to photos.
     """
+
+    distance: SampleDistance
 
     generator_weights: Mapping[str, float]
     """Weights of the discriminators in the generator's loss."""
@@ -80,6 +90,19 @@ class FeatureGANTask(ABC):
     @abstractmethod
     def real_maps(self, image: Tensor, numbers: Tensor) -> FeatureMaps:
         """Feature maps of photos ``[B, 3, S, S]``; ``numbers`` as in :meth:`fake_maps`."""
+
+    @abstractmethod
+    def averaged_generator(self) -> Generator:
+        """The averaged generator, with its ``w_mean`` estimated again."""
+
+    def sample(self, batch: Terms) -> Terms:
+        """Samples of seeds 0 to 63 at truncation 0.7, ``[64, 3, R, R]``."""
+        generator = self.averaged_generator()
+        return {"samples": sample_pictures(generator, NUM_SAMPLES, truncation=TRUNCATION)}
+
+    def measure(self) -> dict[str, float]:
+        """Fréchet distance of samples to as many photos, over SqueezeNet's features."""
+        return self.distance.measure_generator(self.averaged_generator())
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
         """Hinge loss on samples, whose mixed maps are kept for the discriminators' update."""

@@ -58,7 +58,7 @@ class GeneratorTask:
         discriminator: ``"stylegan2"`` with the logistic loss and R1, or ``"projected"`` with the
             hinge loss, as in its paper; the latter needs ``feature_weights``. Fixed features
             separate early fakes at once: the hinge loss then has no gradient, where the logistic
-            loss would go on sharpening the heads.
+            loss would keep sharpening the heads.
         feature_weights: ``.npz`` of :class:`SqueezeNetFeatures` for the projected discriminator
             and the perceptual term of reconstructions; ``None`` drops the term.
         discriminator_width: Channels of the projected discriminator's heads.
@@ -262,12 +262,13 @@ class GeneratorTask:
     def export(self, directory: Path) -> None:
         """Writes the averaged networks: ``generator.safetensors``, ``encoder.safetensors``."""
         directory.mkdir(parents=True, exist_ok=True)
+        networks = self._averaged_networks()
         if self.reconstruction and len(self.reconstruction.codes):
-            generator = cast(Generator, dict(self.averaged.module.named_children())["generator"])
+            generator = cast(Generator, networks["generator"])
             fit_mapping(generator.mapping.requires_grad_(True), self.reconstruction.codes)
         self._averaged_generator()  # estimates w_mean again
         notes = {"task": "generator", "step": str(self.step_number)}
-        for name, module in self.averaged.module.named_children():
+        for name, module in networks.items():
             checkpoints.save(directory / f"{name}.safetensors", module, notes=notes)
 
     @torch.no_grad()
@@ -282,13 +283,16 @@ class GeneratorTask:
         pictures = {"samples": torch.cat([generator(w_plus).clamp(-1.0, 1.0) for w_plus in codes])}
         if self.reconstruction:
             photo = batch["image"][:8]
-            inverted = generator(dict(self.averaged.module.named_children())["encoder"](photo)[0])
+            inverted = generator(self._averaged_networks()["encoder"](photo)[0])
             shown = F.interpolate(photo, inverted.shape[2:], mode="bilinear", antialias=True)
             pictures["reconstruction"] = torch.cat([shown, inverted.clamp(-1.0, 1.0)])
         return pictures
 
+    def _averaged_networks(self) -> nn.ModuleDict:
+        return cast(nn.ModuleDict, self.averaged.module)
+
     def _averaged_generator(self) -> Generator:
-        generator = cast(Generator, dict(self.averaged.module.named_children())["generator"])
+        generator = cast(Generator, self._averaged_networks()["generator"])
         generator.estimate_w_mean()
         return generator
 

@@ -107,7 +107,7 @@ def trained_groups(
     train_top: bool,
     rates: tuple[float, float, float],
 ) -> list[dict]:
-    """Sets which parameters are trained and groups them by learning rate.
+    """Freezes and unfreezes parameters, and groups the trained ones by learning rate.
 
     Args:
         generator: The generator; all layers are trained, or those up to D^10.
@@ -136,7 +136,7 @@ def trained_groups(
     ]
     if encoder is not None:
         encoder.requires_grad_(False)
-        # The blocks stay: D^10 comes from the first, and mask ensembles read the others.
+        # The blocks stay frozen, because D^10 and the input of mask ensembles depend on them.
         encoder.styles.requires_grad_(True)
         styles = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         groups.append({"params": styles, "lr": encoder_rate, "betas": (0.9, 0.99)})
@@ -151,7 +151,7 @@ def unfreeze_top(generator: Generator) -> list[nn.Parameter]:
         parameter
         for module in modules
         for name, parameter in module.named_parameters()
-        # A decoder takes all details from D^10 and needs no noise.
+        # A decoder gets all details from D^10 and needs no noise.
         if name != "noise_strength"
     ]
     for parameter in parameters:

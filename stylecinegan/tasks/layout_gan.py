@@ -15,16 +15,15 @@ from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.generator.layers import ToRGB
 from stylecinegan.generator.stylegan2 import layer_resolution, partial_sums
-from stylecinegan.tasks.feature_gan import FeatureMaps, Terms
+from stylecinegan.tasks import feature_gan
+from stylecinegan.tasks.feature_gan import TRUNCATION, FeatureMaps, Terms
 from stylecinegan.tasks.view_gan import VIEW_SIDE, ViewGANTask
 from stylecinegan.training.augmentation import augment
 from stylecinegan.training.update import Precision
 
 LAST_LAYER = 8
-NUM_SAMPLES = 64
 NUM_MEASURED = 1000
-TRUNCATION = 0.7
-_LARGEST = 1.1  # absolute value of a layout's colours, in layout_loss
+_LARGEST = 1.1  # absolute value that layouts are clamped to
 _RGB_LAYERS = (4, 6, 8)
 _RGB_FILE = "layout_rgb.safetensors"
 
@@ -67,13 +66,12 @@ class LayoutGAN(nn.Module):
 class LayoutGANTask(ViewGANTask):
     """Trains mapping network and layers 2 to 8 against discriminators on fixed features.
 
-    A picture of 32 pixels costs about a tenth of one of 256, so a CPU can train on more of them,
-    which the layout of sky, ground and water needs. The later layers are then trained from there
-    (``layout`` of :class:`~stylecinegan.tasks.texture_gan.TextureGANTask` and of
-    :class:`~stylecinegan.tasks.projected_gan.ProjectedGANTask`).
+    The layout of sky, ground and water takes many training pictures to learn, and a picture of 32
+    pixels costs about a tenth of one of 256, which makes that possible on a CPU. The later layers
+    are trained afterwards (``layout`` of :class:`~stylecinegan.tasks.texture_gan.TextureGANTask`
+    and of :class:`~stylecinegan.tasks.projected_gan.ProjectedGANTask`).
 
-    The discriminators see the picture enlarged to 64 pixels: 32 are too few for their feature
-    networks.
+    The discriminators' input is enlarged to 64 pixels: 32 are too few for their feature networks.
 
     Args:
         generator: The generator to train.
@@ -134,43 +132,44 @@ class LayoutGANTask(ViewGANTask):
         return self.view_maps(augment(_enlarge(image), numbers))
 
     def export(self, directory: Path) -> None:
-        """Writes the averaged generator, whose layers after 8 are untrained: ``layout.…``.
+        """Writes the averaged networks.
 
-        The to-RGB layers are in ``layout_rgb.safetensors``.
+        ``layout.safetensors`` is the generator, whose layers after 8 are untrained;
+        ``layout_rgb.safetensors`` holds the to-RGB layers.
         """
         directory.mkdir(parents=True, exist_ok=True)
         notes = {"task": "layout_gan", "step": str(self.step_number)}
-        network = self._averaged_network()
-        checkpoints.save(directory / "layout.safetensors", network.generator, notes=notes)
-        to_rgbs = {
-            n: t.detach().cpu().contiguous() for n, t in network.to_rgbs.state_dict().items()
-        }
+        checkpoints.save(directory / "layout.safetensors", self.averaged_generator(), notes=notes)
+        state = cast(LayoutGAN, self.averaged.module).to_rgbs.state_dict()
+        to_rgbs = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
         save_file(to_rgbs, directory / _RGB_FILE)
 
     @torch.no_grad()
     def sample(self, batch: Terms) -> Terms:
         """Samples of seeds 0 to 63 at truncation 0.7, enlarged to ``[64, 3, 64, 64]``."""
-        network = self._averaged_network()
+        generator = self.averaged_generator()
         codes = [
-            network.generator.sample_w_plus(seed, truncation=TRUNCATION)[:, 0]
-            for seed in range(NUM_SAMPLES)
+            generator.sample_w_plus(seed, truncation=TRUNCATION)[:, 0]
+            for seed in range(feature_gan.NUM_SAMPLES)
         ]
-        return {"samples": _enlarge(network(torch.cat(codes))).clamp(-1.0, 1.0)}
+        pictures = self.averaged.module(torch.cat(codes))
+        return {"samples": _enlarge(pictures).clamp(-1.0, 1.0)}
 
     def measure(self) -> dict[str, float]:
-        """Fréchet distance of 1,000 samples to as many photos, SqueezeNet's features at 64 px."""
-        network = self._averaged_network()
-        device = network.generator.w_mean.device
+        """Fréchet distance of samples to photos, over SqueezeNet's features at 64 pixels."""
+        generator, network = self.averaged_generator(), self.averaged.module
+        device = generator.w_mean.device
 
         def render(z: Tensor) -> Tensor:
-            return _enlarge(network(network.generator.mapping(z.to(device))).clamp(-1.0, 1.0))
+            return _enlarge(network(generator.mapping(z.to(device))).clamp(-1.0, 1.0))
 
-        return self.distance.measure(render, network.generator.style_dim)
+        return self.distance.measure(render, generator.style_dim)
 
-    def _averaged_network(self) -> LayoutGAN:
-        network = cast(LayoutGAN, self.averaged.module)
-        network.generator.estimate_w_mean()
-        return network
+    def averaged_generator(self) -> Generator:
+        """The averaged generator, with its ``w_mean`` estimated again."""
+        generator = cast(LayoutGAN, self.averaged.module).generator
+        generator.estimate_w_mean()
+        return generator
 
 
 def load_layout(path: str | Path, generator: Generator) -> None:
@@ -190,22 +189,22 @@ def load_layout(path: str | Path, generator: Generator) -> None:
 
 
 def load_layout_network(path: str | Path, network: LayoutGAN) -> None:
-    """Loads the layout and the to-RGB layers, which are in a file beside it.
+    """Loads a layout, and its to-RGB layers from the file beside it.
 
     Raises:
         InputError: If a file is missing or of a generator with other arguments.
     """
     load_layout(path, network.generator)
-    beside = Path(path).with_name(_RGB_FILE)
-    checkpoints.load_strictly(network.to_rgbs, read_own_file(beside)[1], beside)
+    rgb_path = Path(path).with_name(_RGB_FILE)
+    checkpoints.load_strictly(network.to_rgbs, read_own_file(rgb_path)[1], rgb_path)
 
 
 def layout_loss(crop: Tensor, layout: Tensor) -> Tensor:
-    """Mean absolute difference of a crop to its layout, at the layout's resolution.
+    """Mean absolute difference between a crop and its layout, at the layout's resolution.
 
     Args:
         crop: ``[B, 3, k H, k W]``; each position of the layout is the mean of k x k pixels.
-        layout: ``[B, 3, H, W]``; clamped to ±1.1, as it may overshoot.
+        layout: ``[B, 3, H, W]``; clamped to [-1.1, 1.1], since it may overshoot.
     """
     reduced = F.avg_pool2d(crop, crop.shape[-1] // layout.shape[-1])
     return (reduced - layout.clamp(-_LARGEST, _LARGEST)).abs().mean()

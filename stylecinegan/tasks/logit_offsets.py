@@ -5,27 +5,28 @@ import itertools
 import torch
 from torch import Tensor
 
-_TRIED = torch.arange(-4, 9) / 10.0
+_CANDIDATES = torch.arange(-4, 9) / 10.0
 
 
 def logit_shift(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Finds logit offsets by grid search for the largest mean IoU.
+    """Finds the logit offsets that maximise the mean IoU, by grid search.
 
-    The class of highest probability maximises accuracy. IoU, the metric of masks, is maximised by
-    a lower threshold: for two classes p > IoU / (1 + IoU) instead of p > 1/2 (Nowozin 2014).
+    The most probable class maximises accuracy. IoU, the metric of masks, is maximised by a lower
+    threshold: for two classes p > IoU / (1 + IoU) instead of p > 1/2 (Nowozin 2014). The mean is
+    over the IoU of each class but static, and of their union (moving or static).
 
     Args:
         probabilities: Class probabilities of pixels, ``[P, classes]``; class 0 is static.
-        labels: Their classes, ``[P]``.
+        labels: True classes of the pixels, ``[P]``.
 
     Returns:
-        ``[classes]``, 0 for class 0: for each other class one of -0.4, -0.3, … 0.8, by which the
-        mean of the IoU of each and of all of them together is largest; 0 if none beats it.
+        Offsets, ``[classes]``: one of -0.4, -0.3, …, 0.8 for each class but static, whose offset is
+        0; all 0 if none are better than that.
     """
     logits = probabilities.clamp(min=1e-6).log()
     best = torch.zeros(logits.shape[1])
     best_iou = _mean_iou(logits.argmax(dim=1), labels, logits.shape[1])
-    for tried in itertools.product(_TRIED.tolist(), repeat=logits.shape[1] - 1):
+    for tried in itertools.product(_CANDIDATES.tolist(), repeat=logits.shape[1] - 1):
         shift = torch.tensor([0.0, *tried])
         iou = _mean_iou((logits + shift).argmax(dim=1), labels, logits.shape[1])
         if iou > best_iou:

@@ -21,8 +21,8 @@ from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
 
-_NUM_SHIFTED = 1024
-"""Largest number of photos that the logit offsets are searched on."""
+_MAX_FITTED = 1024
+"""Largest number of photos that the logit offsets are fitted to, per buffer."""
 
 
 class MaskTask:
@@ -34,19 +34,18 @@ class MaskTask:
     Every step inverts a batch of photos, samples pixels of them (DatasetGAN keeps all pixels:
     160 GB at 1024x1024) and adds D* and labels to a replay buffer that the updates draw from. Each
     member has its own initial weights and its own bootstrap: the weight of a photo is Poisson(1)
-    distributed, fixed by the photo's index and the member. Part of the photos is for validation;
+    distributed, fixed by the photo's index and the member. Some of the photos are for validation:
     the weights with the lowest validation loss are exported, and training stops early when it no
-    longer falls. Per-class logit offsets that maximise the IoU are fitted to the vote
-    (:func:`~stylecinegan.tasks.logit_offsets.logit_shift`).
+    longer falls. Per-class logit offsets that maximise the IoU are fitted to the averaged
+    probabilities (:func:`~stylecinegan.tasks.logit_offsets.logit_shift`).
 
-    A resumed run restores weights and optimiser, but fills the replay buffer anew, which saves a
-    gigabyte a state.
+    A resumed run restores weights and optimiser but refills the replay buffer, which would add a
+    gigabyte to every state.
 
     Args:
         model: Generator and encoder.
-        contexts: Files ``mask.safetensors`` whose semantic networks are used together; their
-            arguments replace ``context`` and ``context_width``. By default the networks have
-            random weights.
+        contexts: Files ``mask.safetensors`` whose semantic networks are concatenated, instead of
+            networks with random weights; ``context`` and ``context_width`` are then ignored.
         num_members: Number of classifiers.
         hidden: Widths of their hidden layers.
         context: Features that are appended to D*.
@@ -92,7 +91,7 @@ class MaskTask:
             network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         context_arguments: dict[str, Any] = {"context": context, "context_width": context_width}
         if contexts:
-            context_arguments, state = _join(contexts)
+            context_arguments, state = _join_contexts(contexts)
         self.ensemble = MaskEnsemble(
             num_channels=_num_channels(model.generator),
             num_members=num_members,
@@ -111,12 +110,12 @@ class MaskTask:
         self.validation_every = validation_every
         self.patience = patience
         self.precision: Precision = precision
-        self.memory = ReplayBuffer(memory)
+        self.replay_buffer = ReplayBuffer(memory)
         self.validation = ReplayBuffer(num_validation)
         self.step_number = 0
         self.best_step = 0
         self.best_loss = math.inf
-        self.best = _copy(self.ensemble)
+        self.best = _copy_weights(self.ensemble)
         parameters = list(self.ensemble.members.parameters())
         self.optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
         self.update = Update(parameters, self.optimizer)
@@ -138,17 +137,18 @@ class MaskTask:
         self.step_number += 1
         if self.is_finished:
             return {"validation": torch.tensor(self.best_loss)}
-        self._remember(batch)
-        if len(self.memory) < self.warm_up:
-            return {"photos": torch.tensor(float(len(self.memory)))}
+        self._add_samples(batch)
+        if len(self.replay_buffer) < self.warm_up:
+            return {"photos": torch.tensor(float(len(self.replay_buffer)))}
         if not self.ensemble.deviation.ne(1.0).any():
-            self._fit_scales()
+            self._estimate_statistics()
         self.ensemble.members.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * self._rate()
         terms: Terms = {}
         for _ in range(self.updates_per_step):
-            terms = self.update(self.loss, self.memory.draw(self.photos_per_update).as_batch())
+            samples = self.replay_buffer.draw(self.photos_per_update)
+            terms = self.update(self.loss, samples.as_batch())
         if self.step_number % 5 == 0 or self.step_number == self.num_steps:
             terms["validation"] = self._validate()
         return terms
@@ -160,7 +160,7 @@ class MaskTask:
         return min(1.0, 10.0 * progress + 0.05) * falling
 
     def loss(self, batch: Terms) -> tuple[Tensor, Terms]:
-        """Sums the members' cross-entropies, weighted by photo and member."""
+        """Mean cross-entropy of all members, with their bootstrap weights in training."""
         samples = PixelSamples(**batch)
         pixels = samples.pixels.to(self.ensemble.mean.device)
         logits = self.ensemble.logits(pixels.flatten(0, 1)).unflatten(1, pixels.shape[:2])
@@ -206,12 +206,13 @@ class MaskTask:
         checkpoints.save(directory / "mask.safetensors", best, notes=notes, use_bytes=True)
 
     @torch.no_grad()
-    def _remember(self, batch: Terms) -> None:
-        for chosen, memory in self._split(batch["index"]):
-            is_complete = memory is self.validation and len(memory) == memory.capacity
+    def _add_samples(self, batch: Terms) -> None:
+        """Adds pixels of a batch of photos to the buffers."""
+        for chosen, buffer in self._split(batch["index"]):
+            is_complete = buffer is self.validation and len(buffer) == buffer.capacity
             if chosen.any() and not is_complete:
                 part = {name: tensor[chosen] for name, tensor in batch.items()}
-                memory.add(
+                buffer.add(
                     sample_pixels(
                         self.model,
                         self.ensemble.context,
@@ -223,12 +224,13 @@ class MaskTask:
 
     def _split(self, index: Tensor) -> list[tuple[Tensor, ReplayBuffer]]:
         is_validation = index % self.validation_every == self.validation_every - 1
-        return [(~is_validation, self.memory), (is_validation, self.validation)]
+        return [(~is_validation, self.replay_buffer), (is_validation, self.validation)]
 
     @torch.no_grad()
-    def _fit_scales(self) -> None:
+    def _estimate_statistics(self) -> None:
         """Estimates the mean and deviation that D* is standardised with."""
-        pixels = self.memory.draw(min(256, len(self.memory))).pixels.flatten(0, 1)
+        count = min(256, len(self.replay_buffer))
+        pixels = self.replay_buffer.draw(count).pixels.flatten(0, 1)
         self.ensemble.mean.copy_(pixels.mean(dim=0))
         self.ensemble.deviation.copy_(pixels.std(dim=0).clamp(min=1e-3))
 
@@ -236,36 +238,36 @@ class MaskTask:
     def _validate(self) -> Tensor:
         self.ensemble.eval()
         losses = []
-        memory = self.validation if len(self.validation) else self.memory
-        for first in range(0, len(memory), 16):
-            places = list(range(first, min(first + 16, len(memory))))
-            loss, _ = self.loss(memory.take(places).as_batch())
-            losses.append(loss * len(places))
-        loss = torch.stack(losses).sum() / len(memory)
-        # Losses over different photos do not compare: until the set is complete, keep the latest.
+        buffer = self.validation if len(self.validation) else self.replay_buffer
+        for first in range(0, len(buffer), 16):
+            positions = list(range(first, min(first + 16, len(buffer))))
+            loss, _ = self.loss(buffer.take(positions).as_batch())
+            losses.append(loss * len(positions))
+        loss = torch.stack(losses).sum() / len(buffer)
+        # Until the set is complete, losses are over different photos: the latest weights count.
         is_complete = len(self.validation) == self.validation.capacity
         if loss.item() < self.best_loss or not is_complete:
             self.best_loss, self.best_step = loss.item(), self.step_number
-            self.best = self._with_shift()
+            self.best = self._weights_with_offsets()
         return loss
 
-    def _with_shift(self) -> Terms:
-        """The weights with the logit offsets that :func:`logit_shift` finds for them."""
+    def _weights_with_offsets(self) -> Terms:
+        """The ensemble's weights, with logit offsets fitted to all samples."""
         probabilities, labels = [], []
-        for memory in (self.memory, self.validation):
-            count = min(len(memory), _NUM_SHIFTED)
+        for buffer in (self.replay_buffer, self.validation):
+            count = min(len(buffer), _MAX_FITTED)
             for first in range(0, count, 64):
-                samples = memory.take(list(range(first, min(first + 64, count))))
+                samples = buffer.take(list(range(first, min(first + 64, count))))
                 pixels = samples.pixels.flatten(0, 1).to(self.ensemble.mean.device)
                 members = self.ensemble.member_probabilities(pixels)
                 probabilities.append(members.mean(dim=0).cpu())
                 labels.append(samples.labels.flatten())
         shift = logit_shift(torch.cat(probabilities), torch.cat(labels))
-        return {**_copy(self.ensemble), "logit_shift": shift}
+        return {**_copy_weights(self.ensemble), "logit_shift": shift}
 
 
-def _join(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
-    """Arguments and weights of semantic features by the networks of all files, in order."""
+def _join_contexts(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
+    """Arguments and weights of a context with the networks of all files, in order."""
     width, count = None, 0
     state: Terms = {}
     for file in files:
@@ -284,7 +286,7 @@ def _join(files: Sequence[str | Path]) -> tuple[dict[str, Any], Terms]:
     return arguments, state
 
 
-def _copy(ensemble: nn.Module) -> Terms:
+def _copy_weights(ensemble: nn.Module) -> Terms:
     return {name: tensor.detach().cpu().clone() for name, tensor in ensemble.state_dict().items()}
 
 

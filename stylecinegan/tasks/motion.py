@@ -1,6 +1,5 @@
 """Training of the motion generator (Sec. 3.3)."""
 
-import math
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from stylecinegan.motion.discriminator import MultiScaleDiscriminator
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
+from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 
 Terms = dict[str, Tensor]
@@ -24,12 +24,11 @@ NUM_SHOWN = 8
 class MotionTask:
     """Trains a :class:`MotionGenerator` on photos and their Eulerian motion.
 
-    **Direction.** From one photo it is undetermined whether clouds or a lake move left or right,
-    and a network trained on both predicts their mean, no motion. So clips are mirrored together
-    with their motion such that the mean motion points right, and synthetic motion points right as
-    well. Unlike reversal of time, mirroring is physically valid, and motion that the photo does
-    determine, of a waterfall or a river, is kept. ``text=`` and ``arrows=`` choose other
-    directions.
+    **Direction.** A photo does not determine whether clouds or a lake move left or right, and a
+    network trained on both predicts their mean, no motion. So clips are mirrored together with
+    their motion such that the mean motion points right, as does all synthetic motion. Unlike time
+    reversal, mirroring is physically valid and keeps motion that the photo does determine, such as
+    that of a waterfall or a river. ``text=`` and ``arrows=`` choose other directions.
 
     Args:
         generator: The network to train.
@@ -109,9 +108,9 @@ class MotionTask:
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
         """Weighted sum of the terms; keeps the motions for the discriminator."""
-        photo = self.view(batch)
+        photo = self.generator_input(batch)
         motion = self.generator(photo.contiguous(memory_format=torch.channels_last)).float()
-        # Where the true motion is unknown, the generator's takes its place.
+        # Where the true motion is unknown, the generator's replaces it.
         truth = torch.lerp(motion.detach(), batch["motion"], batch["confidence"])
         terms = {"end_point": end_point_error(motion, batch["motion"], batch["confidence"])}
         if self.discriminator is not None:
@@ -130,15 +129,15 @@ class MotionTask:
     def discriminator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
         """Least-squares loss on true motions and those of this step."""
         assert self.discriminator is not None
-        photo = self.view(batch)
+        photo = self.generator_input(batch)
         truth = torch.lerp(batch["fake"], batch["motion"], batch["confidence"])
         real = least_squares(self.discriminator(torch.cat([photo, truth], dim=1)), 1.0)
         fake = least_squares(self.discriminator(torch.cat([photo, batch["fake"]], dim=1)), 0.0)
         loss = 0.5 * (real + fake)
         return loss, {"discriminator": loss}
 
-    def view(self, batch: Terms) -> Tensor:
-        """Input of the generator: the photo, and the classes if it has channels for them."""
+    def generator_input(self, batch: Terms) -> Tensor:
+        """The photo, ``[B, 3, S, S]``, and the classes if the generator has channels for them."""
         if self.generator.in_channels == 3:
             return batch["image"]
         return torch.cat([batch["image"], batch["classes"]], dim=1)
@@ -176,7 +175,7 @@ class MotionTask:
     def sample(self, batch: Terms) -> Terms:
         """Photos, true and predicted motion in three rows, ``{"motion": [3 B, 3, S, S]}``."""
         generator = cast(MotionGenerator, self.averaged.module).eval()
-        motion = generator(self.view(batch)[:NUM_SHOWN]).float()
+        motion = generator(self.generator_input(batch)[:NUM_SHOWN]).float()
         truth = (batch["motion"] * batch["confidence"])[:NUM_SHOWN]
         shown = [
             visualization.motion_to_image(field[None], max_speed=1.5)
@@ -186,8 +185,7 @@ class MotionTask:
         return {"motion": torch.cat([batch["image"][:NUM_SHOWN], *shown])}
 
     def _set_learning_rate(self) -> None:
-        progress = min(1.0, self.step_number / self.num_steps)
-        rate = self.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+        rate = self.learning_rate * cosine_rate(self.step_number, self.num_steps, num_warmup=1)
         for update in (self.generator_update, self.discriminator_update):
             if update is not None:
                 for group in update.optimizer.param_groups:
@@ -195,9 +193,9 @@ class MotionTask:
 
 
 def _by_origin(motion: Tensor, batch: Terms) -> Terms:
-    """End-point errors of real clips and of synthetic motion, for the log."""
+    """End-point errors on real clips and on synthetic motion, for the log."""
     terms = {}
-    for name, chosen in (("real", batch["is_real"] > 0), ("made_up", batch["is_real"] == 0)):
+    for name, chosen in (("real", batch["is_real"] > 0), ("synthetic", batch["is_real"] == 0)):
         if bool(chosen.any()):
             part = (motion[chosen], batch["motion"][chosen], batch["confidence"][chosen])
             terms[f"end_point_{name}"] = end_point_error(*part).detach()

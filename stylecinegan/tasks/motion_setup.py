@@ -1,4 +1,4 @@
-"""Networks of a trained model that the training of motion uses."""
+"""Segmentation by a trained model, for training the motion generator."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Inversion of labelled photos and sampling of their pixels, for training of the mask."""
+"""Inversion of labelled photos and sampling of their pixels, for training the mask ensemble."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +51,11 @@ def sample_pixels(
     *,
     precision: Precision = "fp32",
 ) -> PixelSamples:
-    """Inverts photos and samples pixels of one window, the same for the whole batch.
+    """Inverts photos and samples pixels in one random window, the same for the whole batch.
 
-    The layers after D^10, which cost more than the encoder, are computed for the window only:
-    training profits more from further photos than from further pixels of the same one. With a
-    generator that adds noise the window is the whole photo, since its noise maps have fixed
-    positions.
+    The layers after D^10, which cost more than the encoder, are computed in the window only, since
+    training gains more from more photos than from more pixels of each. With a generator that adds
+    noise the window is the whole photo, because noise maps have fixed positions.
 
     Args:
         networks: Generator and encoder.

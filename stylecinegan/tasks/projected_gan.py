@@ -1,6 +1,5 @@
-"""Adversarial training of the generator up to D^10 through a fixed top (Projected GAN)."""
+"""Adversarial training of the generator up to D^10, with the later layers fixed (Projected GAN)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -26,15 +25,13 @@ from stylecinegan.tasks.generator_setup import (
     load_weights,
 )
 from stylecinegan.tasks.layout_gan import load_layout
-from stylecinegan.tasks.sample_distance import SampleDistance, sample_pictures
+from stylecinegan.tasks.sample_distance import SampleDistance
 from stylecinegan.training.augmentation import augment
 from stylecinegan.training.run_log import save_grid
 from stylecinegan.training.update import Precision
 
-NUM_SAMPLES = 64
 NUM_MEASURED = 2000
-TRUNCATION = 0.7
-_WHITENING_FLOOR = 0.02  # of the mean eigenvalue: does not amplify directions of low variance
+_WHITENING_FLOOR = 0.02  # of the mean eigenvalue, so that directions of low variance stay small
 
 
 class ProjectedGANTask(FeatureGANTask):
@@ -150,7 +147,7 @@ class ProjectedGANTask(FeatureGANTask):
 
     @property
     def view_layer(self) -> int:
-        """Layer whose partial picture is the discriminators' input at present."""
+        """Layer whose partial picture is the discriminators' input now."""
         is_coarse = self.progress < self.coarse_share
         return self.coarse_layer if is_coarse else self.generator.last_layer
 
@@ -198,7 +195,7 @@ class ProjectedGANTask(FeatureGANTask):
     def export(self, directory: Path) -> None:
         """Writes the averaged generator, the discriminators and samples."""
         directory.mkdir(parents=True, exist_ok=True)
-        generator = self._averaged_generator()
+        generator = self.averaged_generator()
         notes = {"task": "projected_gan", "step": str(self.step_number)}
         checkpoints.save(directory / "generator.safetensors", generator, notes=notes)
         state = {
@@ -213,16 +210,8 @@ class ProjectedGANTask(FeatureGANTask):
         save_file(half, directory / "discriminator.safetensors")
         save_grid(directory / "samples.png", self.sample({})["samples"])
 
-    def sample(self, batch: Terms) -> Terms:
-        """Samples of seeds 0 to 63 at truncation 0.7, ``[64, 3, R, R]``."""
-        generator = self._averaged_generator()
-        return {"samples": sample_pictures(generator, NUM_SAMPLES, truncation=TRUNCATION)}
-
-    def measure(self) -> dict[str, float]:
-        """Fréchet distance of 2,000 samples to as many photos, over SqueezeNet's features."""
-        return self.distance.measure_generator(self._averaged_generator())
-
-    def _averaged_generator(self) -> Generator:
+    def averaged_generator(self) -> Generator:
+        """The averaged generator, with its ``w_mean`` estimated again."""
         generator = cast(Generator, self.averaged.module)
         generator.estimate_w_mean()
         return generator
@@ -295,8 +284,7 @@ def _unfreeze_bottom(generator: Generator) -> list[nn.Parameter]:
 
 def _halve(image: Tensor) -> Tensor:
     """Halves the resolution of ``[B, 3, H, W]`` with the separable filter (1, 3, 3, 1) / 8."""
-    taps: Sequence[float] = (0.125, 0.375, 0.375, 0.125)
-    kernel = torch.tensor(taps, device=image.device, dtype=image.dtype)
-    kernel = torch.outer(kernel, kernel).expand(3, 1, 4, 4)
+    taps = torch.tensor((0.125, 0.375, 0.375, 0.125), device=image.device, dtype=image.dtype)
+    kernel = torch.outer(taps, taps).expand(3, 1, 4, 4)
     with torch.autocast(image.device.type, enabled=False):
         return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=3)

@@ -21,15 +21,15 @@ Terms = dict[str, Tensor]
 
 _NUM_SAMPLES = 256  # of w, per distance
 _FEWEST_FOR_MOMENTS = 64
-_NUM_REMEMBERED = 512  # codes of recent photos: a batch is too small to estimate a distribution
+_NUM_CODES = 512  # of recent photos, as a batch is too small to estimate a distribution
 
 
 class Reconstruction:
     """Codes of photos and the losses of their reconstructions.
 
-    Samples improve only if the mapping network's w are distributed like the encoder's codes. So
-    every second photo is reconstructed from the mean of its codes, a single w as samples have; the
-    others are reconstructed from w+. A distance between the two distributions of w is minimised.
+    Samples improve only if the mapping network's w are distributed like the encoder's codes. So a
+    distance of the two distributions is minimised, and every second photo is reconstructed from the
+    mean of its codes, a single w like that of a sample, instead of w+.
 
     The mapping network is trained by that distance alone: with the adversarial loss, all samples
     collapsed to a few codes within 1,000 steps.
@@ -62,7 +62,7 @@ class Reconstruction:
         mean = codes[:, : self.num_codes].mean(dim=1)
         recent = torch.cat([mean, self.codes.to(mean)])
         distance = _code_distance(recent, generator.mapping)
-        self.codes = recent[:_NUM_REMEMBERED].detach()
+        self.codes = recent[:_NUM_CODES].detach()
         is_even = (torch.arange(len(codes), device=codes.device) % 2 == 0).view(-1, 1, 1)
         return torch.where(is_even, mean.unsqueeze(1), codes), target.detach(), distance
 

@@ -1,4 +1,4 @@
-"""Replay buffer of deep features, so that many updates can use one inversion."""
+"""Replay buffer of deep features, so that an inversion is used in many updates."""
 
 from dataclasses import dataclass, fields
 
@@ -71,8 +71,8 @@ class ReplayBuffer:
 
 def bootstrap(index: Tensor, members: int) -> Tensor:
     """Bootstrap weights of photos for each member, ``[members, B]``: Poisson draws of mean 1."""
-    # A hash of photo and member, so that no table has to be stored.
+    # Hashed from photo and member, so that no table has to be stored.
     keys = (index.unsqueeze(0) + 1) * 7919 + (torch.arange(members).unsqueeze(1) + 1) * 104729
     uniform = (torch.frac(torch.sin(keys.double()) * 43758.5453)).abs()
-    thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])
+    thresholds = torch.tensor([0.3679, 0.7358, 0.9197, 0.9810])  # P(X <= k) for k = 0 to 3
     return (uniform.unsqueeze(2) > thresholds).sum(dim=2).float()

@@ -1,4 +1,4 @@
-"""Fréchet distance of samples to photos during a training."""
+"""Fréchet distance of samples to photos, measured during training."""
 
 from collections.abc import Callable
 

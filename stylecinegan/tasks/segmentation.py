@@ -26,8 +26,8 @@ class SegmentationTask(SupervisedTask):
     Args:
         network: The network to train.
         initial: Weights to start from: ``.npz`` of public sky segmentation weights
-            (:func:`~stylecinegan.backbones.u2net.load_sky_weights`), or ``.safetensors`` of a
-            former run, maybe of fewer classes
+            (:func:`~stylecinegan.backbones.u2net.load_sky_weights`), or ``.safetensors`` of an
+            earlier run, possibly with fewer classes
             (:func:`~stylecinegan.backbones.u2net.add_classes`).
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.

@@ -24,9 +24,8 @@ class SemanticTask(SupervisedTask):
     overfitting to a few thousand of them. Targets are the fractions of each class among the
     photo's pixels under a pixel of the feature map: ``-Σ_c y_c log p_c``. Soft labels with weights
     (:class:`~stylecinegan.data.composites.Composites`) are averaged likewise; falling water is
-    water.
-    :class:`~stylecinegan.tasks.mask.MaskTask` then combines several such networks and trains the
-    pixel classifiers.
+    water. :class:`~stylecinegan.tasks.mask.MaskTask` then combines several such networks and trains
+    the pixel classifiers.
 
     Args:
         ensemble: An ensemble with a single semantic network, the only part that is trained.
@@ -36,7 +35,7 @@ class SemanticTask(SupervisedTask):
         num_frozen: Number of the trunk's first blocks that are frozen: their low-level features
             transfer, and they take half the time of a step.
         initial: ``mask.safetensors`` whose semantic network is trained further.
-        initial_network: Which one, if it has several.
+        initial_network: Index of that network, if the file has several.
         learning_rate: Peak learning rate of AdamW for the head.
         trunk_learning_rate: Peak learning rate for the trunk.
         weight_decay: Weight decay of AdamW.

@@ -1,4 +1,4 @@
-"""Adversarial training of layers 9 and 10 on crops, between fixed layers (Projected GAN)."""
+"""Adversarial training of layers 9 and 10 on crops, with all other layers fixed (Projected GAN)."""
 
 from pathlib import Path
 from typing import cast
@@ -19,32 +19,30 @@ from stylecinegan.tasks.layout_gan import (
     layout_loss,
     load_layout_network,
 )
-from stylecinegan.tasks.sample_distance import sample_pictures
 from stylecinegan.tasks.view_gan import VIEW_SIDE, ViewGANTask
 from stylecinegan.training.augmentation import augment
 from stylecinegan.training.run_log import save_grid
 from stylecinegan.training.update import Precision
 
-NUM_SAMPLES = 64
 NUM_MEASURED = 1000
-TRUNCATION = 0.7
-_LEAST_TRUNCATION = 0.7  # of the training's samples; at most 1
+_MIN_TRUNCATION = 0.7  # of the training's samples, whose truncation is uniform up to 1
 _LAYOUT_SIDE = layer_resolution(LAST_LAYER)
-_MARGIN = 3  # what a pixel depends on to each side in the feature map of layer 8
-_NOISE_STRENGTH = 0.2  # at the start; at 0 there would be no texture for the loss to shape
+_MARGIN = 3  # radius of the later layers' receptive field, in positions of layer 8
+_NOISE_STRENGTH = 0.2  # initially; at 0 there would be no texture for the loss to shape
 _NUM_WARM_UP = 50
 
 Place = tuple[int, int]
-"""Row and column of a window's first position in the 32x32 positions of layer 8."""
+"""(row, column) of a window's upper left position in the 32x32 feature map of layer 8."""
 
 
 class TextureGANTask(ViewGANTask):
     """Trains layers 9, 10 and the feature projection on the layout of a fixed layer 8.
 
-    Samples are rendered from a window of layer 8, so that a step on pictures of full resolution is
-    affordable on a CPU: the discriminators see crops of 64 pixels of samples and, at the same
-    place, of photos. A second loss keeps the layout: a crop reduced to the resolution of layer 8
-    is to be as :class:`~stylecinegan.tasks.layout_gan.LayoutGAN` renders it.
+    Only a window of layer 8 is rendered, so that a step at full resolution is affordable on a CPU:
+    the discriminators get crops of 64 pixels of samples and, at the same position, of photos. A
+    second loss keeps the layout: a crop downsampled to the resolution of layer 8 should equal the
+    picture that :class:`~stylecinegan.tasks.layout_gan.LayoutGAN` renders
+    (:func:`~stylecinegan.tasks.layout_gan.layout_loss`).
 
     Before the first step the projection is matched to the encoder's D^10 of the photos, on which
     the fixed layers after D^10 were trained
@@ -129,7 +127,7 @@ class TextureGANTask(ViewGANTask):
         self.warm_up(_NUM_WARM_UP)
         row, column = torch.randint(_LAYOUT_SIDE - self.window + 1, (2,)).tolist()
         self._place = (row, column)
-        self._truncation = float(torch.empty(()).uniform_(_LEAST_TRUNCATION, 1.0))
+        self._truncation = float(torch.empty(()).uniform_(_MIN_TRUNCATION, 1.0))
         return self.update(image, self.network.generator.style_dim)
 
     def fake_maps(self, z: Tensor, numbers: Tensor) -> FeatureMaps:
@@ -154,11 +152,11 @@ class TextureGANTask(ViewGANTask):
         return total + self.layout_weight * self._layout_loss, terms
 
     def render_crop(self, w: Tensor, place: Place) -> tuple[Tensor, Tensor]:
-        """Renders a part of pictures; equal to that part of the whole ones, up to rounding.
+        """Renders a crop, equal to that part of the whole picture up to rounding.
 
         Args:
             w: Latent codes, ``[B, style_dim]``.
-            place: The window, common to all.
+            place: The window, the same for all pictures.
 
         Returns:
             The crop, ``[B, 3, 64, 64]``, and its layout, ``[B, 3, window, window]``, without
@@ -184,20 +182,12 @@ class TextureGANTask(ViewGANTask):
         """Writes the averaged generator and samples."""
         directory.mkdir(parents=True, exist_ok=True)
         notes = {"task": "texture_gan", "step": str(self.step_number)}
-        generator = self._averaged_generator()
+        generator = self.averaged_generator()
         checkpoints.save(directory / "generator.safetensors", generator, notes=notes)
         save_grid(directory / "samples.png", self.sample({})["samples"])
 
-    def sample(self, batch: Terms) -> Terms:
-        """Samples of seeds 0 to 63 at truncation 0.7, ``[64, 3, R, R]``."""
-        generator = self._averaged_generator()
-        return {"samples": sample_pictures(generator, NUM_SAMPLES, truncation=TRUNCATION)}
-
-    def measure(self) -> dict[str, float]:
-        """Fréchet distance of 1,000 samples to as many photos, over SqueezeNet's features."""
-        return self.distance.measure_generator(self._averaged_generator())
-
-    def _averaged_generator(self) -> Generator:
+    def averaged_generator(self) -> Generator:
+        """The averaged generator, with its ``w_mean`` estimated again."""
         generator = cast(LayoutGAN, self.averaged.module).generator
         generator.estimate_w_mean()
         return generator

@@ -1,4 +1,4 @@
-"""GAN training against discriminators on views, pictures of 64 pixels."""
+"""GAN training against discriminators on pictures or crops of 64 pixels (views)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ _SIDES = [VIEW_SIDE // 4, VIEW_SIDE // 8, VIEW_SIDE // 16]
 
 
 class ViewGANTask(FeatureGANTask):
-    """A GAN whose discriminators see features of EfficientNet-Lite0 and of SqueezeNet.
+    """A GAN with a discriminator on features of EfficientNet-Lite0 and one on those of SqueezeNet.
 
-    Their losses are averaged.
+    The losses of the two are averaged.
 
     Args:
         network: The generator, or a network that contains it.

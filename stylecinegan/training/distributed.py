@@ -8,10 +8,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-# Before any group exists: this module of PyTorch takes the group of the moment as the default of
-# its functions. Optimisers import it at their first step, so that the group would outlive
-# destroy_process_group, and with it gloo's threads: one that is late then frees a tensor while
-# Python ends, which aborts the process.
+# Imported before a group exists, because its functions keep the current group as a default
+# argument. Otherwise an optimiser's first step imports it, the group and gloo's threads outlive
+# destroy_process_group, and a thread that frees a tensor while Python exits aborts the process.
 import torch.distributed.nn.functional
 from torch import Tensor
 
@@ -21,11 +20,11 @@ from stylecinegan.training.peers import PeerWatch
 from stylecinegan.training.rendezvous import meet, place_of
 
 _LOST = re.compile(r"gloo|NCCL|[Tt]imed out|[Cc]onnection|peer")
-"""Parts of the backends' error messages when another process is gone or late."""
+"""Parts of the backends' error messages about a lost or late process."""
 
 
 def rank() -> int:
-    """Returns the number of this process among all, 0 where there is only one."""
+    """Returns the rank of this process, 0 without a group."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -63,20 +62,20 @@ def local_device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[None]:
-    """Joins the processes that ``torchrun`` started, and leaves them at the end.
+    """Joins the process group that ``torchrun`` started; leaves it when the block ends.
 
     Without ``RANK`` and ``WORLD_SIZE`` in the environment this process trains alone. GPU tensors
-    travel through NCCL, CPU tensors (the flags of :func:`any_rank`) always through gloo, so that
-    agreeing on a flag does not wait for the GPU. While the group lasts, SIGTERM and SIGINT end a
-    process that waits for one that is gone (:class:`PeerWatch`).
+    are reduced by NCCL, CPU tensors (the flags of :func:`any_rank`) always by gloo, so that flags
+    do not wait for the GPU. In a group, SIGTERM and SIGINT also end a process that waits for a lost
+    one (:class:`PeerWatch`).
 
     Args:
         device: Device of this process.
-        timeout_s: Seconds for which the processes wait for each other, at the beginning and in
-            every operation.
+        timeout_s: Seconds for which processes wait for each other, at the start and in every
+            operation.
 
     Raises:
-        InputError: If not all processes come in time.
+        InputError: If not all processes join in time.
         TrainingError: If one ends while the others wait for it.
     """
     place = place_of(os.environ)
@@ -139,7 +138,7 @@ def any_rank(flag: bool) -> bool:
 
 
 def gather(value: Any) -> list[Any]:
-    """Collects one small object of every process, in the order of their ranks, on all of them."""
+    """Gathers one small object from every process, in the order of their ranks, on all of them."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()

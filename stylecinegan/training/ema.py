@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class ExponentialMovingAverage(nn.Module):
-    """Exponential moving average of a module's weights, which samples better than the module.
+    """Exponential moving average of a module's weights.
 
     ``θ̄ ← d θ̄ + (1 - d) θ`` with ``d = 0.5^(images / half_life)``. The half-life is at most
     ``ramp_up`` times the number of images so far, so that the random initial weights are forgotten
@@ -13,7 +13,7 @@ class ExponentialMovingAverage(nn.Module):
 
     Args:
         module: Module to average; ``.module`` is a copy of it.
-        half_life: In the unit of :meth:`update`, images or steps.
+        half_life: Half-life in the unit of :meth:`update`, images or steps.
         ramp_up: Bound of the half-life as a fraction of the images so far; ``None`` for no bound.
     """
 

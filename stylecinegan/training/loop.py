@@ -22,7 +22,7 @@ class Task(Protocol):
     A task may also offer ``sample(batch) -> dict[str, Tensor]``: pictures to look at by name,
     ``[B, 3, H, W]`` in [-1, 1] (or one finished grid, ``[3, H, W]``), ``sample_every``, in
     steps, ``measure() -> dict[str, float]``: numbers to log beside pictures, and ``progress``,
-    which the loop sets to the share of the training that lies behind, in [0, 1].
+    which the loop sets to the completed fraction of the training, in [0, 1].
     """
 
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -88,8 +88,8 @@ def train(
         log_every: Steps between log entries; terms are averaged over them and the processes.
         sample_every: Steps between pictures, 0 for none; by default the task's own choice.
         keep: Number of states to keep.
-        max_seconds: Seconds after which this call saves and returns, its training complete: what a
-            machine is lent for. The data are read before.
+        max_seconds: Seconds of training after which this call saves and returns, with the training
+            complete; for machines that are available for a limited time.
         export_seconds: Seconds between exports of the weights so far, to ``run_dir / "export"``,
             with pictures; none by default.
 

@@ -1,4 +1,4 @@
-"""Detection of lost peers, for a process that receives a signal to end."""
+"""Detection of lost peers, so that a process can exit on a signal."""
 
 import os
 import signal
@@ -10,10 +10,10 @@ from typing import Self
 import torch.distributed as dist
 
 _SILENCE = 5
-"""Heartbeats without which a process counts as lost."""
+"""Number of missing heartbeats after which a process counts as lost."""
 
 _LEFT = 2**40
-"""Subtracted from the count of a process that has left in order."""
+"""Subtracted from the heartbeat count of a process that has exited normally."""
 
 _POLL_INTERVAL_S = 0.1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -22,11 +22,11 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class PeerWatch:
     """Ends this process on SIGTERM or SIGINT if a peer is lost.
 
-    Python handles a signal when the main thread returns from its call, which a collective operation
-    with a lost peer never does. So every process counts heartbeats in the store that all share, and
-    a thread is notified of signals by Python's wake-up pipe. If SIGTERM or SIGINT has arrived and a
-    peer has no heartbeat, this process exits at once with status 1, since it cannot save without
-    its peers. Otherwise the main thread handles the signal and saves.
+    Python handles a signal when the main thread returns from its current call, which a collective
+    operation with a lost peer never does. So every process counts heartbeats in the shared store,
+    and a thread is notified of signals by Python's wake-up pipe. If SIGTERM or SIGINT has arrived
+    and a peer has no heartbeat, this process exits at once with status 1, since it cannot save
+    without its peers. Otherwise the main thread handles the signal and saves.
 
     Args:
         store: Store shared by all processes.
@@ -38,7 +38,7 @@ class PeerWatch:
     def __init__(
         self, store: dist.Store, rank: int, world_size: int, *, beat_s: float | None = None
     ) -> None:
-        self._store = store.clone()  # of its own: a waiting operation would hold up the beats
+        self._store = store.clone()  # own connection, which no waiting operation blocks
         self._rank = rank
         self._others = [other for other in range(world_size) if other != rank]
         self._beat_s = max(1.0, world_size / 64) if beat_s is None else beat_s
@@ -67,7 +67,7 @@ class PeerWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stops; unless by an error, peers are told that this process left in order."""
+        """Stops; after an error, peers are not told that this process exited normally."""
         self._has_failed = kind is not None
         self._is_over.set()
         if self._pipe is not None:
@@ -76,11 +76,11 @@ class PeerWatch:
         self._beats.join(self._beat_s * 2)
 
     def gone(self) -> int | None:
-        """The first peer without a heartbeat, if any."""
+        """Rank of the first peer without a heartbeat; ``None`` if all have one."""
         now = time.monotonic()
         longest = _SILENCE * self._beat_s
         if self._others and now - self._answered > longest:
-            return self._others[0]  # the store is with it, or with a launcher that is gone as well
+            return self._others[0]  # the process that runs the store is lost
         silent = (other for other, (_, when) in self._seen.items() if now - when > longest)
         return next(silent, None)
 

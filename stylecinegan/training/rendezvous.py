@@ -1,4 +1,4 @@
-"""Rendezvous of the processes of one training, with messages about missing ones."""
+"""Rendezvous of the processes of a training, with messages about missing ones."""
 
 import logging
 import socket
@@ -13,17 +13,17 @@ from stylecinegan.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-_FIRST_WORD_S = 3.0
-"""Seconds of waiting between messages."""
+_FIRST_MESSAGE_S = 3.0
+"""Seconds of waiting before the first message."""
 
-_NEXT_WORD_S = 30.0
+_MESSAGE_INTERVAL_S = 30.0
 _POLL_INTERVAL_S = 0.2
 _CONNECT_S = 10
 
 
 @dataclass(frozen=True)
 class Place:
-    """Rank and rendezvous of this process, as launchers set them in the environment.
+    """Rank and rendezvous address of this process, which launchers set in the environment.
 
     Attributes:
         rank: Number of this process.
@@ -43,7 +43,7 @@ class Place:
 
 
 def place_of(environment: Mapping[str, str]) -> Place | None:
-    """Reads the place of this process; ``None`` for a single process.
+    """Reads the rank and rendezvous of this process; ``None`` without a launcher.
 
     Raises:
         InputError: If a variable of the launcher is missing or invalid.
@@ -75,48 +75,51 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
 
 
 def meet(place: Place, *, timeout_s: float) -> dist.Store:
-    """Waits until every process has joined; logs the missing ones.
+    """Waits until every process has joined; logs how many are missing.
 
     Waits in Python, because PyTorch's own wait is silent and blocks signals.
 
     Args:
-        place: Place of this process.
+        place: Rank and rendezvous of this process.
         timeout_s: Largest number of seconds to wait.
 
     Returns:
-        The store that all processes share.
+        The store, shared by all processes.
 
     Raises:
         InputError: If not all join in time, the port cannot be used, or a rank is taken twice.
     """
-    patience = _Patience(place, timeout_s)
+    waiting = _Waiting(place, timeout_s)
     is_host = place.rank == 0 and not place.has_agent
     while not is_host and not _answers(place):
-        patience.wait("the first")
+        waiting.pause("the first")
     store = dist.PrefixStore(f"attempt{place.attempt}", _open(place, is_host=is_host))
-    if store.add(f"come/{place.rank}", 1) > 1:
+    if store.add(f"joined/{place.rank}", 1) > 1:
         raise InputError(f"wanted processes of different RANK, found two of {place.rank}")
-    store.add("come", 1)
-    while (num_come := store.add("come", 0)) < place.world_size:
-        patience.wait(str(place.world_size - num_come))
+    store.add("joined", 1)
+    while (num_joined := store.add("joined", 0)) < place.world_size:
+        waiting.pause(str(place.world_size - num_joined))
     store.set_timeout(timedelta(seconds=timeout_s))
     return store
 
 
-class _Patience:
-    """Waits in small steps, with messages about missing processes, up to a timeout."""
+class _Waiting:
+    """Polling with messages about missing processes and a timeout."""
 
     def __init__(self, place: Place, timeout_s: float) -> None:
         self._place = place
         self._timeout_s = timeout_s
         self._begin = time.monotonic()
-        self._next_word = self._begin + _FIRST_WORD_S
+        self._next_message = self._begin + _FIRST_MESSAGE_S
 
-    def wait(self, missing: str) -> None:
-        """Waits one step for some of the processes.
+    def pause(self, missing: str) -> None:
+        """Sleeps for one polling interval.
+
+        Args:
+            missing: Which processes are missing, for messages.
 
         Raises:
-            InputError: At the timeout.
+            InputError: If the timeout has passed.
         """
         place, now = self._place, time.monotonic()
         if now - self._begin > self._timeout_s:
@@ -124,8 +127,8 @@ class _Patience:
                 f"waited {self._timeout_s:g} s (distributed.timeout_s) for {missing} of "
                 f"{place.world_size} processes ({place.address}:{place.port})"
             )
-        if now > self._next_word:
-            self._next_word = now + _NEXT_WORD_S
+        if now > self._next_message:
+            self._next_message = now + _MESSAGE_INTERVAL_S
             logger.warning(
                 "waiting for %s of %d processes (%s:%d)",
                 missing,
@@ -137,7 +140,7 @@ class _Patience:
 
 
 def _answers(place: Place) -> bool:
-    """Whether the store can be connected to."""
+    """Whether the store accepts connections."""
     try:
         with socket.create_connection((place.address, place.port), timeout=1):
             return True

@@ -28,14 +28,14 @@ class RunLog:
         self._samples_dir = run_dir / "samples"
         self._writer = None
         if distributed.is_main():
-            # Entries behind the resumed step are of a past that did not happen.
+            # Entries after the resumed step are of steps that are taken again.
             self._writer = SummaryWriter(run_dir / "tensorboard", purge_step=step + 1)
         self._bar = tqdm(
             total=num_steps,
             initial=step,
             unit="step",
             disable=not distributed.is_main(),
-            mininterval=0.1 if sys.stderr.isatty() else 20.0,  # seconds; log files need fewer lines
+            mininterval=0.1 if sys.stderr.isatty() else 20.0,  # seconds; fewer lines in log files
         )
 
     def add(self, terms: dict[str, Tensor], batch: dict[str, Tensor]) -> None:
@@ -65,7 +65,7 @@ class RunLog:
 
         Args:
             step: Number of steps so far.
-            numbers: By name.
+            numbers: Numbers by name.
 
         Raises:
             TrainingError: If the log cannot be written.
@@ -110,7 +110,7 @@ class RunLog:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turns errors of the disk, TensorBoard's delayed ones too, into a :class:`TrainingError`."""
+    """Turns write errors, also TensorBoard's delayed ones, into a :class:`TrainingError`."""
     try:
         yield
     except OSError as error:
@@ -133,11 +133,11 @@ def save_grid(path: Path, images: Tensor) -> np.ndarray:
 
 
 def make_grid(images: Tensor, border: int = 2) -> Tensor:
-    """Arranges pictures in a grid, about square.
+    """Arranges pictures in an approximately square grid.
 
     Args:
         images: In [-1, 1], ``[B, 3, H, W]``.
-        border: Black pixels around each picture.
+        border: Width of the black border around each picture, in pixels.
 
     Returns:
         One picture, ``[3, rows · (H + border) + border, columns · (W + border) + border]``.

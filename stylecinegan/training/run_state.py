@@ -61,7 +61,7 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2
     """
     check_state(state)
     path = state_path(run_dir, step)
-    # One name for all steps, so that the file of a killed process is overwritten.
+    # The same name for all steps, so that a killed process's file is overwritten.
     partial = run_dir / "state.pt.partial"
     try:
         with partial.open("wb") as file:
@@ -71,7 +71,7 @@ def save_state(run_dir: Path, step: int, state: dict[str, Any], *, keep: int = 2
         os.replace(partial, path)
         _sync_folder(run_dir)
     except (OSError, RuntimeError) as error:
-        # PyTorch's writer raises a further error on top of the cause.
+        # PyTorch's writer raises another error while it handles the cause.
         cause = error.__context__ or error
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
@@ -90,7 +90,7 @@ def locked(run_dir: Path, *, patience: float = 15.0) -> Iterator[None]:
 
     Args:
         run_dir: Folder of the run.
-        patience: Seconds to wait for the lock: data workers of a killed process outlive it.
+        patience: Seconds to wait for the lock, since data workers of a killed process outlive it.
 
     Raises:
         InputError: If another process is training there.
@@ -108,7 +108,7 @@ def locked(run_dir: Path, *, patience: float = 15.0) -> Iterator[None]:
                     ) from error
                 time.sleep(0.2)
                 continue
-            except OSError as error:  # a disk without locks
+            except OSError as error:  # a file system without locks
                 logger.warning("%s cannot be locked: %s", run_dir, error.strerror)
             break
         yield

@@ -118,7 +118,7 @@ class Update:
     def _prepare_buffer(self) -> Tensor:
         """Returns the zeroed buffer: all gradients, then the loss."""
         if self._buffer is None:
-            # Made here rather than in the constructor, because the models may move before.
+            # Not in the constructor, because the models may be moved to a device after it.
             size = sum(parameter.numel() for parameter in self.parameters)
             self._buffer = self.parameters[0].new_zeros(size + 1, requires_grad=False)
             self._skipped = self._skipped.to(self._buffer.device)
@@ -165,7 +165,7 @@ class Update:
             self._stop_after_too_many()
 
     def _step_scaled(self, scaler: torch.amp.GradScaler, buffer: Tensor, bad: Tensor) -> Tensor:
-        """Steps with a loss scale; overflows while the scale is adapted are no failures."""
+        """Steps with a loss scale; overflows are not failures unless the scale is the lowest."""
         bad_loss = ~torch.isfinite(buffer[-1])
         buffer.mul_(torch.where(bad_loss, torch.nan, 1.0))
         at_lowest_scale = scaler.get_scale() <= 1

@@ -45,7 +45,7 @@ def test_odd_sides_are_rounded_up():
     assert [tuple(one.shape[2:]) for one in maps] == [(17, 12), (9, 6), (5, 3)]
 
 
-def test_where_the_padding_is_odd_more_is_right_and_below():
+def test_an_odd_padding_is_larger_at_the_right_and_bottom():
     layer = SameConv(1, 1, 3, 2)
     nn.init.zeros_(layer.bias)
     nn.init.zeros_(layer.weight)

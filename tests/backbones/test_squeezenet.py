@@ -32,13 +32,17 @@ def test_red_and_blue_are_told_apart_and_the_mean_is_taken_away():
     torch.testing.assert_close(conv1[0, 0], torch.full((4, 4), 255.0 - 123.0))
 
 
-def test_weights_come_from_a_file_and_a_file_that_lacks_one_is_refused(tmp_path):
+def test_weights_come_from_a_file_and_a_damaged_or_incomplete_file_is_refused(tmp_path):
     source, target = SqueezeNet(3), SqueezeNet(3)
     weights = {name: value.detach().numpy() for name, value in source.named_parameters()}
     np.savez(tmp_path / "whole.npz", **weights, conv10=np.zeros(3))
     load_imagenet_weights(target, tmp_path / "whole.npz")
     for name, value in target.named_parameters():
         assert torch.equal(value, dict(source.named_parameters())[name]), name
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cut\.npz must hold weights of SqueezeNet"):
+        load_imagenet_weights(target, tmp_path / "cut.npz")
     weights.pop("fire3.squeeze1x1.bias")
     np.savez(tmp_path / "part.npz", **weights)
     with pytest.raises(InputError, match=r"fire3\.squeeze1x1\.bias is missing"):

@@ -60,6 +60,9 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weight=np.zeros(3))
     with pytest.raises(InputError, match=r"outconv.weight is missing"):
         load_sky_weights(U2Net(), tmp_path / "other.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"cut\.npz must hold weights of U²-Net-p"):
+        load_sky_weights(U2Net(), tmp_path / "cut.npz")
 
 
 def test_further_classes_start_with_an_eighth_of_the_last_ones_odds():

@@ -17,7 +17,7 @@ class Affine(nn.Module):
         self.register_buffer("count", torch.tensor(3))
 
 
-def test_weights_become_whole_multiples_of_a_step_of_their_channel():
+def test_weights_are_quantised_to_multiples_of_a_step_per_channel():
     weight = torch.tensor([[127.0, 1.4, -0.6, 0.2], [63.5, -0.7, 0.3, -63.5]])
     stored = to_bytes({"w": weight})
     assert stored["w"].dtype == torch.int8
@@ -26,7 +26,7 @@ def test_weights_become_whole_multiples_of_a_step_of_their_channel():
     assert from_bytes(stored)["w"].tolist() == [[127.0, 1.0, -1.0, 0.0], [63.5, -0.5, 0.5, -63.5]]
 
 
-def test_no_weight_is_off_by_more_than_half_a_step_and_rounding_of_it():
+def test_the_error_of_a_weight_is_at_most_half_a_step_and_its_rounding():
     weight = torch.randn(7, 3, 5, 5)
     error = (from_bytes(to_bytes({"w": weight}))["w"] - weight).abs().flatten(1).amax(dim=1)
     largest = weight.abs().flatten(1).amax(dim=1)

@@ -103,7 +103,7 @@ def training_state(averaged):
 
 
 @pytest.mark.parametrize("shape", [(16,), (1, 16), (10, 16), (1, 10, 16)])
-def test_a_mean_of_its_own_file_has_any_of_the_shapes_that_are_about(tmp_path, shape):
+def test_a_mean_is_read_from_a_file_of_its_own_in_every_usual_shape(tmp_path, shape):
     torch.save(torch.full(shape, 0.5), tmp_path / "mean.pt")
     assert torch.equal(checkpoints.read_mean(tmp_path / "mean.pt"), torch.full((16,), 0.5))
 

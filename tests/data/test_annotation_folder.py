@@ -30,7 +30,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_checked_folder_holds_what_training_reads(folder):
+def test_the_check_reads_the_same_labels_as_training(folder):
     (folder / "photos/sea.json").write_text(draw(("water", CORNERS)))  # where LabelMe puts it
     check = check_folder(folder)
     assert check.problems == []
@@ -46,7 +46,7 @@ def test_a_checked_folder_holds_what_training_reads(folder):
     assert set(data[0]["label"].unique().tolist()) <= {0, 1, 2}
 
 
-def test_photos_with_drawings_beside_them_are_a_folder_as_well(tmp_path):
+def test_a_folder_of_photos_and_their_drawings_is_checked(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "lake.png")
     (tmp_path / "lake.json").write_text(draw(("sky", CORNERS)))
     check = check_folder(tmp_path)
@@ -121,7 +121,7 @@ def rename_to_jpeg(folder):
         ),
     ],
 )
-def test_one_wrong_file_is_one_line_that_says_which_and_why(folder, spoil, reason):
+def test_a_wrong_file_is_reported_in_one_line_with_the_reason(folder, spoil, reason):
     spoil(folder)
     problems = check_folder(folder).problems
     assert len(problems) == 1, problems
@@ -130,7 +130,7 @@ def test_one_wrong_file_is_one_line_that_says_which_and_why(folder, spoil, reaso
     assert "\n" not in problems[0]
 
 
-def test_two_drawings_of_a_photo_contradict_each_other(folder):
+def test_two_drawings_of_a_photo_are_reported(folder):
     for place in ("photos", "labels"):
         (folder / place / "lake.json").write_text(draw(("sky", CORNERS)))
     (problem,) = check_folder(folder).problems
@@ -139,7 +139,7 @@ def test_two_drawings_of_a_photo_contradict_each_other(folder):
     assert "labels/lake.json" in problem
 
 
-def test_all_wrong_files_are_found_in_one_go(folder):
+def test_all_wrong_files_are_reported_at_once(folder):
     paint_soft(folder)
     label_file(folder, "sea").write_bytes(b"")
     check = check_folder(folder)

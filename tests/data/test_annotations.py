@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from stylecinegan.data.annotations import AnnotatedLandscapes
+from stylecinegan.data.batches import Batches
 from stylecinegan.errors import InputError
 
 
@@ -43,7 +44,7 @@ def test_a_sample_depends_on_its_number_alone(tmp_path):
             assert torch.equal(tensor, again[counter][name])
 
 
-def test_only_so_many_labels_are_used(tmp_path):
+def test_num_labels_limits_the_labels_that_are_used(tmp_path):
     data = AnnotatedLandscapes(*write_pairs(tmp_path), crop=16, num_labels=2)
     assert {int(data[counter]["index"]) for counter in range(12)} == {0, 1}
     assert len(data) == 2
@@ -75,6 +76,17 @@ def test_a_wrong_label_is_named_with_the_reason(tmp_path, label, reason):
     with pytest.raises(InputError, match=r"label 0\.png") as error:
         AnnotatedLandscapes(*folders, crop=16)[0]
     assert reason in str(error.value)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_too_many_broken_photos_are_an_error_in_one_line(tmp_path, num_workers):
+    photos, labels = write_pairs(tmp_path)
+    (photos / "1.png").write_bytes((photos / "1.png").read_bytes()[:60])
+    data = AnnotatedLandscapes(photos, labels, crop=16)
+    batches = Batches(data, batch_size=4, num_workers=num_workers)
+    with pytest.raises(InputError, match=r"broken pictures in .*, found 1 of 4: 1\.png") as error:
+        next(iter(batches))
+    assert "\n" not in str(error.value)
 
 
 def test_photos_without_labels_are_left_out_and_none_at_all_is_an_error(tmp_path):

@@ -45,7 +45,7 @@ def test_held_out_clips_are_never_read(spans):
     assert sorted(path.rsplit("/", 1)[-1] for path in spans.videos) == ["lake.mp4", "sky_00000"]
 
 
-def test_a_sample_is_three_moments_and_the_way_between_them(spans):
+def test_a_sample_has_three_frames_and_the_displacements_between_them(spans):
     # Most samples are of clips; one that moves to the right was not mirrored.
     samples = [spans[counter] for counter in range(12)]
     sample = next(s for s in samples if s["from_start"][0].mean() > 0.1)
@@ -63,7 +63,7 @@ def test_a_sample_is_three_moments_and_the_way_between_them(spans):
     assert float(there / (there - back)) == pytest.approx(float(sample["progress"]), abs=0.02)
 
 
-def test_the_ends_brought_to_the_moment_show_what_is_there_then(spans):
+def test_the_displacements_register_both_ends_to_the_frame_between_them(spans):
     samples = [spans[counter] for counter in range(12)]
     sample = next(s for s in samples if s["from_start"][0].abs().mean() > 0.1)
     y, x = np.mgrid[16:24, 28:36]  # moves, and stays inside the crop
@@ -74,7 +74,7 @@ def test_the_ends_brought_to_the_moment_show_what_is_there_then(spans):
         assert (moved - same).abs().mean() < 0.5 * (moved - other).abs().mean()
 
 
-def test_photos_are_at_rest(spans):
+def test_photos_are_static_samples(spans):
     samples = [spans[counter] for counter in range(12)]
     still = [s for s in samples if s["from_start"].abs().max() == 0.0]
     assert 1 <= len(still) < 12
@@ -89,7 +89,7 @@ def test_a_sample_depends_on_its_number_alone(spans):
         assert all(torch.equal(once[name], again[name]) for name in once)
 
 
-def test_frames_that_repeat_the_one_before_are_no_frames(tmp_path):
+def test_repeated_frames_are_left_out(tmp_path):
     frames = [io.to_uint8(frame).numpy() for frame in scene(8, drift=(1.5, 0.0))]
     np.savez(
         tmp_path / "slow.npz", clips=np.stack([frame for frame in frames for _ in (0, 1)])[None]

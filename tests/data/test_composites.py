@@ -87,7 +87,7 @@ def test_a_sample_is_the_same_for_its_number_and_probabilities_sum_to_one(folder
     torch.testing.assert_close(first["target"].sum(dim=0), torch.ones(64, 64))
 
 
-def test_composited_pixels_are_static_and_count_more(folders):
+def test_composited_pixels_are_static_and_have_more_weight(folders):
     plain, changed = (make(folders, thing_share=share) for share in (0.0, 1.0))
     found = 0
     for number in range(8):
@@ -102,13 +102,13 @@ def test_composited_pixels_are_static_and_count_more(folders):
     assert found > 100
 
 
-def test_water_without_labels_is_not_known(folders):
+def test_water_is_unknown_without_label_maps(folders):
     sample = make(folders, labels_dir=None, thing_share=0.0)[0]
     assert not sample["knows_water"].any()
     assert make(folders, thing_share=0.0)[0]["knows_water"].all()
 
 
-def test_hand_marked_corrections_lie_over_sky_and_label_map(folders, tmp_path):
+def test_hand_marked_corrections_override_sky_and_label_map(folders, tmp_path):
     shapes = [("water", 0, 16), ("static", 16, 32), ("falling water", 32, 48), ("unknown", 48, 64)]
     document = {
         "shapes": [
@@ -155,7 +155,7 @@ def test_samples_of_marked_photos_know_falling_water_and_leave_out_the_unknown(f
         ({"label": "sky", "shape_type": "line", "points": [[0, 0], [9, 9]]}, "got a line"),
     ],
 )
-def test_marks_that_say_nothing_are_refused(tmp_path, shape, reason):
+def test_marks_of_unknown_labels_or_shapes_are_refused(tmp_path, shape, reason):
     (tmp_path / "0.json").write_text(json.dumps({"shapes": [shape]}))
     with pytest.raises(InputError, match=reason):
         read_marks(tmp_path / "0.json", (96, 128))

@@ -143,7 +143,7 @@ def photos(tmp_path):
     return PictureFolder(tmp_path / "photos")
 
 
-def test_a_drawing_counts_before_the_template_wherever_it_lies(photos, tmp_path):
+def test_a_drawing_takes_precedence_over_the_template_in_either_folder(photos, tmp_path):
     labels = tmp_path / "labels"
     for stem in ("lake", "a.b"):
         write_label(labels / f"{stem}.png", CLASSES)

@@ -41,7 +41,7 @@ def test_a_rectangle_covers_the_pixels_whose_centres_it_contains():
     ]
 
 
-def test_a_triangle_covers_what_lies_before_its_slope():
+def test_a_triangle_covers_the_centres_on_its_side_of_the_slope():
     # Centres with x + y < 4: column + row + 1 < 4.
     covered = cover_polygon(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), (4, 5))
     assert covered.astype(int).tolist() == [
@@ -52,7 +52,7 @@ def test_a_triangle_covers_what_lies_before_its_slope():
     ]
 
 
-def test_a_polygon_with_a_dent_leaves_the_dent_out():
+def test_a_concave_polygon_does_not_cover_its_dent():
     # A U: the middle columns of its upper two rows are outside.
     points = [[0, 0], [1, 0], [1, 2], [3, 2], [3, 0], [4, 0], [4, 3], [0, 3]]
     covered = cover_polygon(np.array(points, float), (4, 4))
@@ -64,7 +64,7 @@ def test_a_polygon_with_a_dent_leaves_the_dent_out():
     ]
 
 
-def test_neighbouring_polygons_share_no_pixel_and_leave_none():
+def test_adjacent_polygons_neither_overlap_nor_leave_a_gap():
     random = np.random.default_rng(0)
     corners = np.array([[0, 0], [20, 0], [20, 16], [0, 16]], float)
     for _ in range(20):
@@ -89,7 +89,7 @@ def test_a_circle_covers_the_centres_within_its_radius():
     ]
 
 
-def test_later_shapes_lie_over_earlier_ones():
+def test_later_shapes_override_earlier_ones():
     text = drawing(
         ("sky", "polygon", [[0, 0], [6, 0], [6, 2], [0, 2]]),
         ("water", "rectangle", [[0, 1], [4, 4]]),

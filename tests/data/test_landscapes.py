@@ -97,7 +97,7 @@ def test_the_cache_changes_nothing(tmp_path):
     assert torch.equal(samples(cached), expected)
 
 
-def test_what_one_worker_has_decoded_the_others_need_not_read(tmp_path):
+def test_workers_share_the_cache_of_decoded_photos(tmp_path):
     draw_set(tmp_path)
     dataset = Landscapes(tmp_path, crop=16)
     expected = first_batches(dataset, num_workers=2)
@@ -124,7 +124,7 @@ def test_black_is_minus_one_and_white_is_one(tmp_path):
     assert image[:, :, 8:].unique().tolist() == [-1.0]
 
 
-def test_two_processes_see_together_what_one_sees(tmp_path):
+def test_two_processes_get_together_the_batches_of_one(tmp_path):
     draw_set(tmp_path)
     whole = first_batches(Landscapes(tmp_path, crop=16)).unflatten(0, (5, 4))
     halves = [
@@ -134,7 +134,7 @@ def test_two_processes_see_together_what_one_sees(tmp_path):
     assert torch.equal(torch.cat(halves, dim=1), whole)
 
 
-def test_batches_go_on_behind_the_last_one_handed_out(tmp_path):
+def test_batches_resume_after_the_last_one_handed_out(tmp_path):
     draw_set(tmp_path)
     expected = first_batches(Landscapes(tmp_path, crop=16), 5)
     batches = Batches(Landscapes(tmp_path, crop=16), batch_size=4, num_workers=1)
@@ -174,7 +174,7 @@ def test_a_database_of_another_stylegan2_is_read_at_its_largest_resolution(tmp_p
     assert torch.equal(in_workers, first_batches(alone))
 
 
-def test_a_folder_that_only_calls_itself_a_database_is_refused(tmp_path):
+def test_a_file_that_is_no_lmdb_database_is_refused(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"nothing" * 1000)
     with pytest.raises(InputError, match="no database of LMDB"):
         Landscapes(tmp_path)
@@ -328,7 +328,7 @@ def test_more_than_one_percent_of_broken_photos_stops_with_their_names(tmp_path,
         ({"crop": 0}, "at least 1 pixel, got 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(tmp_path, monkeypatch, options, message):
+def test_invalid_arguments_are_refused_in_one_line(tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "photos/a.png")
     (tmp_path / "empty").mkdir()

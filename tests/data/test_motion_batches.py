@@ -42,7 +42,7 @@ def test_windows_of_a_video_belong_together_and_time_lapses_do_not():
     assert video_of("sky/clips_00003") == "clips_00003"
 
 
-def test_clips_are_split_by_video_and_those_at_rest_left_out(folder):
+def test_clips_are_split_by_video_and_static_ones_left_out(folder):
     train = RealMotion([folder / "real"], held_out=folder / "held_out.txt")
     assert {video: len(windows) for video, windows in train.videos.items()} == {"lake_mp4": 2}
     test = RealMotion([folder / "real"], held_out=folder / "held_out.txt", split="test")
@@ -52,7 +52,7 @@ def test_clips_are_split_by_video_and_those_at_rest_left_out(folder):
         RealMotion([folder / "real"], held_out=folder / "nothing.txt", split="test")
 
 
-def test_a_clip_that_leads_to_the_left_is_mirrored_with_its_motion(folder):
+def test_a_clip_that_moves_to_the_left_is_mirrored_with_its_motion(folder):
     clip = RealMotion([folder / "real"]).read("clips_00003", 0)
     # Typical speed 1, to the right; it still leads down.
     torch.testing.assert_close(clip["motion"][:, 5, 5], torch.tensor([0.6, 0.8]), atol=2e-3, rtol=0)
@@ -137,7 +137,7 @@ def test_shares_of_real_and_of_blind_samples_are_kept(folder):
     assert all(0.97 < speed < 1.03 for speed in speeds)
 
 
-def test_photos_alone_make_up_all_motion(folder):
+def test_without_clips_all_motion_is_synthetic(folder):
     dataset = MotionBatches(folder / "photos", folder / "labels", crop=32)
     samples = [dataset[counter] for counter in range(6)]
     assert all(sample["is_real"] == 0 for sample in samples)

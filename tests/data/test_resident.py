@@ -30,7 +30,7 @@ def test_every_photo_comes_once_in_each_round(photos):
     assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 50, 100, 150, 200]
 
 
-def test_batches_go_on_where_a_state_was_taken(photos):
+def test_batches_resume_where_a_state_was_taken(photos):
     first = ResidentBatches(photos, batch_size=2)
     expected = values(first, 3) + values(first, 2)
     other = ResidentBatches(photos, batch_size=2)

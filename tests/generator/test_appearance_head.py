@@ -20,20 +20,20 @@ def make_generator(**settings):
     return generator.requires_grad_(False)
 
 
-def test_a_picture_twice_as_large_looks_the_same():
+def test_a_picture_twice_as_large_has_the_same_descriptor():
     feature = torch.randn(2, 4, 16, 32)
     enlarged = feature.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     head = make_head()
     torch.testing.assert_close(head(enlarged), head(feature))
 
 
-def test_the_offset_of_codes_grows_in_proportion_with_the_change_of_looks():
+def test_the_offset_of_codes_is_proportional_to_the_change_of_the_descriptor():
     head, change = make_head(), torch.randn(5, 3)
     assert not head.offset(torch.zeros(1, 3)).any()
     torch.testing.assert_close(head.offset(2.5 * change), 2.5 * head.offset(change))
 
 
-def test_standardized_numbers_are_components_and_give_the_same_offsets():
+def test_standardized_descriptors_are_whitened_and_give_the_same_offsets():
     head = make_head()
     features = torch.randn(300, 4, 16, 16) + 2.0 * torch.randn(300, 4, 1, 1)
     before = head(features)
@@ -62,6 +62,6 @@ def test_a_generator_with_a_head_is_rebuilt_from_its_file(tmp_path):
     assert torch.equal(loaded.appearance(feature), generator.appearance(feature))
 
 
-def test_a_description_longer_than_a_code_is_refused():
+def test_a_descriptor_longer_than_a_code_is_refused():
     with pytest.raises(InputError, match=r"appearance_dim must be in \[0, 8\], got 9"):
         Generator(**SIZES, appearance_dim=9)

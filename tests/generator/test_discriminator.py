@@ -49,7 +49,7 @@ def test_groups_shrink_until_they_divide_the_batch():
 
 
 @pytest.mark.parametrize("resolution", [4, 8, 32])
-def test_stylegan2_judges_pictures_of_any_size_and_width(resolution):
+def test_stylegan2_classifies_pictures_of_any_size_and_width(resolution):
     channels = {4 * 2**k: 8 + k for k in range(resolution.bit_length() - 2)}
     discriminator = StyleGAN2Discriminator(channels).to(memory_format=torch.channels_last)
     (logits,) = discriminator(torch.randn(4, 3, resolution, resolution))
@@ -79,13 +79,13 @@ def test_downsampling_does_not_shift_the_picture():
     torch.testing.assert_close(result, torch.arange(1.0, 7.0) * 2 + 0.5)
 
 
-def test_every_head_judges_four_by_four_patches_at_the_most():
+def test_every_head_outputs_four_by_four_logits_at_the_most():
     logits = projected()(torch.randn(2, 3, 32, 32))
     assert [tuple(x.shape) for x in logits] == [(2, 16)] * 3
     assert [tuple(x.shape) for x in projected(64)(torch.randn(2, 3, 64, 64))] == [(2, 16)] * 3
 
 
-def test_heads_hear_of_coarser_stages_and_not_of_finer_ones():
+def test_heads_depend_on_coarser_stages_and_not_on_finer_ones():
     discriminator = projected().eval()
     features = [torch.zeros(1, 6, side, side) for side in (16, 8, 4)]
     discriminator.features.forward = lambda _: features  # pyright: ignore
@@ -96,7 +96,7 @@ def test_heads_hear_of_coarser_stages_and_not_of_finer_ones():
     assert is_changed == [True, True, False]
 
 
-def test_stages_weigh_alike_however_large_their_values_are():
+def test_stages_are_mixed_at_similar_scales_however_large_their_features_are():
     discriminator = projected()
     image = 0.5 * F.interpolate(torch.randn(8, 3, 8, 8), 32, mode="bicubic")
     sizes = [

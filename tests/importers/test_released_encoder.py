@@ -8,7 +8,7 @@ from tests.importers.encoder_files import checkpoint, trained_encoder
 
 
 @pytest.mark.parametrize("is_training_state", [False, True])
-def test_an_encoder_of_others_computes_the_same_and_adds_the_mean(tmp_path, is_training_state):
+def test_a_released_encoder_computes_the_same_and_adds_the_mean(tmp_path, is_training_state):
     original = trained_encoder()
     content = checkpoint(original) if is_training_state else original.state_dict()
     torch.save(content, tmp_path / "enc.pth.tar")
@@ -27,7 +27,7 @@ def test_an_encoder_of_others_computes_the_same_and_adds_the_mean(tmp_path, is_t
     ("inner", "outer", "k"),
     [(64, 512, "9"), (64, 256, "10 or 11"), (256, 512, "5"), (128, 512, "6 or 7")],
 )
-def test_the_layer_is_told_by_the_shapes(inner, outer, k):
+def test_the_layer_is_inferred_from_the_shapes(inner, outer, k):
     state = {
         "conv.0.weight": torch.zeros(64, 3, 3, 3),
         "content_layer.1.weight": torch.zeros(512, inner, 3, 3),

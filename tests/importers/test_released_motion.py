@@ -49,7 +49,7 @@ def published(variant):
 
 
 @pytest.mark.parametrize("variant", ["stylecinegan", "pix2pixhd"])
-def test_a_released_file_is_told_by_its_keys_and_computes_the_same(variant, tmp_path):
+def test_a_released_file_is_recognised_by_its_keys_and_computes_the_same(variant, tmp_path):
     torch.manual_seed(0)
     network = published(variant)
     torch.save(network.state_dict(), tmp_path / "latest_net_G.pth")

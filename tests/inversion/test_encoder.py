@@ -21,7 +21,7 @@ def test_the_papers_encoder_has_the_published_number_of_weights():
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 160), (256, 64)])
-def test_d10_lives_at_a_quarter_of_the_picture(size):
+def test_d10_has_a_quarter_of_the_pictures_resolution(size):
     w_plus, feature = tiny()(torch.randn(2, 3, *size))
     assert w_plus.shape == (2, 14, 8)
     assert feature.shape == (2, 16, size[0] // 4, size[1] // 4)

@@ -30,7 +30,7 @@ def test_steps_bring_the_inversion_closer_to_the_photo(model):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_step_that_makes_it_worse_is_not_kept(model):
+def test_a_step_that_increases_the_error_is_not_kept(model):
     photo = draw_landscape(64, 64).image
     w_plus, feature = model.encoder(photo)
     codes, content = refine_inversion(model.generator, photo, w_plus, feature, 1, learning_rate=1e3)
@@ -67,7 +67,7 @@ def test_codes_come_closer_to_those_of_a_picture_of_the_generators_own(
     assert not found.requires_grad
 
 
-def test_the_search_ends_when_nothing_gets_better(small_generator):
+def test_the_optimisation_stops_early_when_the_loss_does_not_fall(small_generator):
     codes = small_generator.sample_w_plus(1, truncation=1.0)
     calls = []
 
@@ -88,7 +88,7 @@ def test_the_search_ends_when_nothing_gets_better(small_generator):
     assert torch.equal(found, codes)
 
 
-def test_codes_are_searched_for_where_gradients_are_off(small_generator):
+def test_codes_are_optimised_where_gradients_are_disabled(small_generator):
     generator = copy.deepcopy(small_generator)
     generator.convs["4"].noise_strength.fill_(0.1)  # so that noise is optimised, too
     codes = generator.sample_w_plus(1, truncation=1.0)

@@ -41,7 +41,7 @@ def test_an_animation_loops_for_ever_or_as_often_as_asked(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 @pytest.mark.parametrize("fps", [10, 24, 30])
-def test_the_length_of_the_loop_is_right(tmp_path, suffix, fps):
+def test_the_loop_keeps_its_length(tmp_path, suffix, fps):
     io.write_video(tmp_path / f"a{suffix}", clip(25), fps=fps)
     frames, delays, _ = animation_of(tmp_path / f"a{suffix}")
     assert len(frames) == 25
@@ -49,7 +49,7 @@ def test_the_length_of_the_loop_is_right(tmp_path, suffix, fps):
     assert max(delays) - min(delays) <= 10
 
 
-def test_a_gif_leaves_out_frames_that_browsers_would_slow_down(tmp_path):
+def test_a_gif_drops_frames_whose_delay_is_too_short_for_browsers(tmp_path):
     io.write_video(tmp_path / "a.gif", clip(60), fps=60)
     _, delays, _ = animation_of(tmp_path / "a.gif")
     assert sum(delays) == 1000
@@ -57,7 +57,7 @@ def test_a_gif_leaves_out_frames_that_browsers_would_slow_down(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [(".gif", 8), (".webp", 5)])
-def test_frames_look_like_what_was_given(tmp_path, suffix, tolerance):
+def test_decoded_frames_resemble_the_input(tmp_path, suffix, tolerance):
     io.write_video(tmp_path / f"a{suffix}", clip(12), fps=25)
     frames, _, _ = animation_of(tmp_path / f"a{suffix}")
     for decoded, image in zip(frames, clip(12), strict=True):
@@ -67,7 +67,7 @@ def test_frames_look_like_what_was_given(tmp_path, suffix, tolerance):
         assert np.abs(difference.mean(axis=(0, 1))).max() < 1.5
 
 
-def test_still_places_of_a_gif_do_not_flicker(tmp_path):
+def test_static_pixels_of_a_gif_do_not_flicker(tmp_path):
     io.write_video(tmp_path / "a.gif", clip(10), fps=25)
     frames, _, _ = animation_of(tmp_path / "a.gif")
     for frame in frames[1:]:
@@ -84,7 +84,7 @@ def test_flat_colours_of_a_gif_are_nearly_exact(tmp_path):
     assert sum(delays) == 200
 
 
-def test_odd_sides_stay(tmp_path):
+def test_gif_and_webp_keep_odd_sides(tmp_path):
     for name in ("a.gif", "a.webp"):
         io.write_video(tmp_path / name, clip(2, 33, 47), fps=10)
         assert Image.open(tmp_path / name).size == (47, 33)

@@ -97,7 +97,7 @@ def test_16_bit_colours_become_srgb_without_losing_precision(tmp_path, name):
     assert len(io.read_image(tmp_path / "b.png")[0, 0, 0].unique()) > 3500
 
 
-def test_what_looks_alike_under_two_profiles_is_read_alike(tmp_path):
+def test_the_same_colours_under_two_profiles_are_read_alike(tmp_path):
     photo = io.to_uint8(draw_landscape(64, 96).image).numpy()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = matrix_profile(DISPLAY_P3)
@@ -132,7 +132,7 @@ def test_grey_pictures_follow_their_curve(tmp_path, depth):
     assert (io.read_image(tmp_path / "b.png") * 127.5).abs().max() <= 1
 
 
-def test_inks_are_what_the_profile_says_they_are(tmp_path):
+def test_cmyk_is_converted_by_its_profile(tmp_path):
     # Cyan prints the blue of sRGB, which is this in Lab under D50, and magenta a middle grey.
     profile = ink_profile([(29.6, 68.3, -112.0), (53.6, 0, 0), (97.6, -15.8, 93.4), (0, 0, 0)])
     inks = np.zeros((1, 5, 4), np.uint8)
@@ -153,7 +153,7 @@ def test_opacity_is_kept_beside_converted_colours(tmp_path):
     assert np.abs(shown[1:] - SHOWN[1:]).max() <= NEAR
 
 
-def test_a_camera_that_says_adobe_rgb_without_a_profile_is_believed(tmp_path):
+def test_adobe_rgb_is_recognised_by_exif_without_a_profile(tmp_path):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA005] = {1: "R03", 2: b"0100"}
     stored = tiles(STORED["Adobe RGB"][1])
@@ -184,7 +184,7 @@ def test_a_broken_profile_is_ignored_with_a_warning(tmp_path, caplog, name, is_d
     assert "a.png: its colour profile is damaged or of another kind, ignored" in caplog.text
 
 
-def test_random_damage_to_a_profile_never_stops_anything(tmp_path):
+def test_random_damage_to_a_profile_never_raises(tmp_path):
     random = np.random.default_rng(1)
     whole = np.frombuffer(matrix_profile(DISPLAY_P3), np.uint8)
     pixels = np.zeros((3, 3, 3), np.uint8)
@@ -199,7 +199,7 @@ def test_random_damage_to_a_profile_never_stops_anything(tmp_path):
         assert io.read_image(path).isfinite().all()
 
 
-def test_the_values_of_a_mask_are_no_colours(tmp_path):
+def test_profiles_are_not_applied_to_masks(tmp_path):
     soft = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(soft).save(tmp_path / "a.png", icc_profile=grey_profile(1.0))
     mask = io.read_mask(tmp_path / "a.png")[0, 0]

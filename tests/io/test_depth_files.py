@@ -23,7 +23,7 @@ VALUES = np.array([[10, 20, 30], [40, 50, 60]])
         ("a.npz", lambda path: np.savez(path, depth=VALUES * 0.5, other=VALUES)),
     ],
 )
-def test_a_depth_spans_0_to_1_and_what_is_near_is_bright(tmp_path, name, write):
+def test_a_depth_is_scaled_to_0_to_1_with_near_bright(tmp_path, name, write):
     write(tmp_path / name)
     expected = torch.tensor([[[[0.0, 0.2, 0.4], [0.6, 0.8, 1.0]]]])
     torch.testing.assert_close(io.read_depth(tmp_path / name), expected, rtol=0, atol=1e-4)
@@ -45,7 +45,7 @@ def test_a_depth_spans_0_to_1_and_what_is_near_is_bright(tmp_path, name, write):
         ),
     ],
 )
-def test_what_is_no_depth_is_refused(tmp_path, name, write, message):
+def test_other_files_than_a_depth_are_refused(tmp_path, name, write, message):
     write(tmp_path / name)
     with pytest.raises(InputError, match=message):
         io.read_depth(tmp_path / name)

@@ -17,7 +17,7 @@ from tests.io.pictures import check_damaged, photo, pixels_of
 from tests.io.profiles import DISPLAY_P3, matrix_profile
 
 
-def test_heic_is_read_by_a_process_that_never_saw_one(tmp_path):
+def test_heic_is_read_by_a_fresh_process(tmp_path):
     Image.fromarray(photo()).save(tmp_path / "IMG_0001.HEIC", format="HEIF", quality=95)
     code = (
         "import sys; from stylecinegan import io; assert 'pillow_heif' not in sys.modules;"
@@ -56,7 +56,7 @@ def test_a_damaged_heic_is_refused(tmp_path, part):
         io.read_image(tmp_path / "a.heic")
 
 
-def test_random_damage_to_a_heic_never_raises_anything_else(tmp_path):
+def test_random_damage_to_a_heic_raises_an_input_error_or_nothing(tmp_path):
     Image.fromarray(photo()).save(tmp_path / "a.heic")
     check_damaged(tmp_path / "a.heic")
 
@@ -124,7 +124,7 @@ def write_jxl(path, pixels, **options):
     Image.fromarray(pixels).save(path, "JXL", lossless=True, **options)
 
 
-def test_jpeg_xl_is_read_by_whoever_has_its_package(tmp_path, jxl):
+def test_jpeg_xl_is_read_if_its_package_is_installed(tmp_path, jxl):
     for name, pixels in (("a.jxl", photo()), ("b.jxl", photo()[..., 0])):
         write_jxl(tmp_path / name, pixels)
     assert (pixels_of(tmp_path / "a.jxl") == photo()).all()
@@ -151,7 +151,7 @@ def test_a_jpeg_repacked_as_jpeg_xl_is_read_as_the_jpeg(tmp_path, jxl):
     assert (pixels_of(tmp_path / "a.jxl") == pixels_of(tmp_path / "a.jpg")).all()
 
 
-def test_pixels_of_jpeg_xl_are_upright_whatever_the_exif_data_repeat(tmp_path, jxl):
+def test_exif_orientation_is_not_applied_to_jpeg_xl_twice(tmp_path, jxl):
     # Its own header turns the picture, and the decoder has done so.
     turned = Image.Exif()
     turned[274] = 6
@@ -168,14 +168,14 @@ def test_a_cut_off_jpeg_xl_is_refused(tmp_path, jxl, part):
         io.read_image(tmp_path / "a.jxl")
 
 
-def test_random_damage_to_a_jpeg_xl_never_raises_anything_else(tmp_path, jxl):
+def test_random_damage_to_a_jpeg_xl_raises_an_input_error_or_nothing(tmp_path, jxl):
     write_jxl(tmp_path / "a.jxl", photo())
     check_damaged(tmp_path / "a.jxl", first=2, num_bytes=4)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 48), (256, 192), (300, 200), (7, 2000), (1600, 900)])
 @pytest.mark.parametrize("use_container", [False, True])
-def test_the_header_of_a_jpeg_xl_tells_its_size(jxl, size, use_container):
+def test_the_size_of_a_jpeg_xl_is_read_from_its_header(jxl, size, use_container):
     stream = BytesIO()
     grey = Image.new("L", size)
     grey.save(stream, "JXL", use_container=use_container, effort=1)

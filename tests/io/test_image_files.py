@@ -41,7 +41,7 @@ def test_usual_formats_are_read(tmp_path, suffix):
     assert np.abs(pixels_of(path) - photo()).mean() < 3
 
 
-def test_a_relative_path_and_a_trailing_slash_do_not_matter(tmp_path, monkeypatch):
+def test_relative_paths_and_trailing_slashes_are_accepted(tmp_path, monkeypatch):
     Image.fromarray(photo()).save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     assert (pixels_of("a.png") == photo()).all()
@@ -145,7 +145,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_is_one_clear_line(tmp_path, name):
+def test_a_file_that_is_no_picture_is_refused_in_one_line(tmp_path, name):
     content, message = BAD[name]
     if content is not None:
         (tmp_path / name).write_bytes(content)
@@ -154,7 +154,7 @@ def test_what_is_no_picture_is_one_clear_line(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_directory_is_no_picture(tmp_path):
+def test_a_directory_is_refused_as_a_picture(tmp_path):
     with pytest.raises(InputError, match="found a directory"):
         io.read_image(tmp_path)
 
@@ -180,7 +180,7 @@ def test_a_truncated_16_bit_picture_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp", ".gif"])
-def test_random_damage_never_raises_anything_else(tmp_path, suffix):
+def test_random_damage_raises_an_input_error_or_nothing(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     Image.fromarray(photo()).save(path)
     check_damaged(path, is_cut=True)
@@ -211,7 +211,7 @@ def test_numbers_of_unknown_range_are_refused(tmp_path):
         io.read_image(tmp_path / "a.tif")
 
 
-def test_a_broken_opencv_names_the_package_that_helps(monkeypatch):
+def test_a_broken_opencv_is_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)  # makes "import cv2" raise ImportError
     with pytest.raises(InputError, match="pip install opencv-python-headless"):
         io.load_opencv()

@@ -48,7 +48,7 @@ def test_polygons_of_motion_are_the_mask_and_lines_the_arrows(tmp_path):
     assert arrows == [[1, 1, 1.5, 3], [[0, 0], [1, 0], [1, 2]]]
 
 
-def test_a_drawing_fits_itself_to_a_photo_of_another_size(tmp_path):
+def test_a_drawing_is_scaled_to_the_size_of_the_photo(tmp_path):
     path = write_drawing(
         tmp_path / "lake.json", ("motion", "polygon", LEFT), ("hint", "line", [[0, 0], [3, 4]])
     )
@@ -56,7 +56,7 @@ def test_a_drawing_fits_itself_to_a_photo_of_another_size(tmp_path):
     assert io.read_labelme(path).arrows((2, 12)) == [[0, 0, 6, 2]]
 
 
-def test_a_painted_mask_covers_what_it_shows_between_its_points(tmp_path):
+def test_a_painted_mask_covers_its_pixels_in_the_box_of_its_points(tmp_path):
     painted = np.array([[255, 0], [255, 255]], np.uint8)
     shape = ("sky", "mask", [[3, 1], [4, 2]], {"mask": in_base64(painted)})
     path = write_drawing(tmp_path / "lake.json", shape)
@@ -67,7 +67,7 @@ def test_a_painted_mask_covers_what_it_shows_between_its_points(tmp_path):
     assert (doubled == expected.repeat(2, 0).repeat(2, 1)).all()
 
 
-def test_static_shapes_over_moving_ones_stay(tmp_path):
+def test_static_shapes_override_earlier_moving_ones(tmp_path):
     path = write_drawing(
         tmp_path / "lake.json",
         ("water", "rectangle", [[0, 0], [6, 4]]),
@@ -76,7 +76,7 @@ def test_static_shapes_over_moving_ones_stay(tmp_path):
     assert io.read_mask(path)[0, 0].tolist() == [[1, 0, 0, 0, 0, 1]] * 4
 
 
-def test_one_unknown_label_for_everything_moves_and_several_are_asked_about(tmp_path):
+def test_a_single_unknown_label_moves_and_several_are_refused(tmp_path):
     path = write_drawing(tmp_path / "a.json", ("elwha", "polygon", LEFT))
     assert io.read_mask(path).sum() == 8
     path = write_drawing(tmp_path / "b.json", ("tree", "polygon", LEFT), ("sky", "polygon", LEFT))
@@ -118,7 +118,7 @@ def test_the_size_of_an_old_drawing_is_that_of_the_picture_in_it(tmp_path):
         (b'{"shapes": [], "imageHeight": -3, "imageWidth": 5}', "wanted imageHeight"),
     ],
 )
-def test_a_wrong_drawing_is_one_clear_line(tmp_path, content, message):
+def test_a_wrong_drawing_is_refused_in_one_line(tmp_path, content, message):
     (tmp_path / "lake.json").write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         io.read_mask(tmp_path / "lake.json", (4, 6))

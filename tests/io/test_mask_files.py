@@ -110,7 +110,7 @@ def test_of_two_values_the_larger_moves(tmp_path, caplog, values, depth):
     assert f"grey value {values[1]} moves, {values[0]} stays" in caplog.text
 
 
-def test_white_on_black_is_not_commented(tmp_path, caplog):
+def test_white_on_black_is_read_without_a_note(tmp_path, caplog):
     with caplog.at_level("INFO", "stylecinegan"):
         mask_of(tmp_path, Image.fromarray(HALVES))
         mask_of(tmp_path, Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)))
@@ -138,7 +138,7 @@ def test_a_palette_that_only_stores_black_and_white_is_read_by_its_colours(tmp_p
     assert (mask_of(tmp_path, white_first)[0, 0].numpy() == HALVES / 255).all()
 
 
-def test_class_numbers_in_grey_move_from_one_on(tmp_path, caplog):
+def test_of_grey_class_numbers_all_but_zero_move(tmp_path, caplog):
     classes = HALVES // 255
     classes[:4] *= 2
     assert (read(tmp_path, caplog, Image.fromarray(classes)) == HALVES / 255).all()
@@ -212,7 +212,7 @@ UNCLEAR = {
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
-def test_what_is_unclear_is_asked_about_with_file_and_values(tmp_path, name):
+def test_an_ambiguous_mask_is_refused_with_its_file_and_values(tmp_path, name):
     pixels, found = UNCLEAR[name]
     Image.fromarray(pixels).save(tmp_path / name)
     with pytest.raises(InputError) as caught:

@@ -23,7 +23,7 @@ def test_layouts_and_types_give_the_same_motion(tmp_path, array, dtype):
     assert torch.equal(motion, EXPECTED)
 
 
-def test_a_first_side_of_two_is_taken_for_the_channels(tmp_path):
+def test_a_first_dimension_of_two_is_the_channels(tmp_path):
     array = np.arange(12.0).reshape(2, 3, 2)
     np.save(tmp_path / "m.npy", array)
     assert torch.equal(io.read_motion(tmp_path / "m.npy"), torch.from_numpy(array).float()[None])
@@ -92,7 +92,7 @@ def test_pickled_objects_are_never_executed(tmp_path):
 
 @pytest.mark.parametrize("name", ["m.npy", "m.npz", "m.flo"])
 @pytest.mark.parametrize("content", [b"just some text", b"PK\x03\x04", b"\x93NUMPY\x01\0"])
-def test_other_data_is_one_clear_line(tmp_path, name, content):
+def test_other_data_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match="cannot read") as caught:
         io.read_motion(tmp_path / name)
@@ -108,7 +108,7 @@ def test_a_truncated_motion_is_refused(tmp_path):
             io.read_motion(path)
 
 
-def test_text_and_complex_numbers_are_no_motion(tmp_path):
+def test_text_and_complex_numbers_are_refused(tmp_path):
     for dtype in ("U3", "c8", "?"):
         np.save(tmp_path / "m.npy", np.zeros((2, 3, 4), dtype))
         with pytest.raises(InputError, match="wanted real numbers"):

@@ -21,7 +21,7 @@ def moving_stripe(num_frames, height=64, width=96):
 @pytest.mark.parametrize(
     ("suffix", "codec"), [(".mp4", "h264"), (".webm", "vp9"), (".MP4", "h264")]
 )
-def test_a_video_plays_everywhere_at_its_rate_and_length(tmp_path, suffix, codec):
+def test_a_video_has_a_common_codec_and_the_rate_and_length_asked_for(tmp_path, suffix, codec):
     path = tmp_path / f"clip é{suffix}"
     io.write_video(path, moving_stripe(31), fps=30)
     with av.open(str(path)) as container:
@@ -45,7 +45,7 @@ def test_the_index_is_at_the_front_of_the_file(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_colours_come_back(tmp_path, suffix):
+def test_colours_are_preserved(tmp_path, suffix):
     image = flat_patches()
     io.write_video(tmp_path / f"a{suffix}", [image] * 3, fps=30)
     frames = list(io.read_video(tmp_path / f"a{suffix}"))
@@ -56,7 +56,7 @@ def test_colours_come_back(tmp_path, suffix):
         assert np.abs(np.array(middles) - COLOURS).max() <= 3
 
 
-def test_an_independent_conversion_by_the_tags_finds_the_same_colours(tmp_path):
+def test_a_bt_709_conversion_of_the_decoded_planes_gives_the_same_colours(tmp_path):
     io.write_video(tmp_path / "a.mp4", [flat_patches()] * 2, fps=30)
     with av.open(str(tmp_path / "a.mp4")) as container:
         planes = next(container.decode(video=0)).to_ndarray()  # [1.5 H, W]
@@ -86,7 +86,7 @@ def test_fine_stripes_keep_their_contrast(tmp_path):
     assert (decoded - stripes).abs().max() < 0.08
 
 
-def test_an_odd_side_is_cropped_and_said_once(tmp_path, caplog):
+def test_an_odd_side_is_cropped_with_one_warning(tmp_path, caplog):
     image = torch.zeros(1, 3, 33, 47)
     with caplog.at_level(logging.WARNING):
         io.write_video(tmp_path / "a.mp4", [image] * 3, fps=30)
@@ -115,7 +115,7 @@ def test_fractions_of_a_frame_per_second_are_kept(tmp_path):
         assert container.streams.video[0].average_rate == Fraction(2997, 100)
 
 
-def test_reading_stops_where_asked_and_refuses_other_data(tmp_path):
+def test_reading_stops_at_max_frames_and_refuses_other_data(tmp_path):
     io.write_video(tmp_path / "a.mp4", moving_stripe(6), fps=30)
     assert len(list(io.read_video(tmp_path / "a.mp4", max_frames=4))) == 4
     (tmp_path / "text.mp4").write_text("no video")
@@ -129,7 +129,7 @@ def test_reading_stops_where_asked_and_refuses_other_data(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
-def test_the_smallest_frames_come_back(tmp_path, suffix):
+def test_frames_of_two_pixels_are_preserved(tmp_path, suffix):
     image = torch.full((1, 3, 2, 2), 0.5)
     io.write_video(tmp_path / f"a{suffix}", [image] * 2, fps=30)
     decoded = next(io.read_video(tmp_path / f"a{suffix}"))

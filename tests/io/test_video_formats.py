@@ -35,7 +35,7 @@ def test_colours_are_tagged_as_bt_709_in_all_three_lists(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".avif", ".apng", ".webp"])
-def test_frames_and_colours_come_back(tmp_path, suffix):
+def test_frames_and_colours_are_preserved(tmp_path, suffix):
     patches = flat_patches()
     io.write_video(tmp_path / f"a{suffix}", [patches, patches.flip(3), patches], fps=25)
     frames = list(io.read_video(tmp_path / f"a{suffix}"))
@@ -91,7 +91,7 @@ def test_formats_that_loop_by_themselves_refuse_to_repeat(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("name", ["a.webm", "a.mov", "a.apng", "a.webp", "frames"])
-def test_alpha_comes_back_beside_unmultiplied_colours(tmp_path, name):
+def test_alpha_and_unmultiplied_colours_are_preserved(tmp_path, name):
     frames = list(with_alpha(loop(3)))
     io.write_video(tmp_path / name, frames, fps=24)
     if name == "frames":
@@ -148,7 +148,7 @@ def test_a_gif_drops_every_second_frame_before_it_gets_small(tmp_path):
         assert picture.width > 140
 
 
-def test_a_size_that_nothing_fits_into_is_refused_in_one_line(tmp_path):
+def test_a_file_size_too_small_for_any_frame_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"at most 0\.0005 MB.*use fewer frames"):
         io.write_video(tmp_path / "a.mp4", noise(), fps=30, max_bytes=500)
     with pytest.raises(InputError, match="a folder of frames has no size"):

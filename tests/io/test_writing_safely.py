@@ -50,7 +50,7 @@ def test_an_existing_video_stays_untouched_when_writing_fails(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "frames"]
 
 
-def test_an_existing_video_is_replaced_and_a_link_keeps_pointing(tmp_path):
+def test_an_existing_video_is_replaced_through_a_symbolic_link(tmp_path):
     (tmp_path / "real.gif").write_bytes(b"old")
     (tmp_path / "link.gif").symlink_to("real.gif")
     io.write_video(tmp_path / "link.gif", frames(2), fps=30)
@@ -84,7 +84,7 @@ class BrokenEncoder:
         (OSError(28, "No space left on device"), InputError, r"cannot write .*No space left"),
     ],
 )
-def test_an_error_of_the_encoder_surfaces_while_frames_still_come(
+def test_an_error_of_the_encoder_is_raised_before_the_frames_end(
     tmp_path, monkeypatch, error, expected, message
 ):
     encoder = BrokenEncoder(error)
@@ -95,7 +95,7 @@ def test_an_error_of_the_encoder_surfaces_while_frames_still_come(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_clear_line(tmp_path):
+def test_a_full_disk_is_an_error_in_one_line(tmp_path):
     code = """
 import resource, sys, torch
 from stylecinegan import io
@@ -145,9 +145,7 @@ for name in ("a.mp4", "a.gif", "frames/"):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_check_that_raises_after_the_last_frame_ends_the_writing_and_leaves_nothing(
-    tmp_path, target
-):
+def test_a_check_that_raises_after_the_last_frame_cancels_the_writing(tmp_path, target):
     def check():
         raise KeyboardInterrupt
 
@@ -158,7 +156,7 @@ def test_a_check_that_raises_after_the_last_frame_ends_the_writing_and_leaves_no
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
-def test_an_encoder_that_looks_ahead_stops_between_its_last_frames(tmp_path, suffix):
+def test_a_cancelled_encoder_does_not_flush_all_its_frames(tmp_path, suffix):
     encoder = VideoEncoder(tmp_path / f"a{suffix}", Fraction(30), CODECS[suffix])
     num_frames, asked = 12, []
     for frame in frames(num_frames, side=64):
@@ -176,7 +174,7 @@ def test_an_encoder_that_looks_ahead_stops_between_its_last_frames(tmp_path, suf
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_check_changes_nothing(tmp_path, target):
+def test_a_check_that_does_not_raise_changes_nothing(tmp_path, target):
     pictures = list(frames(6))
     for name, check in (("plain", None), ("checked", lambda: None)):
         io.write_video(f"{tmp_path}/{name}/{target}", pictures, fps=30, check=check)
@@ -231,7 +229,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path):
     assert len(list((tmp_path / "frames").iterdir())) == 2
 
 
-def test_what_cannot_be_written_is_found_before_the_first_frame(tmp_path):
+def test_paths_that_cannot_be_written_are_refused_before_the_first_frame(tmp_path):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "file").write_text("x")
     cases = {
@@ -293,7 +291,7 @@ def test_no_frame_at_all_and_frames_of_two_sizes_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+def test_a_colon_in_a_name_is_not_read_as_a_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     io.write_video("12:30.mp4", frames(2), fps=30)
     assert len(list(io.read_video("12:30.mp4"))) == 2

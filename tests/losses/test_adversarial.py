@@ -27,14 +27,14 @@ def test_the_logistic_losses_are_those_of_stylegan2():
     assert float(discriminator_loss(real, fake, "logistic")) == pytest.approx(expected)
 
 
-def test_the_hinge_rests_where_both_sides_are_beyond_their_margin():
+def test_the_hinge_loss_is_zero_beyond_both_margins():
     real, fake = [torch.tensor([[1.0, 3.0]])], [torch.tensor([[-1.5, -1.0]])]
     assert float(discriminator_loss(real, fake, "hinge")) == 0.0
     assert float(discriminator_loss(fake, real, "hinge")) == pytest.approx(2.25 + 3.0)
     assert float(generator_loss(fake, "hinge")) == pytest.approx(1.25)
 
 
-def test_heads_count_alike_however_many_patches_they_judge():
+def test_heads_have_equal_weight_however_many_patches_they_have():
     heads = [torch.full((1, 9), 1.0), torch.full((1, 1), 3.0)]
     assert float(generator_loss(heads, "hinge")) == pytest.approx(-2.0)
 
@@ -76,7 +76,7 @@ def test_the_energy_distance_of_points_on_a_line_is_known():
     assert gradient.item() == pytest.approx(-2.0)
 
 
-def test_the_energy_distance_sees_shifted_and_scaled_distributions():
+def test_the_energy_distance_detects_shifted_and_scaled_distributions():
     torch.manual_seed(0)
     x, same, other = torch.randn(3, 500, 4).unbind()
     assert abs(float(energy_distance(x, same))) < 0.02

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from stylecinegan.backbones.u2net import U2Net
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.mask import MaskEnsemble
 from stylecinegan.tasks.segmentation import SegmentationTask
 from tests.baselines import test_emf_task, test_mocogan_hd_task
@@ -24,6 +23,7 @@ from tests.tasks import (
     test_semantic,
     test_texture_gan,
 )
+from tests.tasks.batches import landscapes
 
 Batch = dict[str, torch.Tensor]
 
@@ -60,16 +60,6 @@ class Contract:
     falling: Falling | None = None
     resumes_exactly: bool = True
     below_rounding: tuple[str, ...] = ()
-
-
-def landscapes(side: int, count: int = 4) -> Batch:
-    """Drawn photos with their labels."""
-    drawn = [draw_landscape(side, side, seed) for seed in range(count)]
-    return {
-        "image": torch.cat([picture.image for picture in drawn]),
-        "label": torch.cat([picture.label[:, 0] for picture in drawn]),
-        "index": torch.arange(count),
-    }
 
 
 def soft_labels() -> Batch:

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from stylecinegan import StyleCineGAN, checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.tasks.appearance import AppearanceTask
 from stylecinegan.tasks.reconstruction import fix_top_codes
+from tests.tasks.batches import landscapes
 
 
 def write_decoder(folder):
@@ -29,11 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def batch():
-    pictures = [draw_landscape(32, 32, seed) for seed in range(4)]
-    return {
-        "image": torch.cat([picture.image for picture in pictures]),
-        "label": torch.cat([picture.label[:, 0] for picture in pictures]),
-    }
+    return landscapes(32)
 
 
 def make_task(folder, **settings):

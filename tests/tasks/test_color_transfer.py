@@ -31,7 +31,7 @@ def test_colours_come_back_from_oklab():
     torch.testing.assert_close(from_oklab(to_oklab(image)), image, atol=1e-3, rtol=0.0)
 
 
-def test_a_picture_in_its_own_colours_stays_as_it_is():
+def test_a_picture_in_its_own_colours_is_unchanged():
     drawn = draw_landscape(32, 48, seed=1)
     lab, label = to_oklab(drawn.image), drawn.label[:, 0]
     palette = find_palette(lab, label)
@@ -50,7 +50,7 @@ def test_sky_takes_the_colour_of_the_sky_and_ground_that_of_the_ground():
     source, aim = flat(0.8, 0.5), flat(0.3, 0.1)
     palettes = find_palette(source, label), find_palette(aim, label)
     moved = transfer_colors(source, label, *palettes)
-    # A four-hundredth of the other region counts along.
+    # The other region contributes a four-hundredth to each palette.
     torch.testing.assert_close(moved[..., :16, :], aim[..., :16, :], atol=0.01, rtol=0.0)
     torch.testing.assert_close(moved[..., 24:, :], aim[..., 24:, :], atol=0.01, rtol=0.0)
     # Halfway at the border, half of each.
@@ -59,12 +59,12 @@ def test_sky_takes_the_colour_of_the_sky_and_ground_that_of_the_ground():
     torch.testing.assert_close(border, halfway, atol=0.03, rtol=0.0)
 
 
-def test_the_map_of_two_diagonal_covariances_scales_by_the_quotient_of_deviations_within_bounds():
+def test_diagonal_covariances_are_scaled_by_the_ratio_of_deviations_within_bounds():
     deviations = torch.tensor([0.2, 0.1, 0.1]), torch.tensor([0.1, 0.2, 1.0])
     gain = transport_map(*(d.square().diag() for d in deviations))
     torch.testing.assert_close(gain, torch.tensor([0.5, 2.0, GAINS[1]]).diag(), atol=0.05, rtol=0.0)
 
 
-def test_shares_of_regions_add_up_to_one():
+def test_soft_regions_sum_to_one():
     label = torch.randint(0, 3, (1, 20, 30))
     torch.testing.assert_close(soft_regions(label, 2).sum(dim=1), torch.ones(1, 20, 30))

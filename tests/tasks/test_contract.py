@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.tasks import generator, layout_gan, projected_gan, texture_gan, view_gan
+from stylecinegan.tasks import generator, layout_gan, projected_gan, texture_gan
 from stylecinegan.tasks.reconstruction import fit_mapping
 from stylecinegan.training import run_state
 from tests.nested import assert_identical
@@ -17,12 +17,7 @@ CASES = [pytest.param(contract, id=name) for name, contract in CONTRACTS.items()
 
 
 @pytest.fixture(autouse=True)
-def toy_size(monkeypatch):
-    # Random features serve as well as those of ImageNet where nothing is to look good.
-    for module in (projected_gan, view_gan):
-        monkeypatch.setattr(module, "load_imagenet_weights", lambda *_: None)
-    for module in (layout_gan, projected_gan, texture_gan):
-        monkeypatch.setattr(module, "NUM_SAMPLES", 4)
+def toy_size(monkeypatch, toy_gans):
     monkeypatch.setattr(generator, "fit_mapping", functools.partial(fit_mapping, num_steps=20))
 
 
@@ -102,6 +97,23 @@ def test_the_export_loads_as_the_network_that_is_to_be_released(contract, make, 
             # Kernels are stored with 16 or 8 bits a weight.
             atol = 0.01 * float(tensors[key].abs().max()) + 1e-6
             torch.testing.assert_close(tensor, tensors[key], rtol=2e-3, atol=atol, msg=key)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("layout_gan", layout_gan),
+        ("projected_gan", projected_gan),
+        ("texture_gan", texture_gan),
+    ],
+)
+def test_a_gan_measures_its_samples_once_there_are_enough_photos(name, module, make, monkeypatch):
+    monkeypatch.setattr(module, "NUM_MEASURED", 6)
+    task, batch = make(CONTRACTS[name]), CONTRACTS[name].batch()  # four photos
+    step(task, batch)
+    assert task.measure() == {}
+    step(task, batch)
+    assert task.measure()["frechet"] > 0.0
 
 
 @pytest.mark.parametrize("contract", CASES)

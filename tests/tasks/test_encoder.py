@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.tasks.encoder import EncoderTask
+from tests.tasks.batches import landscapes
 
 
 def make_task(**settings):
@@ -26,7 +26,7 @@ def make_task(**settings):
 
 @pytest.fixture(scope="module")
 def batch():
-    return {"image": torch.cat([draw_landscape(32, 32, seed).image for seed in range(4)])}
+    return landscapes(32)
 
 
 def frozen(task):
@@ -62,7 +62,7 @@ def test_real_pictures_are_cut_to_sizes_that_the_networks_take():
     assert {cut.shape[2] for cut in cuts} == {64, 96}
     assert {cut.shape[3] for cut in cuts} == {96, 128, 160}
     tops = {int(cut[0, 0, 0, 0]) // 160 for cut in cuts if cut.shape[2] == 64}
-    assert len(tops) > 5  # from anywhere
+    assert len(tops) > 5  # at any position
 
 
 def test_training_goes_on_from_exported_weights_with_fixed_statistics(batch, tmp_path):

@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.losses.adversarial import energy_distance
 from stylecinegan.tasks.generator import GeneratorTask
 from stylecinegan.tasks.reconstruction import fit_mapping
+from tests.tasks.batches import landscapes
 
 
 def make_task(*, resolution=32, encoder=None, **settings):
@@ -30,12 +30,12 @@ def make_bottom_task(features=None, **settings):
 
 @pytest.fixture(scope="module")
 def batch():
-    return {"image": torch.cat([draw_landscape(32, 32, seed).image for seed in range(4)])}
+    return landscapes(32)
 
 
 @pytest.fixture(scope="module")
 def photos():
-    return {"image": torch.cat([draw_landscape(256, 256, seed).image for seed in range(2)])}
+    return landscapes(256, 2)
 
 
 def copy_state(module):
@@ -46,10 +46,10 @@ def changed(module, before):
     return {k for k, tensor in module.state_dict().items() if not torch.equal(tensor, before[k])}
 
 
-def test_samples_take_on_the_colour_of_the_photos():
+def test_samples_learn_the_colour_of_the_photos():
     colour = torch.tensor([0.8, -0.2, -0.7]).view(1, 3, 1, 1)
     batch = {"image": colour.expand(4, 3, 32, 32).contiguous()}
-    # Augmented photos have colours of many kinds; here the one is what counts.
+    # Without augmentation, which would change the colour.
     task = make_task(use_augmentation=False, learning_rate=8e-3, ema_half_life=40)
     before = task.sample(batch)["samples"].mean(dim=(0, 2, 3)) - colour.flatten()
     for _ in range(80):
@@ -76,7 +76,7 @@ def test_a_fixed_top_and_the_content_branch_stay_as_they_are(photos):
     assert not any("running" in k or "num_batches" in k for k in names)
 
 
-def test_a_fixed_top_no_longer_minds_its_codes(photos):
+def test_a_fixed_top_does_not_depend_on_its_codes(photos):
     task = make_bottom_task()
     task.step(photos)
     feature = torch.randn(1, 16, 64, 64)
@@ -112,7 +112,7 @@ def test_two_parts_of_a_batch_make_the_step_of_the_whole(batch):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
-def test_r1_comes_every_so_many_steps_and_only_with_stylegan2(batch, squeezenet):
+def test_r1_is_computed_at_its_interval_and_only_with_stylegan2(batch, squeezenet):
     task = make_task(r1_every=3)
     assert ["r1" in task.step(batch) for _ in range(6)] == [False, False, True] * 2
     task = make_task(discriminator="projected", feature_weights=squeezenet, r1_every=1)
@@ -161,7 +161,7 @@ def test_settings_that_do_not_fit_are_refused():
         make_task(discriminator="other")  # pyright: ignore
 
 
-def test_samples_of_w_are_brought_to_the_codes():
+def test_the_mapping_network_is_fitted_to_the_distribution_of_the_codes():
     torch.manual_seed(0)
     generator = Generator(32, 16, 2, channel_base=256, channel_max=8)
     codes = 3.0 + torch.randn(256, 2) @ torch.randn(2, 16)  # a plane of codes

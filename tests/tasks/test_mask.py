@@ -17,6 +17,7 @@ from stylecinegan.tasks.logit_offsets import logit_shift
 from stylecinegan.tasks.mask import MaskTask
 from stylecinegan.tasks.pixel_sampling import Networks, sample_pixels
 from stylecinegan.tasks.replay_buffer import ReplayBuffer, bootstrap
+from tests.tasks.batches import landscapes
 
 
 def small_networks():
@@ -39,15 +40,6 @@ def small_task(**arguments):
         **arguments,
     }
     return MaskTask(small_networks(), **settings)
-
-
-def drawn_batch(count=4, size=64):
-    pictures = [draw_landscape(size, size, seed) for seed in range(count)]
-    return {
-        "image": torch.cat([picture.image for picture in pictures]),
-        "label": torch.cat([picture.label[:, 0] for picture in pictures]),
-        "index": torch.arange(count),
-    }
 
 
 class LabelFeatures(torch.nn.Module):
@@ -73,15 +65,15 @@ class CoordinateFeatures(torch.nn.Module):
 @pytest.mark.parametrize("context", ["none", "semantic"])
 def test_a_few_drawn_landscapes_are_learned(context):
     task = small_task(context=context)
-    terms = [task.step(drawn_batch()) for _ in range(6)]
+    terms = [task.step(landscapes(64)) for _ in range(6)]
     # Guessing among three classes costs log 3 = 1.1; the last step validates.
     assert terms[-1]["validation"] < 0.75
 
 
-def test_the_exported_ensemble_tells_land_sky_and_water_apart(tmp_path):
+def test_the_exported_ensemble_separates_land_sky_and_water(tmp_path):
     task = small_task(num_steps=30)
     for _ in range(30):
-        task.step(drawn_batch())
+        task.step(landscapes(64))
     task.export(tmp_path)
     loaded = checkpoints.load(tmp_path / "mask.safetensors", MaskEnsemble)
     photo = draw_landscape(64, 64, 0)
@@ -98,14 +90,14 @@ def write_context(path, **settings):
     return ensemble.context
 
 
-def test_contexts_are_put_side_by_side_and_stay_as_they_are(tmp_path):
+def test_contexts_are_concatenated_and_not_trained(tmp_path):
     torch.manual_seed(3)
     files = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
     first = write_context(files[0])
     second = write_context(files[1], context_networks=2)
     task = small_task(contexts=files)
     assert task.ensemble.arguments["context_networks"] == 3
-    task.step(drawn_batch())
+    task.step(landscapes(64))
     for network, given in zip(
         task.ensemble.context.networks, [*first.networks, *second.networks], strict=True
     ):
@@ -125,11 +117,11 @@ def test_contexts_that_do_not_go_together_are_refused(tmp_path):
         small_task(contexts=files)
 
 
-def test_the_exported_vote_is_for_the_intersection_over_union(tmp_path):
+def test_the_exported_ensemble_has_the_offsets_that_maximise_the_iou(tmp_path):
     task = small_task(validation_every=100)
     for _ in range(6):
-        task.step(drawn_batch())
-    samples = task.memory.take(list(range(len(task.memory))))
+        task.step(landscapes(64))
+    samples = task.replay_buffer.take(list(range(len(task.replay_buffer))))
     with torch.no_grad():
         found = task.ensemble.eval().member_probabilities(samples.pixels.flatten(0, 1)).mean(dim=0)
     shift = logit_shift(found, samples.labels.flatten())
@@ -143,7 +135,7 @@ def test_the_exported_vote_is_for_the_intersection_over_union(tmp_path):
 def test_classifiers_are_trained_on_cuda(tmp_path):
     task = small_task()
     task.to(torch.device("cuda"))
-    batch = {name: tensor.to("cuda") for name, tensor in drawn_batch().items()}
+    batch = {name: tensor.to("cuda") for name, tensor in landscapes(64).items()}
     terms = [task.step(batch) for _ in range(6)]
     assert terms[-1]["validation"] < 0.75
     task.export(tmp_path)
@@ -151,30 +143,30 @@ def test_classifiers_are_trained_on_cuda(tmp_path):
 
 def test_nothing_is_trained_before_the_replay_buffer_holds_enough():
     task = small_task(warm_up=9)
-    terms = [task.step(drawn_batch()) for _ in range(3)]
+    terms = [task.step(landscapes(64)) for _ in range(3)]
     assert [set(step) for step in terms[:2]] == [{"photos"}] * 2
     assert "pixel" in terms[2]
 
 
 def test_training_ends_when_the_validation_loss_does_not_fall():
     task = small_task(patience=2)
-    task.step(drawn_batch())
+    task.step(landscapes(64))
     task.best_step, task.best_loss = -3, 0.0
     before = task.state_dict()["ensemble"]["members.0.layers.0.weight"].clone()
     assert task.is_finished
-    task.step(drawn_batch())
+    task.step(landscapes(64))
     assert torch.equal(task.ensemble.state_dict()["members.0.layers.0.weight"], before)
 
 
 def test_sampled_pixels_carry_the_label_under_them():
-    batch = drawn_batch()
+    batch = landscapes(64)
     samples = sample_pixels(small_networks(), LabelFeatures(batch["label"]), batch, 50)
     assert torch.equal(samples.pixels[..., -1].round().long(), samples.labels)
     assert samples.labels.unique().tolist() == [0, 1, 2]
 
 
 def test_sampled_features_are_those_of_the_whole_picture():
-    networks, batch = small_networks(), drawn_batch(2, 128)
+    networks, batch = small_networks(), landscapes(128, 2)
     samples = sample_pixels(networks, CoordinateFeatures(), batch, 200)
     with torch.no_grad():
         deep = compute_deep_features(networks.generator, networks.encoder, batch["image"])
@@ -194,7 +186,7 @@ def test_members_see_different_bootstraps_of_mean_one_fixed_by_the_photo():
 
 
 def test_the_replay_buffer_replaces_the_oldest_photos():
-    samples = sample_pixels(small_networks(), NoContext(), drawn_batch(), 5)
+    samples = sample_pixels(small_networks(), NoContext(), landscapes(64), 5)
     memory = ReplayBuffer(3)
     memory.add(samples)
     assert len(memory) == 3

@@ -2,13 +2,12 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.generator import Generator
 from stylecinegan.generator.layers import FeatureProjection, ModulatedConv, leaky_relu
 from stylecinegan.generator.pyramid_discriminator import PatchHead
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.tasks import projected_gan
 from stylecinegan.tasks.projected_gan import ProjectedGANTask
+from tests.tasks.batches import landscapes
 
 ENCODER = (12, 16, 16, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8, 1)
 WIDTHS = {4: 24, 8: 24, 16: 16, 32: 16, 64: 16, 128: 8}
@@ -46,16 +45,13 @@ def initial(tmp_path_factory):
 
 
 @pytest.fixture
-def make(initial, squeezenet, monkeypatch):
-    monkeypatch.setattr(projected_gan, "load_imagenet_weights", lambda *_: None)
-    monkeypatch.setattr(projected_gan, "NUM_SAMPLES", 4)
-
+def make(initial, squeezenet, toy_gans):
     return lambda folder=initial, **settings: make_task(folder, squeezenet, **settings)
 
 
 @pytest.fixture(scope="module")
 def photos():
-    return {"image": torch.cat([draw_landscape(128, 128, seed).image for seed in range(4)])}
+    return landscapes(128)
 
 
 def test_only_the_layers_up_to_d10_change(make, initial, photos):
@@ -74,7 +70,7 @@ def test_only_the_layers_up_to_d10_change(make, initial, photos):
             assert torch.equal(task.generator.state_dict()[name], old[name])
 
 
-def test_the_whole_picture_is_judged_in_the_second_part_only(make, photos):
+def test_the_full_resolution_has_a_discriminator_in_the_second_part_only(make, photos):
     task = make(coarse_share=0.5)
     task.progress = 0.4
     assert "discriminator_lite_full" not in task.step(photos)
@@ -82,7 +78,7 @@ def test_the_whole_picture_is_judged_in_the_second_part_only(make, photos):
     assert "discriminator_lite_full" in task.step(photos)
 
 
-def test_an_exported_run_is_gone_on_with(make, initial, photos, tmp_path):
+def test_training_continues_from_an_exported_run(make, initial, photos, tmp_path):
     task = make(ema_half_life=1.0)
     for _ in range(2):
         task.step(photos)
@@ -96,15 +92,6 @@ def test_an_exported_run_is_gone_on_with(make, initial, photos, tmp_path):
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
     again.step(photos)
-
-
-def test_samples_are_measured_by_the_photos_seen(make, photos, monkeypatch):
-    monkeypatch.setattr(projected_gan, "NUM_MEASURED", 6)
-    task = make()
-    task.step(photos)
-    assert task.measure() == {}
-    task.step(photos)
-    assert task.measure()["frechet"] > 0.0
 
 
 def test_a_fused_blur_computes_the_same():

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.mask import MaskEnsemble
 from stylecinegan.tasks.semantic import SemanticTask
+from tests.tasks.batches import landscapes
 
 
 def make_ensemble(**settings):
@@ -31,11 +31,7 @@ def make_task(ensemble=None, **settings):
 
 @pytest.fixture(scope="module")
 def batch():
-    pictures = [draw_landscape(64, 64, seed) for seed in range(4)]
-    return {
-        "image": torch.cat([picture.image for picture in pictures]),
-        "label": torch.cat([picture.label[:, 0] for picture in pictures]),
-    }
+    return landscapes(64)
 
 
 def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):

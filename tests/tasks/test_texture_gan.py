@@ -3,13 +3,13 @@ import torch
 import torch.nn.functional as F
 
 from stylecinegan import checkpoints
-from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.tasks import layout_gan, texture_gan, view_gan
+from stylecinegan.tasks import texture_gan
 from stylecinegan.tasks.layout_gan import LayoutGANTask, layout_loss
 from stylecinegan.tasks.texture_gan import TextureGANTask
+from tests.tasks.batches import landscapes
 from tests.tasks.test_projected_gan import ENCODER, WIDTHS
 
 
@@ -48,21 +48,14 @@ def make_task(folder, squeezenet, generator=None, **settings):
 
 
 @pytest.fixture
-def no_download(monkeypatch):
-    monkeypatch.setattr(view_gan, "load_imagenet_weights", lambda *_: None)
-    for module in (layout_gan, texture_gan):
-        monkeypatch.setattr(module, "NUM_SAMPLES", 4)
-
-
-@pytest.fixture
-def make(tmp_path, squeezenet, no_download):
+def make(tmp_path, squeezenet, toy_gans):
     write_files(tmp_path, squeezenet)
     return lambda **settings: make_task(tmp_path, squeezenet, **settings)
 
 
 @pytest.fixture(scope="module")
 def photos():
-    return {"image": torch.cat([draw_landscape(128, 128, seed).image for seed in range(4)])}
+    return landscapes(128)
 
 
 def test_the_other_layers_are_those_of_the_files(make, tmp_path):
@@ -86,7 +79,7 @@ def test_layers_9_and_10_and_the_projection_are_trained_and_no_others(make, phot
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 24), (24, 11), (2, 22), (9, 12)])
-def test_a_crop_is_that_part_of_the_whole_picture(place, tmp_path, squeezenet, no_download):
+def test_a_crop_is_that_part_of_the_whole_picture(place, tmp_path, squeezenet, toy_gans):
     write_files(tmp_path, squeezenet, 256)
     task = make_task(tmp_path, squeezenet, make_generator(256))
     generator = task.network.generator
@@ -103,18 +96,18 @@ def test_a_crop_is_that_part_of_the_whole_picture(place, tmp_path, squeezenet, n
     torch.testing.assert_close(layout, small[:, :, row : row + 8, column : column + 8])
 
 
-def test_a_picture_that_has_the_layout_loses_nothing():
+def test_the_layout_loss_is_zero_for_a_picture_with_that_layout():
     torch.manual_seed(0)
     layout = 2.0 * torch.rand(2, 3, 8, 8) - 1.0
     detail = torch.tensor([[0.2, -0.2], [-0.2, 0.2]]).repeat(32, 32)
     crop = F.interpolate(layout, (64, 64)) + detail
     assert float(layout_loss(crop, layout)) == pytest.approx(0.0, abs=1e-6)
     assert float(layout_loss(crop + 0.3, layout)) == pytest.approx(0.3, abs=1e-5)
-    # What the layout overshoots need not be rendered.
+    # The overshoot of a layout need not be rendered.
     assert float(layout_loss(torch.full((1, 3, 64, 64), 1.1), layout[:1] * 0 + 5)) < 1e-6
 
 
-def test_the_layout_counts_by_its_weight(make):
+def test_the_layout_loss_is_weighted_and_has_a_gradient(make):
     task = make(layout_weight=3.0)
     total, terms = task.generator_loss({"z": torch.randn(2, 16), "numbers": torch.rand(2, 7)})
     adversarial = 0.5 * (terms["generator_lite"] + terms["generator_squeeze"])
@@ -134,7 +127,7 @@ def test_photos_are_cut_at_the_place_of_the_samples(make, photos, monkeypatch):
     assert seen[0].equal(photos["image"][:, :, 12:76, 20:84])
 
 
-def test_the_projection_begins_with_the_statistics_of_the_encoders_feature(make, photos):
+def test_the_projection_is_initialised_to_the_statistics_of_the_encoders_feature(make, photos):
     task = make(learning_rate=0.0)
     task.step(photos)
     feature = task.encoder(photos["image"])[1]
@@ -158,7 +151,7 @@ def test_the_export_is_a_whole_generator_with_its_own_mean_code(make, photos, tm
     torch.testing.assert_close(generator.estimate_w_mean(), mean, rtol=0.01, atol=1e-3)
 
 
-def test_the_layout_is_rendered_as_its_own_task_does(tmp_path, squeezenet, no_download):
+def test_the_layout_is_rendered_as_its_own_task_does(tmp_path, squeezenet, toy_gans):
     expected = write_files(tmp_path, squeezenet).sample({})["samples"]
     task = make_task(tmp_path, squeezenet)
     generator = task.network.generator
@@ -176,12 +169,3 @@ def test_a_layout_without_its_colours_is_refused_by_name(make, tmp_path):
 def test_a_generator_without_a_projection_is_refused(make):
     with pytest.raises(InputError, match="got False, 10 and 128"):
         make(generator=Generator(128, 16, 2, channels=WIDTHS, first_rgb_layer=10))
-
-
-def test_samples_are_measured_by_the_photos_seen(make, photos, monkeypatch):
-    monkeypatch.setattr(texture_gan, "NUM_MEASURED", 6)
-    task = make()
-    task.step(photos)
-    assert task.measure() == {}
-    task.step(photos)
-    assert task.measure()["frechet"] > 0.0

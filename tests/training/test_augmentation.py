@@ -59,7 +59,7 @@ def test_the_hole_is_a_square_of_half_the_sides_cut_by_the_border():
     assert float(corner.sum()) == 3 * (64 - 4)
 
 
-def test_gradients_flow_to_what_is_still_seen_and_nowhere_else():
+def test_gradients_flow_to_visible_pixels_only():
     image = torch.rand(1, 3, 8, 8, requires_grad=True)
     augment(image, numbers(0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)).sum().backward()
     assert image.grad is not None

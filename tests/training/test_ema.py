@@ -10,7 +10,7 @@ def scalar(value: float) -> nn.Linear:
     return linear
 
 
-def test_the_past_counts_half_after_one_half_life():
+def test_the_past_has_half_the_weight_after_one_half_life():
     module = scalar(0.0)
     average = ExponentialMovingAverage(module, half_life=8, ramp_up=None)
     nn.init.constant_(module.weight, 1.0)

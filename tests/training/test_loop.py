@@ -1,4 +1,5 @@
 import itertools
+import json
 import logging
 import os
 import signal
@@ -60,7 +61,7 @@ def test_stop_and_resume_equals_not_stopping_bit_for_bit(photos, tmp_path):
     assert_identical(stopped, straight)
 
 
-def test_looking_at_samples_does_not_change_the_training(photos, tmp_path):
+def test_sampling_does_not_change_the_training(photos, tmp_path):
     run(photos, tmp_path / "looked", 3, sample_every=1)
     run(photos, tmp_path / "blind", 3, sample_every=0)
     looked, blind = (load_latest_state(tmp_path / name) for name in ("looked", "blind"))
@@ -193,11 +194,10 @@ def test_a_signal_in_this_process_is_reported_as_incomplete(tmp_path, caplog):
 
 
 def test_training_is_over_after_its_seconds_and_has_exported_meanwhile(photos, tmp_path):
-    begin = time.monotonic()
     _, complete = run(photos, tmp_path, 10**6, max_seconds=0.6, export_seconds=0.2)
     assert complete
-    assert 0.5 < time.monotonic() - begin < 10.0
     assert (tmp_path / "export" / "toy.safetensors").is_file()
     assert load_latest_state(tmp_path)["step"] < 10**6  # pyright: ignore
-    lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert all("squared_error" in line for line in lines)
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert all("squared_error" in entry for entry in entries)
+    assert entries[-1]["seconds"] >= 0.6

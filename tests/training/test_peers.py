@@ -74,7 +74,7 @@ def read_until(stream, words):
     ("rank", "missing", "number"),
     [("0", "3 of 4", signal.SIGTERM), ("2", "the first of 4", signal.SIGINT)],
 )
-def test_who_waits_for_others_says_so_and_ends_at_a_signal(start, rank, missing, number):
+def test_a_process_that_waits_for_others_logs_it_and_ends_at_a_signal(start, rank, missing, number):
     port = free_port()
     process = start(rank, "4", port)
     line = read_until(process.stderr, "waiting")
@@ -96,7 +96,7 @@ def test_the_waiting_has_a_limit(start):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_who_waits_for_a_process_that_does_not_answer(start, number):
+def test_a_signal_ends_a_process_that_waits_for_one_that_does_not_answer(start, number):
     port = free_port()
     waiting, frozen = (start(rank, "2", port, timeout_s=600) for rank in ("0", "1"))
     for process in (waiting, frozen):
@@ -109,7 +109,7 @@ def test_a_signal_ends_who_waits_for_a_process_that_does_not_answer(start, numbe
     assert errors == "error: stopped; process 1 does not answer any more\n"
 
 
-def test_who_loses_a_process_in_the_middle_of_the_work_ends_with_one_line(start):
+def test_a_process_that_loses_another_ends_with_one_line(start):
     port = free_port()
     killed, left = (start(rank, "2", port, timeout_s=600) for rank in ("0", "1"))
     for process in (killed, left):
@@ -121,7 +121,7 @@ def test_who_loses_a_process_in_the_middle_of_the_work_ends_with_one_line(start)
     assert "Traceback" not in errors
 
 
-def test_a_signal_while_all_live_is_left_to_the_program(start):
+def test_a_signal_is_left_to_the_program_while_all_processes_live(start):
     port = free_port()
     told, other = (start(rank, "2", port) for rank in ("0", "1"))
     for process in (told, other):
@@ -140,7 +140,7 @@ def test_a_signal_while_all_live_is_left_to_the_program(start):
         ({"MASTER_PORT": "99999"}, "below 65536 in MASTER_PORT, found 99999"),
     ],
 )
-def test_a_launcher_that_says_nonsense_is_an_error(changes, message):
+def test_invalid_variables_of_a_launcher_are_refused(changes, message):
     environment = {"RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
     environment |= {name: value for name, value in changes.items() if value is not None}
     for name in [name for name, value in changes.items() if value is None]:

@@ -86,7 +86,7 @@ def test_a_run_of_bad_steps_stops_training_and_is_not_saved():
         update.state_dict()
 
 
-def test_what_the_loss_looks_through_gets_no_gradient():
+def test_networks_that_the_loss_only_passes_through_get_no_gradient():
     generator, discriminator = nn.Linear(2, 2), nn.Linear(2, 1)
     update = Update(generator.parameters(), torch.optim.SGD(generator.parameters(), lr=0.1))
     before = generator.weight.clone()
