@@ -65,7 +65,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
         self.pairs = _pair(self.photos, labels_dir, held_out, split)
         if num_labels is not None:
             self.pairs = _choose(self.pairs, num_labels, seed)
-        self._broken = BrokenPictures([name for name, _ in self.pairs], self.photos.path)
+        self.broken = BrokenPictures([name for name, _ in self.pairs], self.photos.path)
 
     def __len__(self) -> int:
         """Returns the number of pairs; the sequence of samples has no end."""
@@ -92,7 +92,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
             except InputError:
                 raise
             except BROKEN as error:
-                self._broken.add(index, error)
+                self.broken.add(index, error)
                 counter += 1
         random = np.random.default_rng((self.seed, 0, counter))
         box = self._place(photo, random)
@@ -120,7 +120,7 @@ class AnnotatedLandscapes(Dataset[dict[str, Tensor]]):
 
     def check_broken(self) -> None:
         """Raises an InputError if more than 1 % of the photos were found broken."""
-        self._broken.check()
+        self.broken.check()
 
     def _place(
         self, photo: Image.Image, random: np.random.Generator

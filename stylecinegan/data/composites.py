@@ -89,7 +89,7 @@ class Composites(Dataset[dict[str, Tensor]]):
         shares = np.array([part.share for part in self.sets], float)
         self._ends = np.cumsum(shares / shares.sum())
         names = [name for part in self.sets for name in part.names]
-        self._broken = BrokenPictures(names, dir)
+        self.broken = BrokenPictures(names, dir)
         self._starts = np.cumsum([0, *(len(part.names) for part in self.sets)])
 
     def __len__(self) -> int:
@@ -113,7 +113,7 @@ class Composites(Dataset[dict[str, Tensor]]):
                 layers = part.read(part.names[index])
                 break
             except BROKEN as error:
-                self._broken.add(int(self._starts[number]) + index, error)
+                self.broken.add(int(self._starts[number]) + index, error)
                 counter += 1
         image, s, classes = self._cut(*layers, random)
         # Probabilities of sky, water and falling water; the rest is static.
@@ -141,7 +141,7 @@ class Composites(Dataset[dict[str, Tensor]]):
 
     def check_broken(self) -> None:
         """Raises an InputError if more than 1 % of the photos were found broken."""
-        self._broken.check()
+        self.broken.check()
 
     def _cut(
         self,

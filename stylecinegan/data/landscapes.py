@@ -67,7 +67,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self.folder = PictureFolder(dir)
         self.names = _choose(self.folder, held_out, select, split)
-        self._broken = BrokenPictures(self.names, self.folder.path)
+        self.broken = BrokenPictures(self.names, self.folder.path)
         self._cache = self._make_cache() if cache else None
 
     def __len__(self) -> int:
@@ -93,13 +93,9 @@ class Landscapes(Dataset[dict[str, Tensor]]):
             pixels = pixels[:, ::-1]
         return {"image": torch.from_numpy(pixels.transpose(2, 0, 1).copy())}
 
-    def broken(self) -> list[str]:
-        """Returns the names of the photos that could not be read so far."""
-        return self._broken.names()
-
     def check_broken(self) -> None:
         """Raises an InputError if more than 1 % of the photos were found broken."""
-        self._broken.check()
+        self.broken.check()
 
     def _first_readable(self, counter: int) -> np.ndarray:
         """Reads the photo of a sample, or of the next one if it is broken."""
@@ -111,7 +107,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
             counter += 1
 
     def _read(self, index: int) -> np.ndarray | None:
-        if index in self._broken:
+        if index in self.broken:
             return None
         cached = self._cache.get(index) if self._cache else None
         if cached is not None:
@@ -119,7 +115,7 @@ class Landscapes(Dataset[dict[str, Tensor]]):
         try:
             picture = self.folder.read(self.names[index])
         except BROKEN as error:
-            self._broken.add(index, error)
+            self.broken.add(index, error)
             return None
         if self._cache:
             self._cache.put(index, picture)

@@ -50,6 +50,9 @@ class EqualizedLinear(nn.Module):
 class ModulatedConv(nn.Module):
     """Convolution whose input channels are scaled by a style (StyleGAN2, Sec. 2.2).
 
+    With the style s = A w + b, the kernel is ``w'_ijk = s_i w_ijk``, and with demodulation
+    ``w''_ijk = w'_ijk / sqrt(Σ_ik w'_ijk² + ε)``, for input channel i, output channel j, pixel k.
+
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.

@@ -34,11 +34,13 @@ def least_squares(outputs: Sequence[Sequence[Tensor]], target: float) -> Tensor:
 
 
 def feature_matching(fake: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Mean absolute difference of the discriminator's features (pix2pixHD, Eq. 4).
+    """Feature-matching loss, the mean of ``|D_k^i(x) - D_k^i(x*)|`` (pix2pixHD, Eq. 4).
+
+    The mean is over scales k and over layers i of the discriminator, except the logits.
 
     Args:
-        fake: Outputs of the layers by scale; gradients flow into them.
-        real: Likewise, the target.
+        fake: Outputs of the layers by scale, D(x), logits last; gradients flow into them.
+        real: Likewise, the target D(x*).
     """
     differences = [
         (x.float() - y.detach().float()).abs().mean()

@@ -331,7 +331,7 @@ class GeneratorTask:
         return self.discriminator(image.contiguous(memory_format=torch.channels_last))
 
     def _path_penalty(self, z: Tensor) -> Tensor:
-        """Squared deviation of the path lengths from their running mean (StyleGAN2, Eq. 4)."""
+        """Path length penalty ``E (|J_w^T y| - a)²``, a the running mean (StyleGAN2, Eq. 4)."""
         with torch.autocast(z.device.type, enabled=False):
             w_plus = self.generator.repeat_w(self.generator.mapping(z))
             features = self.generator.features(w_plus, last=self.view_layer, use_fresh_noise=True)

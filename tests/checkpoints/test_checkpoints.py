@@ -35,7 +35,10 @@ def test_a_rosinality_file_computes_what_the_published_formulas_say(tmp_path, fo
 
 def test_a_bare_state_without_a_mean_gets_an_estimated_one(tmp_path, foreign_state):
     torch.save(foreign_state, tmp_path / "g.pt")
-    assert checkpoints.load_generator(tmp_path / "g.pt").w_mean.abs().sum() > 0
+    generator = checkpoints.load_generator(tmp_path / "g.pt")
+    w = generator.mapping(torch.randn(20_000, 16))
+    # Of 10,000 samples the mean is off by a hundredth of their deviation.
+    assert ((generator.w_mean - w.mean(dim=0)).abs() < 0.06 * w.std(dim=0)).all()
 
 
 def test_saved_modules_are_rebuilt_with_their_arguments(tmp_path):

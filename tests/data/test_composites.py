@@ -180,6 +180,21 @@ def test_soft_labels_have_the_photos_sizes_and_are_kept(folders, tmp_path):
     assert written[0].read_bytes() == b"kept"
 
 
+def test_soft_labels_are_flip_averaged(folders, tmp_path):
+    torch.manual_seed(0)
+    teacher = U2Net().eval()
+    (tmp_path / "photos").mkdir()
+    mirrored = np.asarray(Image.open(folders / "photos/0.png"))[:, ::-1]
+    Image.fromarray(np.ascontiguousarray(mirrored)).save(tmp_path / "photos/0.png")
+    labels = []
+    for root in (folders, tmp_path):
+        output = tmp_path / f"of_{root.name}"
+        path = next(write_sky_labels(teacher, PictureFolder(root / "photos"), output, side=32))
+        labels.append(np.asarray(Image.open(path)).astype(int))
+    assert np.ptp(labels[0]) > 0
+    assert np.abs(labels[0] - labels[1][:, ::-1]).max() <= 1
+
+
 def test_the_segmentation_network_learns_a_batch_of_composites(folders):
     data = make(folders)
     samples = [data[number] for number in range(2)]

@@ -207,7 +207,7 @@ def test_nested_folders_in_a_zip_and_pictures_of_every_kind_are_read(tmp_path):
     values = [value for _, value in kinds.values()]
     assert [int(data.folder.read(name)[3, 3, 0]) for name in data.folder.names] == values
     assert samples(data).shape == (20, 3, 24, 24)
-    assert data.broken() == []
+    assert data.broken.names() == []
 
 
 def test_a_folder_of_zip_files_says_so(tmp_path):
@@ -297,7 +297,7 @@ def test_a_broken_photo_is_named_once_and_the_next_one_taken(tmp_path, caplog, c
         images = first_batches(dataset, count=75, num_workers=num_workers)  # three epochs
     shown = images.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).numpy()
     assert {image.tobytes() for image in shown} == whole
-    assert dataset.broken() == ["0000.png"]
+    assert dataset.broken.names() == ["0000.png"]
     if num_workers == 0:
         assert caplog.text.count("0000.png") == 1
     else:

@@ -128,7 +128,11 @@ def test_stored_noise_repeats_exactly_and_fits_any_size():
 def test_only_layers_from_first_rgb_layer_on_contribute():
     generator = tiny(64, first_rgb_layer=8)
     assert sorted(generator.to_rgbs, key=int) == ["8", "10"]
-    assert generator(generator.sample_w_plus(0)).shape == (1, 3, 64, 64)
+    w_plus = generator.sample_w_plus(0)
+    picture = generator(w_plus)
+    assert picture.shape == (1, 3, 64, 64)
+    features = {n: x for n, x in generator.features(w_plus).items() if n in (8, 10)}
+    torch.testing.assert_close(generator.render(features, w_plus), picture)
 
 
 @pytest.mark.parametrize(
