@@ -1,4 +1,4 @@
-"""Converts weights of others: python scripts/fetch_checkpoints.py convert FILE"""  # noqa: D415
+"""Converts third-party weights: python scripts/fetch_checkpoints.py convert FILE"""  # noqa: D415
 
 from stylecinegan.cli.main import run
 

@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that spin while they wait lose 20 times their speed when another job takes a core. Torch
-# reads this on import, so it is set before the imports of the commands.
+# Threads that busy-wait run 20 times slower when another job takes a core, and waste cores that an
+# encoder or a browser could use. PyTorch reads this on import, which is after that of this package.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,7 +1,7 @@
 """Writes templates for labelling by hand: stylecinegan annotate photos=FOLDER folder=OUT
 
-Sampled ones: stylecinegan annotate seeds=0-31 folder=OUT
-Checks the labels: stylecinegan annotate check=OUT
+With sampled landscapes: stylecinegan annotate seeds=0-31 folder=OUT
+Checks finished labels: stylecinegan annotate check=OUT
 """  # noqa: D415
 
 import logging
@@ -25,7 +25,7 @@ from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data import annotation_folder
 from stylecinegan.data.label_pictures import write_label
-from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
+from stylecinegan.data.pictures import PictureFolder, stem
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device
 
@@ -39,7 +39,7 @@ Sources = dict[str, Callable[[], Tensor]]
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="annotate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Writes a folder to be labelled, or checks one."""
+    """Writes photos and label templates, or checks labels."""
     given = [key for key in ("photos", "seeds", "check") if cfg[key] is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none"
@@ -72,7 +72,7 @@ def check(folder: Path) -> None:
 
 
 def write(cfg: DictConfig, folder: Path) -> None:
-    """Writes the missing photos and labels."""
+    """Writes missing photos and label templates; existing files are kept."""
     model: StyleCineGAN = instantiate(cfg.model).to(choose_device(cfg.device))
     if cfg.seeds is None:
         check_number("num", cfg.num, least=1, is_whole=True)
@@ -87,7 +87,7 @@ def write(cfg: DictConfig, folder: Path) -> None:
         if not photo_file.exists():
             io.write_image(photo_file, read())
         if not label_file.exists():
-            # The photo as written: the label has to fit the existing file.
+            # Read again, because the label has to fit the file, which may have existed before.
             photo = io.read_image(photo_file)
             static = np.zeros(photo.shape[2:], np.uint8)
             write_label(label_file, predict_classes(model, photo) if cfg.prefill else static)
@@ -98,7 +98,16 @@ def write(cfg: DictConfig, folder: Path) -> None:
 
 
 def list_photos(path: str, num: int, folder: Path) -> Sources:
-    """Chooses photos deterministically; a larger choice contains a smaller one."""
+    """Draws photos deterministically; a larger draw contains the smaller ones.
+
+    Args:
+        path: Folder or zip file of photos.
+        num: Number of photos, at most all.
+        folder: Folder to write to.
+
+    Raises:
+        InputError: If ``folder`` is inside ``path``, or two photos have one name.
+    """
     if folder.resolve().is_relative_to(Path(path).resolve()):
         raise InputError(f"folder must lie outside of {path}, got {folder}")
     photos = PictureFolder(path)
@@ -107,20 +116,16 @@ def list_photos(path: str, num: int, folder: Path) -> Sources:
     for name in sorted(photos.names[index] for index in order[:num]):
         if stem(name) in sources:
             raise InputError(f"photos must have different names, got two of {stem(name)}")
-        sources[stem(name)] = partial(read_photo, photos, name)
+        sources[stem(name)] = partial(photos.read_photo, name)
     return sources
 
 
-def read_photo(photos: PictureFolder, name: str) -> Tensor:
-    """Reads a photo, ``[1, 3, H, W]`` in [-1, 1]."""
-    try:
-        return io.from_uint8(photos.read(name).copy())  # Pillow's own is read-only
-    except BROKEN as error:
-        raise InputError(f"cannot read {photos.path / name}: {error}") from error
-
-
 def list_samples(seeds: object, model: StyleCineGAN) -> Sources:
-    """Names the landscapes of a range of seeds."""
+    """Lists the sampled landscapes of a range of seeds, such as ``"0-31"``.
+
+    Raises:
+        InputError: If it is not a number or range.
+    """
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(seeds))
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:

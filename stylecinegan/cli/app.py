@@ -65,7 +65,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Checks the settings before the server starts."""
+    """Checks the settings before the server starts.
+
+    Raises:
+        InputError: If one is invalid.
+    """
     check_number("port", cfg.port, least=0, is_whole=True)
     for group, names in (
         ("preview", ("side", "num_frames", "working_side", "picture_side", "quality")),
@@ -81,7 +85,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def make_app(cfg: DictConfig, hosts: list[str], token: str | None) -> App:
-    """Builds the app of configs/app.yaml; the model is loaded when the server runs."""
+    """Builds the app from its settings; the model is loaded when the server runs."""
     device = choose_device(cfg.device)
     precision = choose_precision(cfg.precision, device)
     if cfg.threads is not None:
@@ -101,15 +105,15 @@ def make_app(cfg: DictConfig, hosts: list[str], token: str | None) -> App:
 def animate(
     model: StyleCineGAN, settings: Mapping[str, str], pause: Callable[[], None]
 ) -> Cinemagraph:
-    """Makes the same cinemagraph as the command ``generate``.
+    """Makes the cinemagraph that the command ``generate`` makes with the same settings.
 
     Args:
         model: The model.
-        settings: Values of settings of ``generate`` by key, as on the command line.
-        pause: Called between slow steps.
+        settings: Settings of ``generate`` by key, as written on the command line.
+        pause: Function to call between slow steps.
     """
     typed = [f"{key}={value}" for key, value in settings.items()]
-    keys = literal_keys("generate", typed) | {"text"}  # visitors may type anything
+    keys = literal_keys("generate", typed) | {"text"}  # users may type anything
     with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
         cfg = compose("generate", overrides=quote_values(typed, keys))
     image = io.read_image(cfg.photo).to(model.generator.w_mean.device)
@@ -167,7 +171,7 @@ def choose_token(host: str, token: str | None) -> str | None:
 
 
 def allowed_hosts(host: str, port: int, further: Any) -> list[str]:
-    """Lists the host names of the app, with ports."""
+    """Lists the host names, with ports, that requests may have."""
     own = [f"{name}:{port}" for name in HOME]
     if host in ("0.0.0.0", "::"):
         own += [f"{name}:{port}" for name in (socket.gethostname(), *addresses())]

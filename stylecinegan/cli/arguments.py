@@ -1,4 +1,4 @@
-"""Translation of the command line to Hydra's grammar: bare paths, flags, quoting, spelling."""
+"""Translation of the command line to Hydra's grammar: bare paths, flags, quotes, misspellings."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -14,10 +14,10 @@ BARE_KEYS = {
     "annotate": "photos",
     "prepare_data": "source",
 }
-"""Key of each command that takes a bare path."""
+"""Key that a bare path stands for, by command."""
 
 SESSION_SUFFIX = ".stylecinegan"
-"""Suffix of session files of the browser app; a bare one is ``session=`` of ``generate``."""
+"""Suffix of the browser app's session files; a bare one stands for ``session=`` of ``generate``."""
 
 FLAGS = {
     "app": {
@@ -27,7 +27,7 @@ FLAGS = {
         "--no-browser": "browser=false",
     }
 }
-"""Flags of a command and their settings; flags without a value stand for a whole override."""
+"""Settings of a command's flags; flags without a value have a complete override."""
 
 HELP_FLAGS = ("-h", "--help", "help")
 
@@ -42,14 +42,14 @@ _HYDRA_FLAGS_WITH_VALUE = {
 
 
 def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
-    """Reads the arguments of a command: completes bare paths and explains misspellings.
+    """Translates the arguments of a command: completes bare paths and explains misspellings.
 
     Args:
         command: Name of the command and of its configuration.
         arguments: The arguments after it.
 
     Returns:
-        Arguments that Hydra takes.
+        Arguments in Hydra's grammar.
 
     Raises:
         InputError: If an argument is not ``key=value``, with a suggested spelling.
@@ -85,7 +85,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
 
 
 def setting_names(command: str) -> set[str]:
-    """Lists the settings and groups of a command and of its default choices."""
+    """Lists the keys of a command's settings, groups and default choices."""
     file = CONFIGS_DIR / f"{command}.yaml"
     groups = read_groups(file)
     sections = read_sections(file)
@@ -137,14 +137,15 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    # Arrows are a path or numbers; "[[0.1,…]]" is taken for numbers.
+    """Quotes a value for Hydra, unless it is null, numbers of arrows, or in quotes."""
+    # Arrows are a path or numbers: "[[0.1,…]]" are numbers.
     if (
         value == "null"
         or value.startswith("[[")
         or (len(value) > 1 and value[0] == value[-1] and value[0] in "\"'")
     ):
         return value
-    if value == "???":  # stands for a value that is missing
+    if value == "???":  # a missing value in Hydra
         value = "./???"
     # Backslashes are literal unless quotes or an interpolation follow.
     pieces, run = [], 0
@@ -198,6 +199,7 @@ def _is_bare(argument: str, following: str | None, known: Collection[str]) -> bo
 
 
 def _with_bare(bare: list[str], key: str | None, read: list[str]) -> list[str]:
+    """Adds the override for a bare path; several, or one besides an override, are refused."""
     if not bare:
         return read
     if key is None:
@@ -211,6 +213,7 @@ def _with_bare(bare: list[str], key: str | None, read: list[str]) -> list[str]:
 
 
 def _about_dashes(argument: str, following: str | None, known: Collection[str]) -> str:
+    """Message about a setting that is written as a flag, or an unknown flag."""
     name, equals, value = argument.lstrip("-").partition("=")
     name = name.replace("-", "_")
     if not equals and following is not None and "=" not in following:

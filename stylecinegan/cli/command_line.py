@@ -1,4 +1,4 @@
-"""Entry point of the commands; configuration errors and invalid input are reported in one line."""
+"""Entry point of the commands, which reports configuration errors and invalid input in one line."""
 
 import functools
 import os
@@ -33,7 +33,7 @@ OmegaConf.register_new_resolver("project", project_path, replace=True)
 USER_ERRORS = (InputError, ExtensionError, TrainingError)
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
-"""Exceptions of Hydra for invalid overrides; ``ValueError`` is that of ``model=null``."""
+"""Exceptions of Hydra for invalid overrides; ``model=null`` raises ``ValueError``."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Composition:
 
     Attributes:
         arguments: The command line in Hydra's grammar.
-        cfg: The settings, in a sweep those of the first job; ``None`` with flags of Hydra's own.
+        cfg: The settings, in a sweep those of the first job; ``None`` with flags of Hydra.
         job_logging: Hydra's configuration of the log.
     """
 
@@ -61,7 +61,8 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
         main: A function decorated by ``hydra.main``.
         config_name: Name of its configuration in ``configs/``.
         needs_hydra: Whether the function, or an interpolation of its configuration, uses Hydra's
-            runtime information. Otherwise Hydra does not compose the settings twice more to run it.
+            runtime information. Otherwise it is run without Hydra, which would compose the settings
+            twice more.
     """
     key = (config_name, *sys.argv[1:])
     composition = _composed.pop(key, None) or compose_arguments(config_name, sys.argv[1:])
@@ -78,24 +79,24 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
         if sweeps:
             sys.argv[1:] = name_jobs(sys.argv[1:])
             if not _keeps_sweeps(config_name, sys.argv[1:]):
-                # Hydra writes a file into the sweep's folder, which is not wanted by default.
+                # Hydra writes a file into the sweep's folder, which is by default temporary.
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 sys.argv.append(f"hydra.sweep.dir={folder}")
         main()
 
 
 def compose_ahead(config_name: str, arguments: Sequence[str]) -> None:
-    """Composes the settings that the next :func:`run` needs, which takes no PyTorch.
+    """Composes the settings of the next :func:`run`, before PyTorch is loaded.
 
     Args:
         config_name: As for :func:`run`.
-        arguments: The command line that it will find.
+        arguments: The command line of that run.
     """
     _composed[(config_name, *arguments)] = compose_arguments(config_name, arguments)
 
 
 def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition:
-    """Composes the settings of a command line; one that is wrong ends the process.
+    """Composes the settings of a command line; an invalid one ends the process with one line.
 
     Args:
         config_name: The command's root in ``configs/``.
@@ -108,7 +109,7 @@ def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition
     except InputError as error:
         sys.exit(f"error: {error}")
     if any(word.startswith("-") and word not in MULTIRUN_FLAGS for word in words):
-        return Composition(tuple(words))  # the other flags are Hydra's own
+        return Composition(tuple(words))  # other flags are for Hydra
     try:
         job = first_job(words) if sweeps else words
         with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
@@ -151,6 +152,7 @@ def check_kinds(cfg: DictConfig, config_name: str) -> None:
 
 
 def _check_kind(key: str, value: object, default: object) -> None:
+    """Checks that a value has the type of its default."""
     if isinstance(default, bool):
         is_right, wanted = isinstance(value, bool), "true or false"
     elif isinstance(default, int | float):
@@ -195,7 +197,7 @@ def _one_line(error: Exception, config_name: str) -> str:
 
 
 def commit() -> str | None:
-    """Commit of the running code, with ``-dirty`` if changed; ``None`` outside a checkout."""
+    """Returns the commit of the running code, with ``-dirty`` if modified; ``None`` without Git."""
     git = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40"],
         cwd=Path(__file__).parent,

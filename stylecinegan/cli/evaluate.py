@@ -20,13 +20,14 @@ from stylecinegan.inputs import check_precision
 logger = logging.getLogger(__name__)
 
 
-WITHOUT_MODEL = ("2", "3")  # tables of the user study
+WITHOUT_MODEL = ("2", "3")
+"""Tables that need no model: those of the user study."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="evaluate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Measures, writes the table and shows it."""
+    """Measures a table, writes and logs it."""
     check_precision(cfg.precision)
     measure = instantiate(cfg.table)
     name = HydraConfig.get().runtime.choices["table"]
@@ -37,7 +38,7 @@ def main(cfg: DictConfig) -> None:
     context = {
         "name": name,
         "settings": OmegaConf.to_container(cfg, resolve=True),
-        "commit": command_line.commit(),  # before measuring: the checkout may change meanwhile
+        "commit": command_line.commit(),  # before measuring, during which the checkout may change
         "machine": describe_machine(torch.device("cpu")),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
     }

@@ -11,14 +11,14 @@ EXTRAS = {
     "starlette": "app",
     "uvicorn": "app",
 }
-"""Extras of ``pyproject.toml`` by the optional modules that they install."""
+"""Extra of ``pyproject.toml`` that installs an optional module, by module."""
 
 
 def explain_missing(error: BaseException | None) -> str | None:
     """Explains how to install a missing module.
 
     Args:
-        error: Any exception; its causes are searched too.
+        error: Any exception; its causes are examined too.
 
     Returns:
         One line, or ``None`` if no optional module is missing.

@@ -1,4 +1,4 @@
-"""List of failures as JSON lines, shared by processes."""
+"""List of failed photos as JSON lines, shared by processes."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ NAME = "failures.jsonl"
 
 
 class Failures:
-    """List of failed photos, in a file beside the videos; the file is deleted when it is empty.
+    """List of failed photos in a file beside the videos, which is deleted when it is empty.
 
     Args:
         folder: Folder of the videos.
@@ -40,7 +40,7 @@ class Failures:
                 file.write(line.encode())
 
     def forget(self, sources: Collection[str]) -> None:
-        """Removes the entries of photos that are processed again."""
+        """Removes the entries of photos that are about to be processed again."""
         if not self.path.exists():
             return
         with reporting_write_errors(self.path), self._locked() as file:
@@ -59,7 +59,7 @@ class Failures:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             with os.fdopen(descriptor, "r+b") as file:
                 fcntl.lockf(file, fcntl.LOCK_EX)
-                # Another process may have deleted it, empty, in between.
+                # Another process may have emptied and deleted the file before the lock.
                 with suppress(FileNotFoundError):
                     if os.fstat(descriptor).st_ino == self.path.stat().st_ino:
                         yield file
@@ -67,6 +67,7 @@ class Failures:
 
 
 def _source(line: bytes) -> str | None:
+    """Photo of an entry; ``None`` if the line is damaged."""
     try:
         return json.loads(line)["source"]
     except (ValueError, KeyError, TypeError):

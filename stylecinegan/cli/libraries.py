@@ -17,10 +17,10 @@ META_KERNELS = "torch._meta_registrations"
 
 
 def load_libraries() -> None:
-    """Begins to load PyTorch's shared libraries in a thread.
+    """Starts to load PyTorch's shared libraries in a thread.
 
-    They take a quarter of a second of one core, in which Python itself can run: ``import torch``,
-    which would load them with Python standing still, finds them there.
+    Loading takes a quarter of a second, during which Python can run. ``import torch`` alone would
+    load them while it blocks all of Python.
     """
     threading.Thread(target=_load, name="libraries", daemon=True).start()
 
@@ -28,9 +28,9 @@ def load_libraries() -> None:
 def _load() -> None:
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
-        return  # the import says what is missing
+        return  # which the import reports
     folder = Path(found.origin).parent / "lib"
-    # The one that Python's module is linked to, and with it all others.
+    # This one depends on all others.
     with suppress(OSError):
         ctypes.CDLL(str(folder / "libtorch_python.so"))
 

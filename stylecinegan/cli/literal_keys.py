@@ -1,4 +1,4 @@
-"""Settings whose values are text and taken literally."""
+"""Detection of settings whose values are text, to be taken literally."""
 
 import inspect
 import re
@@ -27,9 +27,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
     """Finds the keys whose values bypass Hydra's grammar.
 
-    These are settings that are text by their default, or by the signature of the function that
-    they are an argument of. For a setting with neither, such as ``photo: null``, a value is text
-    if it is no number, boolean, list or mapping, or if it is the name of a file.
+    These are settings that are text by their default or by the signature of their ``_target_``. For
+    settings with neither, such as ``photo: null``, a value is text if it is not a number, boolean,
+    list or mapping, or if it is the name of a file.
 
     Args:
         config_name: Name of the command's configuration in ``configs/``.
@@ -43,7 +43,7 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
         for key, value in given.items()
         if not _is_group(key) and (_NUMBER.fullmatch(value) or not _PLAIN.fullmatch(value))
     }
-    numbers = _numbers(config_name)  # the usual case, decided without a composition
+    numbers = _numbers(config_name)  # the most frequent case, decided without a composition
     uncertain = {
         key: value
         for key, value in uncertain.items()
@@ -57,12 +57,12 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
         with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
             cfg = compose(config_name, overrides=[*groups, *further])
     except (HydraException, OmegaConfBaseException):
-        return keys  # the error is reported when the whole line is composed
+        return keys  # the error is reported when the command line is composed
     return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
 
 
 def _numbers(config_name: str) -> set[str]:
-    """Settings of the root, and of no group, that are a number by default."""
+    """Keys of the root, not of its groups, whose default is a number."""
     sections = read_sections(CONFIGS_DIR / f"{config_name}.yaml")
     return {
         setting.key
@@ -73,7 +73,7 @@ def _numbers(config_name: str) -> set[str]:
 
 
 def _config_dirs(arguments: Sequence[str]) -> list[str]:
-    """Folders of configurations that the command line adds (``--config-dir``)."""
+    """Folders of configurations given by ``--config-dir``."""
     flags = ("--config-dir", "-cd")
     apart = [value for flag, value in pairwise(arguments) if flag in flags]
     joined = [argument.split("=", 1) for argument in arguments if "=" in argument]
@@ -85,6 +85,7 @@ def _is_group(key: str) -> bool:
 
 
 def _is_literal(cfg: DictConfig, key: str, value: str) -> bool:
+    """Whether a value of a composed key is text."""
     parent_key, _, name = key.rpartition(".")
     parent = OmegaConf.select(cfg, parent_key) if parent_key else cfg
     if not isinstance(parent, DictConfig) or name not in parent.keys():  # noqa: SIM118 (missing ones too)
@@ -105,7 +106,7 @@ def _exists(value: str) -> bool:
 
 
 def _declared_type(parent: DictConfig, name: str) -> type | None:
-    """``str`` if the node's ``_target_`` takes text or a path there, ``None`` if unknown."""
+    """``str`` if the node's ``_target_`` declares text or a path, ``None`` if unknown."""
     if "_target_" not in parent:
         return None
     try:
@@ -124,7 +125,7 @@ def _takes_text(annotation: Any) -> bool:
 
 
 def _default_type(parent: DictConfig, name: str) -> type | None:
-    """The type of a default, ``None`` for a missing or empty one."""
+    """``str`` if a default is text, ``None`` if it is missing or null, otherwise ``object``."""
     try:
         default = None if OmegaConf.is_missing(parent, name) else parent[name]
     except OmegaConfBaseException:  # an interpolation that only a running command resolves

@@ -28,11 +28,11 @@ COMMANDS = {
     "benchmark": "measure speed and memory",
     "fetch_checkpoints": "convert other people's weights",
 }
-"""Subcommands and their summaries; a hyphen may stand for an underscore."""
+"""Summaries of the subcommands; hyphens and underscores in their names are equivalent."""
 
 
 def main() -> None:
-    """Runs the subcommand that the arguments of the process name."""
+    """Runs the subcommand named by the first argument of the process."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in HELP_FLAGS:
         _show(help_text())
@@ -46,13 +46,13 @@ def main() -> None:
     sys.argv = [f"stylecinegan {command}", *rest]
     run(command)
     if command == "generate":
-        _leave()
+        _exit_fast()
 
 
 def run(command: str) -> None:
     """Runs a subcommand with the arguments of the process.
 
-    Help and errors of spelling do not load PyTorch, which takes seconds.
+    Help and misspelt settings do not load PyTorch, which takes seconds.
 
     Args:
         command: Its name in :data:`COMMANDS`.
@@ -65,17 +65,14 @@ def run(command: str) -> None:
             sys.argv[1:] = read_arguments(command, sys.argv[1:])
         except InputError as error:
             sys.exit(f"error: {error}")
-    # OpenMP's threads otherwise busy-wait on cores that an encoder or a browser could use, which
-    # took most of the processor time on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Huge pages: page faults of small ones took a third of a network's processor time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if command == "generate":
-        # NumPy's library of matrix products has threads that spin for a while once it is loaded.
+        # Threads of NumPy's OpenBLAS busy-wait for a while after it is loaded.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         keep_freed_memory()
         defer_meta_kernels()
-    load_libraries()  # which read these when they are loaded
+    load_libraries()  # which read these variables
     try:
         module = _load(command)
     except ModuleNotFoundError as error:
@@ -85,19 +82,19 @@ def run(command: str) -> None:
     module.run()
 
 
-def _leave() -> None:
-    """Ends the process without taking down its modules object by object, which takes 0.1 s."""
+def _exit_fast() -> None:
+    """Ends the process without destroying its modules one by one, which takes 0.1 s."""
     logging.shutdown()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the reader has gone: Python's own end says so
+    except OSError:  # a closed pipe, which Python reports when it exits normally
         return
     os._exit(0)
 
 
 def _opens_session() -> bool:
-    """Whether the settings are in a file, with which the command line is completed."""
+    """Whether a session file completes the settings of the command line."""
     return any(argument.startswith("session=") for argument in sys.argv[1:])
 
 
@@ -105,12 +102,12 @@ def _load(command: str) -> ModuleType:
     """Imports the module of a subcommand, and with it PyTorch.
 
     Its 300,000 objects live as long as the process and are excluded from garbage collection, which
-    would scan them several times here and twice more at exit.
+    would otherwise scan them several times during the import and twice at exit.
     """
     gc.disable()
     try:
         if command == "generate" and not _opens_session():
-            # While the libraries are loaded; what is wrong is said before PyTorch is there.
+            # While the libraries are loading; errors are reported before PyTorch is imported.
             command_line = importlib.import_module("stylecinegan.cli.command_line")
             command_line.compose_ahead(command, sys.argv[1:])
         return importlib.import_module(f"stylecinegan.cli.{command}")
@@ -120,7 +117,7 @@ def _load(command: str) -> ModuleType:
 
 
 def _show(text: str) -> None:
-    """Prints a page; a pipe that is closed early (``--help | head``) is no error."""
+    """Prints a text; a pipe that is closed early (``--help | head``) is not an error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Many photos in one run: photo=FOLDER/"""  # noqa: D415
+"""Animation of all photos in a folder: photo=FOLDER/"""  # noqa: D415
 
 from collections import Counter
 from pathlib import Path
@@ -19,8 +19,8 @@ def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
 
     Args:
         photos: The folder.
-        video: Folder of the videos; by default the photos' name with ``_videos``, in the current
-            folder.
+        video: Folder of the videos; by default ``NAME_videos`` in the current folder, with the name
+            of the photos' folder.
 
     Returns:
         Videos by photo, sorted by name.
@@ -38,7 +38,7 @@ def name_folder_videos(photos: str, video: str | None) -> dict[Path, Path]:
         kinds = " ".join(sorted(PICTURE_SUFFIXES))
         raise InputError(f"wanted photos ({kinds}) in {photos}, found none")
     target = job_path(video or f"{folder.resolve().name}_videos")
-    if target.suffix in VIDEO_SUFFIXES[:-1] or target.is_file():
+    if (target.suffix and target.suffix in VIDEO_SUFFIXES) or target.is_file():
         raise InputError(f"video must be a folder for many photos, got {target}")
     # lake.jpg and lake.png need different names.
     stems = Counter(path.stem for path in found)

@@ -1,4 +1,4 @@
-"""Settings of a scene: mask, corrections and motion."""
+"""Settings of a scene: mask, its corrections, and motion."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from stylecinegan.motion.controls.speeds import normalize_speeds
 logger = logging.getLogger(__name__)
 
 REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
-"""Region of the mask prediction by the words of ``mask=``."""
+"""Region of the mask prediction for each word of ``mask=``."""
 
 
 def make_scene(
@@ -40,7 +40,7 @@ def make_scene(
         model: The model.
         photo: ``[1, 3, H, W]`` in [-1, 1], resized.
         drawn_size: (height, width) of the original photo, which pixel coordinates refer to.
-        opacity: Its alpha channel, ``[1, 1, H, W]`` in [0, 1], if it has one.
+        opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one.
 
     Raises:
         InputError: If a file cannot be read, a control is invalid, or the mask is empty.
@@ -84,7 +84,7 @@ def make_scene(
 def read_arrows(
     arrows: str | Sequence[Sequence[float]], drawn_size: tuple[int, int]
 ) -> Sequence[Sequence[float]]:
-    """Reads arrows drawn in LabelMe from a file; arrows given as numbers are returned."""
+    """Reads arrows from a LabelMe file; arrows given as numbers are returned unchanged."""
     return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
 
 

@@ -1,4 +1,4 @@
-"""Distribution of items over processes."""
+"""Distribution of photos over processes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Share:
-    """Share of one process in a list of items.
+    """Share of one process in a list.
 
     Attributes:
         index: Rank of the process, from 0.
@@ -23,11 +23,11 @@ class Share:
     count: int = 1
 
     def of(self, items: Sequence[Item]) -> list[Item]:
-        """Selects every ``count``-th item; shares are disjoint and of equal size, up to one."""
+        """Selects every ``count``-th item; the sizes of shares differ by at most one."""
         return list(items[self.index :: self.count])
 
     def within(self, outer: "Share") -> "Share":
-        """Share of this process within nested groups of processes."""
+        """Share of a process that is one of several with the outer share."""
         return Share(outer.index * self.count + self.index, outer.count * self.count)
 
 
@@ -35,9 +35,10 @@ def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
     """Determines the share of a process.
 
     Args:
-        setting: ``"auto"``: by the launcher's variables; ``"all"``; or ``"3/8"``, counted from 0.
-        environment: Environment variables, of torchrun, ``srun`` or a Slurm array, whose tasks may
-            start several processes each.
+        setting: ``"auto"`` uses the launcher's variables, ``"all"`` is everything, ``"3/8"`` is the
+            share of rank 3, counted from 0, of 8 processes.
+        environment: Environment variables of torchrun, ``srun`` or a Slurm array, whose tasks may
+            each start several processes.
 
     Raises:
         InputError: If the setting is none of these, or the array has gaps.
@@ -53,12 +54,12 @@ def choose_share(setting: str, environment: Mapping[str, str]) -> Share:
 
 
 def is_of_torchrun(environment: Mapping[str, str]) -> bool:
-    """Whether torchrun started this process; it terminates all processes when one fails."""
+    """Whether torchrun started this process, which terminates all processes if one fails."""
     return "TORCHELASTIC_RUN_ID" in environment
 
 
 def local_number(environment: Mapping[str, str]) -> int:
-    """Local rank of this process on its machine."""
+    """Rank of this process on its machine."""
     return int(environment.get("LOCAL_RANK") or environment.get("SLURM_LOCALID") or 0)
 
 

@@ -1,4 +1,4 @@
-"""Settings of a style: latent codes and changes of appearance."""
+"""Settings of a style: target codes and change of appearance."""
 
 import math
 
@@ -16,13 +16,21 @@ from stylecinegan.losses.perceptual import FeatureDistance
 
 
 def check_picture_settings(cfg: DictConfig) -> None:
-    """Checks settings of sampling and inversion before any computation."""
+    """Checks the settings of sampling and inversion.
+
+    Raises:
+        InputError: If one is invalid.
+    """
     check_number("truncation", cfg.truncation, least=0)
     check_picture_inversion(cfg.style_inversion)
 
 
 def check_style_settings(cfg: DictConfig) -> None:
-    """Checks settings of the style before any computation."""
+    """Checks all settings of a style.
+
+    Raises:
+        InputError: If one is invalid.
+    """
     check_picture_settings(cfg)
     check_schedule(cfg.style_schedule)
     strength = cfg.style_strength
@@ -32,7 +40,7 @@ def check_style_settings(cfg: DictConfig) -> None:
 
 
 def make_target(cfg: DictConfig, style: Style, model: StyleCineGAN) -> StyleTarget:
-    """Finds the latent codes of a style."""
+    """Computes the target of a style."""
     perceptual = None
     if cfg.style_features is not None:
         features = SqueezeNetFeatures(cfg.style_features).to(model.generator.w_mean.device)
@@ -47,7 +55,7 @@ def make_target(cfg: DictConfig, style: Style, model: StyleCineGAN) -> StyleTarg
 
 
 def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
-    """Creates the change of appearance towards latent codes, ``[1, num_styles, style_dim]``."""
+    """Creates the change of appearance to target codes, ``[1, num_styles, style_dim]``."""
     return StyleChange(
         target,
         cfg.style_strength,

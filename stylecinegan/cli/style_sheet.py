@@ -1,6 +1,6 @@
 """Contact sheet of styles: stylecinegan style_sheet photo=lake.jpg
 
-By default the principal components of w; others: styles=[dusk.jpg,7] strengths=[0,0.5,1]
+By default of the principal components of w; of others: styles=[dusk.jpg,7] strengths=[0,0.5,1]
 """  # noqa: D415
 
 import logging
@@ -31,7 +31,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="style_sheet")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Writes the sheet and prints its rows and columns."""
+    """Writes the sheet and logs its rows and columns."""
     check_settings(cfg)
     sheet = job_path(cfg.sheet)
     io.check_writable(sheet, PICTURE_SUFFIXES)
@@ -51,7 +51,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Checks the settings before any computation."""
+    """Checks the settings.
+
+    Raises:
+        InputError: If one is invalid.
+    """
     if (cfg.photo is None) == (cfg.seed is None):
         raise InputError("one of photo=FILE and seed=NUMBER is needed, got both or none")
     if cfg.seed is not None:
@@ -65,7 +69,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def list_styles(cfg: DictConfig) -> list[str]:
-    """The styles of the rows."""
+    """Styles of the rows, as specified by the user."""
     if cfg.styles is not None:
         return [str(style) for style in cfg.styles]
     return [f"pc{number}:+1" for number in range(1, cfg.num_components + 1)]
@@ -80,14 +84,14 @@ def restyle(
     pictures = []
     for style in tqdm(styles, unit="style"):
         target = make_target(cfg, style, model)
-        # Negative strengths of a slider are a style of their own, those of a picture extrapolate.
-        other = replace(target, codes=-target.codes) if target.is_offset else None
+        # Negative strengths of a slider are the opposite style; those of a picture extrapolate.
+        opposite = replace(target, codes=-target.codes) if target.is_offset else None
         for strength in cfg.strengths:
-            shown = other if other is not None and strength < 0 else target
+            shown = opposite if opposite is not None and strength < 0 else target
             codes = shown.of(model.generator, inversion)
             change = StyleChange(codes, layers=chosen_layers(cfg))
             restyled = restyling(model.generator, inversion, photo, change)
-            _, difference = restyled(-strength if shown is other else strength)
+            _, difference = restyled(-strength if shown is opposite else strength)
             pictures.append((photo + difference[:, :, :height, :width]).clamp(-1.0, 1.0))
     return pictures
 

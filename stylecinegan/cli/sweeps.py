@@ -1,4 +1,4 @@
-"""Sweeps (-m): distinct names for the results of the jobs."""
+"""Distinct names for the results of a sweep's jobs (-m)."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from hydra.types import RunMode
 MULTIRUN_FLAGS = ("-m", "--multirun")
 
 _LONGEST = 80
-"""Longest suffix of a name, in characters; a longer one is cut and numbered."""
+"""Longest addition to a name, in characters; longer ones are cut and numbered."""
 
 
 def is_sweep(arguments: Sequence[str]) -> bool:
@@ -20,7 +20,7 @@ def is_sweep(arguments: Sequence[str]) -> bool:
 
 
 def first_job(arguments: Sequence[str]) -> list[str]:
-    """The overrides of the first job of a sweep, without flags."""
+    """Overrides of the first job of a sweep, without flags."""
     parsed = OverridesParser.create().parse_overrides(_overrides(arguments))
     first = []
     for override in parsed:
@@ -33,7 +33,7 @@ def first_job(arguments: Sequence[str]) -> list[str]:
 
 
 def name_jobs(arguments: Sequence[str]) -> list[str]:
-    """Adds the overrides by which :func:`job_path` names jobs."""
+    """Adds overrides that restrict the names of :func:`job_path` to the settings that vary."""
     parsed = OverridesParser.create().parse_overrides(_overrides(arguments))
     constant = [override.key_or_group for override in parsed if not override.is_sweep_override()]
     listed = ",".join(f'"{key}"' for key in constant)
@@ -57,7 +57,7 @@ def job_path(path: str | Path) -> Path:
     difference = re.sub("[\"']", "", job.override_dirname)
     addition = re.sub(r"[^\w.=+,-]+", "-", difference)
     if addition != difference or len(addition) > _LONGEST:
-        addition = f"{addition[:_LONGEST]}_{job.num}"  # or replaced characters collide
+        addition = f"{addition[:_LONGEST]}_{job.num}"  # replaced characters may collide
     if not addition:
         return path
     return path.with_name(f"{path.stem}_{addition}{path.suffix}")

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="user_study")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Writes the study and prints instructions."""
+    """Writes the study and logs instructions."""
     folder = job_path(cfg.output_dir)
     study = build_study(
         cfg.videos,

@@ -1,4 +1,4 @@
-"""Settings of the video: size, aspect, alpha, poster."""
+"""Settings of the video: size, aspect, alpha and poster."""
 
 import itertools
 import logging
@@ -30,11 +30,11 @@ from stylecinegan.transparency import add_alpha, lay_on_white
 logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 4096
-"""Largest side of a video without a given size; most hardware decodes H.264 up to it."""
+"""Largest side of a video by default, in pixels; most hardware decodes H.264 up to it."""
 
 
 def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
-    """Checks the settings of the video before any computation.
+    """Checks the settings of the video.
 
     Args:
         cfg: The settings of ``generate``.
@@ -64,7 +64,7 @@ def check_video_settings(cfg: DictConfig, videos: Iterable[Path]) -> None:
 
 
 def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
-    """Resizes a photo by the settings, or to cover the size of a preset.
+    """Resizes a photo to the size of the settings, or to cover a preset.
 
     By default it keeps its size, up to :data:`LONGEST_SIDE`.
     """
@@ -77,7 +77,7 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
 
 
 def log_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
-    """Logs that the video is smaller than its photo, (height, width), if no size was given."""
+    """Logs that the video is smaller than its photo, of size ``own``, if no size was given."""
     height, width = photo.shape[2:]
     if cfg.size is None and (height, width) != own:
         logger.info(
@@ -88,7 +88,7 @@ def log_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
 
 
 def aim_camera(cinemagraph: Cinemagraph, cfg: DictConfig) -> Cinemagraph:
-    """Centres the focus of a push on the crop of the video."""
+    """Moves the focus of a push into the crop of the video."""
     camera, crop = cinemagraph.camera, _crop(cinemagraph, cfg)
     if camera is None or crop is None:
         return cinemagraph

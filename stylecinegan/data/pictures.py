@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from stylecinegan.data.lmdb_pictures import LmdbPictures, is_lmdb
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import MAX_PIXELS, PICTURE_ERRORS, decode_8_bits, flatten
 from stylecinegan.io.formats import open_picture
 from stylecinegan.io.paths import MAX_FILE_BYTES
+from stylecinegan.io.pixels import from_uint8
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -65,6 +67,17 @@ class PictureFolder:
         """Decodes a picture, upright, in sRGB, composited over white, ``[H, W, 3]``, uint8."""
         with self.open(name) as picture:
             return flatten(decode_8_bits(picture, name))
+
+    def read_photo(self, name: str) -> Tensor:
+        """Reads a picture as a photo, ``[1, 3, H, W]`` in [-1, 1].
+
+        Raises:
+            InputError: If the picture is damaged or too large.
+        """
+        try:
+            return from_uint8(self.read(name).copy())  # Pillow's own array is read-only
+        except BROKEN as error:
+            raise InputError(f"cannot read {self.path / name}: {error}") from error
 
     def size(self, name: str) -> int:
         """Size of a decoded picture in bytes, 0 if its header cannot be read."""

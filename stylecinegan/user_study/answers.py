@@ -1,4 +1,4 @@
-"""Answers of the participants of a user study, read from their files."""
+"""Answers of a user study, read from the participants' files."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.user_study.study import KEY_FILE
 
 CRITERIA = {"static consistency": "static_consistency", "motion quality": "motion_quality"}
-"""Columns of the answers by the paper's names."""
+"""Columns of the answers, by the paper's names of the criteria."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Answers:
     Attributes:
         ours: Our method's name.
         methods: All methods' names, ours last.
-        scores: In the order of the files.
-        preferences: In the order of the files.
+        scores: All scores, in the order of the files.
+        preferences: All choices, in the order of the files.
     """
 
     ours: str
@@ -70,9 +70,9 @@ class Answers:
 
 
 def read_answers(study: str | Path, answers: str | Path) -> Answers:
-    """Reads saved answers and resolves the methods of their videos.
+    """Reads saved answers and looks up the methods of their videos.
 
-    Answers that a participant saved several times, e.g. as JSON and CSV, are counted once.
+    Answers that a participant saved several times, e.g. as JSON and CSV, count once.
 
     Args:
         study: Folder written by ``stylecinegan user_study``.
@@ -93,8 +93,8 @@ def read_answers(study: str | Path, answers: str | Path) -> Answers:
             known = rows.get(question)
             if known is None:
                 rows[question] = row
-                _add(result, row, key["videos"])
-            elif _meaning(known) != _meaning(row):
+                _add_row(result, row, key["videos"])
+            elif _choices(known) != _choices(row):
                 raise InputError(
                     f"{path}: participant {row['participant']} answers question {row['number']} "
                     "differently from an earlier file; wanted a code of their own for everybody"
@@ -130,14 +130,15 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _check_row(row: Mapping[str, str], key: Mapping[str, Any], path: Path) -> None:
+    """Checks that a row answers a question of the study with an allowed value."""
     columns = ("study", "participant", "number", "task", "first", "second", *CRITERIA.values())
     if missing := [column for column in columns if row.get(column) is None]:
         raise InputError(f"cannot read {path}: wanted saved answers, found no {missing[0]}")
     if row["study"] != key["study"]:
         raise InputError(f"{path} answers the study {row['study']}, wanted {key['study']}")
     allowed = {"score": set("12345"), "pair": {"first", "second"}}.get(row["task"])
-    shown = [row["first"]] if row["task"] == "score" else [row["first"], row["second"]]
-    is_known = allowed is not None and all(video in key["videos"] for video in shown)
+    videos = [row["first"]] if row["task"] == "score" else [row["first"], row["second"]]
+    is_known = allowed is not None and all(video in key["videos"] for video in videos)
     for column in CRITERIA.values():
         if allowed is None or not is_known or row[column] not in allowed:
             raise InputError(
@@ -146,12 +147,14 @@ def _check_row(row: Mapping[str, str], key: Mapping[str, Any], path: Path) -> No
             )
 
 
-def _meaning(row: Mapping[str, str]) -> list[str]:
-    """The answers as such: points, or the chosen video, on whichever side it was."""
+def _choices(row: Mapping[str, str]) -> list[str]:
+    """Score or chosen video by criterion, independent of the videos' sides."""
     return [row.get(row[column], row[column]) for column in CRITERIA.values()]
 
 
-def _add(answers: Answers, row: Mapping[str, str], videos: Mapping[str, Mapping[str, str]]) -> None:
+def _add_row(
+    answers: Answers, row: Mapping[str, str], videos: Mapping[str, Mapping[str, str]]
+) -> None:
     clip = videos[row["first"]]["clip"]
     for criterion, column in CRITERIA.items():
         if row["task"] == "score":
@@ -159,8 +162,8 @@ def _add(answers: Answers, row: Mapping[str, str], videos: Mapping[str, Mapping[
             score = Score(row["participant"], clip, method, criterion, int(row[column]))
             answers.scores.append(score)
         else:
-            shown = [videos[row[side]]["method"] for side in ("first", "second")]
-            (other,) = (method for method in shown if method != answers.ours)
+            methods = [videos[row[side]]["method"] for side in ("first", "second")]
+            (other,) = (method for method in methods if method != answers.ours)
             is_ours = videos[row[row[column]]]["method"] == answers.ours
             answers.preferences.append(
                 Preference(row["participant"], clip, other, criterion, is_ours)

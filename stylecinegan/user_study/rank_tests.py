@@ -1,4 +1,4 @@
-"""Rank tests of scores: Kruskal-Wallis over all groups, Dunn's test of the pairs afterwards."""
+"""Rank tests of scores: Kruskal-Wallis test of all groups, and Dunn's post-hoc test of pairs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,12 @@ class PairTest:
     """Dunn's test of two groups.
 
     Attributes:
-        first: A group.
-        second: The other.
-        z: The difference of their mean ranks by its standard error; above 0 if the first is higher.
-        p: Two-sided, of this pair alone.
-        adjusted: The same, adjusted for all pairs.
+        first: Name of a group.
+        second: Name of the other.
+        z: Difference of their mean ranks, divided by its standard error; positive if the first has
+            the higher ranks.
+        p: Two-sided p-value of this pair alone.
+        adjusted: P-value adjusted for multiple comparisons.
     """
 
     first: str
@@ -40,8 +41,8 @@ def kruskal_wallis(groups: Mapping[str, Sequence[float]]) -> tuple[float, float]
         groups: Values by group, at least two groups.
 
     Returns:
-        H and its p-value (χ² with one degree of freedom less than there are groups); NaN if all
-        values are equal.
+        H and its p-value by the χ² distribution with k - 1 degrees of freedom for k groups; NaN if
+        all values are equal.
     """
     if np.ptp(np.concatenate(list(groups.values()))) == 0:
         return math.nan, math.nan
@@ -50,17 +51,19 @@ def kruskal_wallis(groups: Mapping[str, Sequence[float]]) -> tuple[float, float]
 
 
 def dunn(groups: Mapping[str, Sequence[float]], adjustment: Adjustment = "holm") -> list[PairTest]:
-    """Dunn's test of all pairs (Dunn 1964), two-sided, with the correction for ties.
+    """Dunn's two-sided test of all pairs of groups (Dunn 1964), with the correction for ties.
 
-    Groups are ranked together, not pair by pair, so that the test belongs to Kruskal-Wallis.
+    As in the Kruskal-Wallis test, the values of all groups are ranked together:
+    ``z = (R_a - R_b) / sqrt((N (N + 1) / 12 - Σ (t³ - t) / (12 (N - 1))) (1/n_a + 1/n_b))`` with
+    mean ranks R, N values, and t values in each tie.
 
     Args:
         groups: Values by group.
-        adjustment: ``"bonferroni"`` multiplies each p-value by the number of pairs, ``"holm"``
-            the smallest by it, the next by one less and so on, and is never weaker.
+        adjustment: ``"bonferroni"`` multiplies each p-value by the number of pairs; ``"holm"``
+            multiplies the smallest by it, the next by one less and so on.
 
     Raises:
-        InputError: If the adjustment is another.
+        InputError: If the adjustment is unknown.
     """
     values = np.concatenate([np.asarray(group, dtype=float) for group in groups.values()])
     ranks = stats.rankdata(values)
@@ -86,7 +89,7 @@ def dunn(groups: Mapping[str, Sequence[float]], adjustment: Adjustment = "holm")
 
 
 def adjust(ps: Sequence[float], adjustment: Adjustment) -> list[float]:
-    """Adjusts p-values for their number (arguments as of :func:`dunn`)."""
+    """Adjusts p-values for multiple comparisons; arguments as for :func:`dunn`."""
     if adjustment not in ("holm", "bonferroni"):
         raise InputError(f"adjustment must be holm or bonferroni, got {adjustment}")
     if adjustment == "bonferroni":

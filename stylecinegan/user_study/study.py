@@ -10,10 +10,9 @@ from pathlib import Path
 
 import av
 import numpy as np
-from torch import Tensor
 
 from stylecinegan import io
-from stylecinegan.data.pictures import BROKEN, PictureFolder, stem
+from stylecinegan.data.pictures import PictureFolder, stem
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, resize_photo
 from stylecinegan.io.paths import reporting_write_errors
@@ -25,16 +24,16 @@ CODECS = ("h264", "vp8", "vp9", "av1")
 """Codecs that all browsers play."""
 
 PHOTO_SIZE = 1024
-"""Longer side of the photos on the page, in pixels; larger ones load slowly on phones."""
+"""Largest longer side of the photos on the page, in pixels; larger ones load slowly on phones."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study that was built.
+    """A user study on disk.
 
     Attributes:
-        page_dir: Folder of the page, for any web server or opened directly from disk.
-        num_questions: Number of questions to each participant.
+        page_dir: Folder of the page, to be put on a web server or opened from disk.
+        num_questions: Number of questions for each participant.
     """
 
     page_dir: Path
@@ -52,19 +51,19 @@ def build_study(
     seed: int = 0,
     title: str = "Which cinemagraph is better?",
 ) -> Study:
-    """Writes the page, and the key with the method of each video.
+    """Writes the page of a study, and the key with the method of each video.
 
-    As in the paper: on some clips the videos of all methods are scored from 1 to 5, on others ours
-    is compared with each other method, both by static consistency and motion quality and next to
-    the photo. The page randomises order and sides for each participant. File names on the page do
-    not reveal the method.
+    As in the paper, the videos of all methods are scored from 1 to 5 on some clips, and ours is
+    compared with each other method on others, by static consistency and motion quality, next to the
+    photo. The page randomises order and sides for each participant. File names on the page do not
+    reveal the method.
 
     Args:
         videos: Folder with a subfolder per method, named after it, of ``.mp4`` or ``.webm`` files
             named after the clips.
         photos: Folder or zip file of photos named after the clips.
         output_dir: Where ``page/`` and ``key.json`` are written.
-        ours: The method that the others are compared with.
+        ours: Name of the method that the others are compared with.
         num_scored: Number of clips to score.
         num_paired: Number of further clips to compare side by side.
         seed: Seed of the choice of clips.
@@ -72,7 +71,10 @@ def build_study(
 
     Raises:
         InputError: If methods, clips or photos are missing, a video has a codec that browsers do
-            not play, or ``output_dir`` holds a study already.
+            not play, or ``output_dir`` already holds a study.
+
+    Returns:
+        The study.
     """
     output_dir = Path(output_dir)
     if (output_dir / KEY_FILE).exists():
@@ -94,34 +96,26 @@ def build_study(
     key: dict[str, dict[str, str]] = {}
     questions: list[dict[str, object]] = []
     for clip in chain(scored, paired):
-        photo = _read_photo(pictures, photo_names[clip])
+        photo = pictures.read_photo(photo_names[clip])
+        photo = resize_photo(photo, min(PHOTO_SIZE, max(photo.shape[2:])))
         photo_path = f"photos/{_digest(seed, clip)}.jpg"
         io.write_image(page_dir / photo_path, photo)
-        about = {"photo": photo_path, "size": [photo.shape[3], photo.shape[2]]}
-        shown = {}
+        context = {"photo": photo_path, "size": [photo.shape[3], photo.shape[2]]}
+        paths = {}
         for method, files in methods.items():
             name = _digest(seed, method, clip)
-            shown[method] = _copy_video(files[clip], page_dir, name)
+            paths[method] = _copy_video(files[clip], page_dir, name)
             key[name] = {"method": method, "clip": clip}
-        asked = _score(shown) if clip in scored else _compare(shown, ours)
-        questions += [{**question, **about} for question in asked]
+        clip_questions = _scorings(paths) if clip in scored else _comparisons(paths, ours)
+        questions += [{**question, **context} for question in clip_questions]
     study = _digest(json.dumps([key, questions]))
     page = {"study": study, "title": title, "questions": questions}
     contents = {"study": study, "ours": ours, "methods": list(methods), "videos": key}
     with reporting_write_errors(output_dir):
         (page_dir / "study.js").write_text(f"const STUDY = {json.dumps(page)};\n", "utf-8")
-        # Last, as its presence marks the study as complete.
+        # Written last, since its presence marks the study as complete.
         (output_dir / KEY_FILE).write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
     return Study(page_dir, len(questions))
-
-
-def _read_photo(pictures: PictureFolder, name: str) -> Tensor:
-    """Reads a photo, ``[1, 3, H, W]``, and shrinks it for the page."""
-    try:
-        photo = io.from_uint8(pictures.read(name).copy())  # Pillow's own is read-only
-    except BROKEN as error:
-        raise InputError(f"cannot read {pictures.path / name}: {error}") from error
-    return resize_photo(photo, min(PHOTO_SIZE, max(photo.shape[2:])))
 
 
 def _copy_video(video: Path, page_dir: Path, name: str) -> str:
@@ -132,21 +126,23 @@ def _copy_video(video: Path, page_dir: Path, name: str) -> str:
     return path
 
 
-def _score(shown: Mapping[str, str]) -> list[dict[str, object]]:
-    return [{"task": "score", "videos": [video]} for video in shown.values()]
+def _scorings(paths: Mapping[str, str]) -> list[dict[str, object]]:
+    """Questions for scores of a clip's videos, given by method."""
+    return [{"task": "score", "videos": [video]} for video in paths.values()]
 
 
-def _compare(shown: Mapping[str, str], ours: str) -> list[dict[str, object]]:
+def _comparisons(paths: Mapping[str, str], ours: str) -> list[dict[str, object]]:
+    """Questions that compare our video of a clip with each other one, given by method."""
     # Sorted, so that the page's source does not reveal which one is ours.
     return [
-        {"task": "pair", "videos": sorted([shown[ours], video])}
-        for method, video in shown.items()
+        {"task": "pair", "videos": sorted([paths[ours], video])}
+        for method, video in paths.items()
         if method != ours
     ]
 
 
 def _find_videos(folder: Path, ours: str) -> dict[str, dict[str, Path]]:
-    """Videos by method, ours last as in the paper's tables, and clip."""
+    """Finds videos by method and clip; ours is last, as in the paper's tables."""
     if not folder.is_dir():
         raise InputError(f"wanted a folder with a folder of videos for each method, got {folder}")
     methods: dict[str, dict[str, Path]] = {}
@@ -171,7 +167,7 @@ def _choose_clips(
     num_paired: int,
     seed: int,
 ) -> tuple[list[str], list[str]]:
-    """Draws different clips for both parts from those that all have."""
+    """Draws disjoint clips for scores and comparisons from those that all methods have."""
     common = sorted(set(photos).intersection(*methods.values()))
     wanted = num_scored + num_paired
     if wanted == 0 or len(common) < wanted:
@@ -185,6 +181,7 @@ def _choose_clips(
 
 
 def _check_playable(path: Path) -> None:
+    """Checks that browsers play a video."""
     try:
         with av.open(str(path.absolute())) as container:
             codecs = [stream.codec.canonical_name for stream in container.streams.video]
@@ -196,5 +193,6 @@ def _check_playable(path: Path) -> None:
 
 
 def _digest(*parts: object) -> str:
+    """Name of 12 hexadecimal digits that does not reveal the parts it depends on."""
     text = "/".join(str(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

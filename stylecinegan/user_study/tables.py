@@ -20,7 +20,7 @@ PAPER_SCORES = {
     "T2C": (3.75, 0.69, 2.96, 0.66),
     "Ours": (4.37, 0.18, 3.86, 0.53),
 }
-"""Table 2 of the paper: mean and ± of static consistency, then of motion quality."""
+"""Table 2 of the paper: mean and ± of static consistency, mean and ± of motion quality."""
 
 PAPER_PREFERENCES = {
     "vs AL": (99.35, 92.81),
@@ -28,12 +28,12 @@ PAPER_PREFERENCES = {
     "vs DL": (94.77, 84.97),
     "vs T2C": (77.78, 73.86),
 }
-"""Table 3 of the paper: preference for ours in percent, by static consistency and motion."""
+"""Table 3 of the paper: preference for ours in percent, by criterion."""
 
-# The paper gives 4.37 ± 0.18. Single scores, which are integers, of that mean have a standard
-# deviation of at least 0.48, so its ± is that of means; it does not state over which units.
+# The paper reports 4.37 ± 0.18. Integer scores with that mean have a standard deviation of at least
+# 0.48, so its ± must be that of means; the paper does not state of which.
 SPREADS = {"over participants": "participant", "over clips": "clip"}
-"""Units whose means the standard deviations are computed from."""
+"""Units over whose mean scores the standard deviations are computed."""
 
 
 def measure_scores(
@@ -44,10 +44,10 @@ def measure_scores(
     answers: str | Path,
     adjustment: Adjustment = "holm",
 ) -> Table:
-    """Table 2: mean ± standard deviation of the scores, and tests of their differences.
+    """Measures Table 2: mean ± standard deviation of the scores, and tests of their differences.
 
-    The ± is the sample standard deviation of the participants' means, and of the clips' means.
-    The Kruskal-Wallis test and Dunn's test of all pairs, both with correction for ties, treat all
+    The ± is the sample standard deviation of the participants' mean scores, and of the clips'. The
+    Kruskal-Wallis test and Dunn's test of all pairs, both with the correction for ties, treat
     single scores as independent.
 
     Args:
@@ -71,7 +71,7 @@ def measure_scores(
     for method in read.methods:
         row: dict[str, str | float] = {"row": method}
         for criterion in CRITERIA:
-            chosen = _choose(read.scores, method, criterion)
+            chosen = _select(read.scores, method, criterion)
             row[criterion] = float(np.mean([score.value for score in chosen]))
             row |= {
                 f"± {criterion}, {name}": _spread(chosen, attribute)
@@ -92,7 +92,7 @@ def measure_scores(
 def measure_preferences(
     model: StyleCineGAN | None, output_dir: Path, *, study: str | Path, answers: str | Path
 ) -> Table:
-    """Table 3: preference for ours in side-by-side comparisons, in percent.
+    """Measures Table 3: preference for ours in side-by-side comparisons, in percent.
 
     Args:
         model: Not used.
@@ -129,12 +129,13 @@ def measure_preferences(
     return Table(title, rows, paper, [asdict(preference) for preference in read.preferences])
 
 
-def _choose(scores: Sequence[Score], method: str, criterion: str) -> list[Score]:
+def _select(scores: Sequence[Score], method: str, criterion: str) -> list[Score]:
+    """Scores of a method by a criterion."""
     return [score for score in scores if (score.method, score.criterion) == (method, criterion)]
 
 
 def _spread(scores: Sequence[Score], attribute: str) -> float:
-    """Standard deviation of the means of each participant, or clip; NaN of one alone."""
+    """Sample standard deviation of participants' or clips' mean scores; NaN of a single one."""
     values: dict[str, list[int]] = defaultdict(list)
     for score in scores:
         values[getattr(score, attribute)].append(score.value)
@@ -149,7 +150,7 @@ def _test(
     rows: dict[str, dict[str, str | float]] = defaultdict(dict)
     for criterion in CRITERIA:
         groups = {
-            method: [float(score.value) for score in _choose(scores, method, criterion)]
+            method: [float(score.value) for score in _select(scores, method, criterion)]
             for method in methods
         }
         statistic, p = kruskal_wallis(groups)
@@ -162,6 +163,7 @@ def _test(
 
 
 def _paper_of_scores() -> dict[str, dict[str, float]]:
+    """The paper's Table 2 by row and column."""
     paper: dict[str, dict[str, float]] = {}
     for name, values in PAPER_SCORES.items():
         paper[name] = {}

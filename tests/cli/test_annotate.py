@@ -18,7 +18,7 @@ SKY = 1
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Photos, and a model that takes everything for sky."""
+    """Photos, and a model that classifies everything as sky."""
     folder = tmp_path_factory.mktemp("annotate")
     write_model(folder / "model", SKY)
     for number in range(4):
@@ -34,7 +34,7 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_photos_are_written_labelled_trained_on_and_checked(folder):
+def test_templates_are_written_kept_read_as_labels_and_checked(folder):
     work = folder / "my work (1)"
     done = annotate(folder, "photos=été", f"folder={work}", "num=2")
     assert done.returncode == 0, done.stderr
@@ -44,7 +44,7 @@ def test_photos_are_written_labelled_trained_on_and_checked(folder):
     first, second = sorted((work / "labels").iterdir())
     template = Image.open(first)
     assert template.size == (72, 48)
-    assert np.unique(template).tolist() == [SKY]  # what the model believes
+    assert np.unique(template).tolist() == [SKY]  # the model's prediction
     # The annotator paints the land over one label in RGB, in colours.
     painted = np.array(template.convert("RGB"))
     painted[24:] = COLOURS[0]
@@ -68,7 +68,7 @@ def test_photos_are_written_labelled_trained_on_and_checked(folder):
     assert done.stderr == "error: wanted labels to train on, problems found: 1\n"
 
 
-def test_landscapes_are_sampled_under_the_names_of_their_seeds(folder):
+def test_sampled_landscapes_are_named_by_their_seeds(folder):
     done = annotate(folder, "seeds=3-4", "folder=sampled", "prefill=false")
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (folder / "sampled").rglob("seed*"))
@@ -78,7 +78,7 @@ def test_landscapes_are_sampled_under_the_names_of_their_seeds(folder):
     assert not first.equal(second)
 
 
-def test_a_wrong_command_is_one_line_and_writes_nothing(folder):
+def test_contradictory_settings_are_refused_in_one_line(folder):
     done = annotate(folder, "photos=été", "seeds=0-3", "folder=x")
     assert done.returncode == 1
     assert done.stderr == (
@@ -87,7 +87,7 @@ def test_a_wrong_command_is_one_line_and_writes_nothing(folder):
     assert not (folder / "x").exists()
 
 
-def test_a_range_of_seeds_has_two_ends_in_order():
+def test_seeds_are_a_number_or_an_ascending_range():
     model = SimpleNamespace(sample=draw_landscape)
     assert list(list_samples("7", model)) == ["seed00007"]
     assert list(list_samples("9-11", model)) == [
@@ -100,13 +100,13 @@ def test_a_range_of_seeds_has_two_ends_in_order():
             list_samples(seeds, model)
 
 
-def test_the_photos_of_a_smaller_choice_are_in_a_larger_one(folder):
+def test_a_larger_draw_of_photos_contains_the_smaller_ones(folder):
     chosen = [set(list_photos(folder / "été", num, folder / "x")) for num in (2, 3, 32)]
     assert [len(names) for names in chosen] == [2, 3, 4]
     assert chosen[0] < chosen[1] < chosen[2]
 
 
-def test_photos_of_one_name_or_around_the_folder_are_refused(folder, tmp_path):
+def test_photos_of_one_name_and_an_output_folder_among_them_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="folder must lie outside of"):
         list_photos(folder, 32, folder / "x")
     for kind in ("png", "jpg"):

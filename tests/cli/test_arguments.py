@@ -12,7 +12,7 @@ from stylecinegan.resources import CONFIGS_DIR
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with two photos and a folder in it, which the process is in."""
+    """The working directory, with two photos and a folder."""
     for name in ("lake.jpg", "a=b.jpg"):
         (tmp_path / name).touch()
     (tmp_path / "photos").mkdir()
@@ -21,7 +21,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("bare", ["lake.jpg", "photos", "./lake.jpg", "a=b.jpg"])
-def test_a_bare_path_that_is_there_is_the_photo(here, bare):
+def test_an_existing_bare_path_is_the_photo(here, bare):
     assert read_arguments("generate", ["speed=2", bare]) == [f"photo={bare}", "speed=2"]
     assert read_arguments("style_sheet", [bare]) == [f"photo={bare}"]
     assert read_arguments("annotate", [bare]) == [f"photos={bare}"]
@@ -49,13 +49,13 @@ def test_a_bare_path_that_is_there_is_the_photo(here, bare):
         ([], "photo= is needed, e.g. stylecinegan generate photo=lake.jpg; --help"),
     ],
 )
-def test_a_misspelling_is_answered_with_the_right_spelling(here, arguments, message):
+def test_misspelt_arguments_are_refused_with_the_right_spelling(here, arguments, message):
     with pytest.raises(InputError) as caught:
         read_arguments("generate", arguments)
     assert message in str(caught.value)
 
 
-def test_flags_of_hydra_and_other_overrides_pass_unchanged(here):
+def test_flags_of_hydra_and_overrides_are_unchanged(here):
     arguments = ["-m", "--config-dir", "photos", "--cfg=job", "~warping", "+x=1", "speed=0.5,2"]
     assert read_arguments("generate", arguments) == arguments
 
@@ -79,11 +79,11 @@ def composed(argument):
         "'half.jpg",
     ],
 )
-def test_a_path_is_taken_literally_whatever_it_is_called(name):
+def test_paths_are_taken_literally(name):
     assert composed(f"photo={name}") == name
 
 
-def test_no_mixture_of_special_characters_is_taken_for_anything_else():
+def test_random_special_characters_are_taken_literally():
     pieces = ["\\", '"', "'", "$", "{", "}", "a", "${", ".", " ", ",", "=", "é", "${photo}", "?"]
     mixtures = random.Random(0)
     for _ in range(60):
@@ -91,7 +91,7 @@ def test_no_mixture_of_special_characters_is_taken_for_anything_else():
         assert composed(f"photo={name}") == name
 
 
-def test_words_and_none_stay_what_they_are():
+def test_prose_null_and_quoted_values_are_kept():
     assert composed("text=clouds drift left, slow") == "clouds drift left, slow"
     assert composed("photo=null") is None
     assert composed("photo='in quotes.jpg'") == "in quotes.jpg"
@@ -111,7 +111,7 @@ def test_words_and_none_stay_what_they_are():
         ("evaluate", ["table=nine"], "Could not find 'table/nine'"),
     ],
 )
-def test_what_does_not_compose_is_one_line_and_status_1(command, arguments, message, monkeypatch):
+def test_composition_errors_are_reported_in_one_line(command, arguments, message, monkeypatch):
     monkeypatch.setattr("sys.argv", [command, *arguments])
     with pytest.raises(SystemExit) as stop:
         command_line.run(lambda: pytest.fail("the command ran"), command)
@@ -120,7 +120,7 @@ def test_what_does_not_compose_is_one_line_and_status_1(command, arguments, mess
     assert len(str(stop.value).splitlines()) == 1
 
 
-def test_a_value_that_refers_to_nothing_is_one_line():
+def test_an_unknown_interpolation_is_reported_in_one_line():
     main = command_line.errors_in_one_line(lambda cfg: cfg.size)
     with pytest.raises(SystemExit, match=r"error: Interpolation key 'foo' not found"):
         main(OmegaConf.create({"size": "${foo}"}))

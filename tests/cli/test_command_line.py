@@ -12,7 +12,7 @@ ARGUMENTS = ["photo=a lake (1).jpg", "num_frames=12", "inversion.steps=3", "warp
 
 @pytest.fixture(autouse=True)
 def log():
-    """The root of the log, which a command sets up."""
+    """The root logger, which commands configure."""
     root = logging.getLogger()
     before = root.level, list(root.handlers)
     yield root
@@ -21,7 +21,7 @@ def log():
 
 
 def run(monkeypatch, arguments, **options):
-    """The settings that a command gets."""
+    """Runs a command and returns its settings."""
     found = []
 
     @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="generate")
@@ -34,7 +34,7 @@ def run(monkeypatch, arguments, **options):
     return cfg
 
 
-def test_a_command_without_hydra_gets_the_settings_and_the_log_that_hydra_gives(monkeypatch, log):
+def test_commands_without_hydra_have_the_same_settings_and_log(monkeypatch, log):
     results = []
     for needs_hydra in (True, False):
         log.handlers.clear()
@@ -47,14 +47,14 @@ def test_a_command_without_hydra_gets_the_settings_and_the_log_that_hydra_gives(
 
 
 @pytest.mark.parametrize("more", ["-m", "hydra.verbose=true"])
-def test_what_is_hydras_own_is_left_to_it(monkeypatch, more, tmp_path):
+def test_arguments_for_hydra_are_passed_to_it(monkeypatch, more, tmp_path):
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, [more, *ARGUMENTS], needs_hydra=False)
     expected = logging.DEBUG if more == "hydra.verbose=true" else logging.INFO
     assert logging.getLogger().level == expected
 
 
-def test_settings_that_were_composed_ahead_are_used_once(monkeypatch):
+def test_settings_composed_ahead_are_used_once(monkeypatch):
     command_line.compose_ahead("generate", ARGUMENTS)
     with monkeypatch.context() as context:
         context.setattr(command_line, "compose", lambda *_, **__: pytest.fail("composed again"))

@@ -1,4 +1,4 @@
-"""Errors that a user can make in every command: one line, status 1, nothing computed."""
+"""User errors in every command: one line, status 1, nothing written."""
 
 import re
 import signal
@@ -23,7 +23,7 @@ COMPLETE = {
     "evaluate": ["table=mask", "model.directory=model"],
     "train": ["experiment=autoencoder", "data.dir=photos", "data.held_out=null", "device=cpu"],
 }
-"""Arguments that would run but for one more."""
+"""Valid arguments, to which each case adds an invalid one."""
 
 ERRORS = [
     ("generate", "device=cuda:99", "device must be auto, cpu or cuda, got cuda:99"),
@@ -78,12 +78,12 @@ def folder(tmp_path_factory):
 
 
 def names(folder):
-    """What is there; Hydra makes a training's folder before anything runs."""
+    """All paths but those in ``outputs``, which Hydra creates for a training before it runs."""
     return sorted(path for path in folder.rglob("*") if "outputs" not in path.parts)
 
 
 def error_of(command, arguments, folder, monkeypatch):
-    """The one line with which a command ends; a traceback would be a status and no line."""
+    """The line with which a command ends; after a traceback there would be only a status."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.argv", [command, *COMPLETE[command], *arguments])
     before = names(folder)
@@ -102,12 +102,14 @@ def error_of(command, arguments, folder, monkeypatch):
 
 
 @pytest.mark.parametrize(("command", "argument", "message"), ERRORS)
-def test_every_documented_error_is_one_line(command, argument, message, folder, monkeypatch):
+def test_documented_errors_are_reported_in_one_line(
+    command, argument, message, folder, monkeypatch
+):
     assert message in error_of(command, argument.split(), folder, monkeypatch)
 
 
 @pytest.mark.parametrize("command", COMPLETE)
-def test_a_value_of_another_kind_than_the_default_is_refused(command, folder, monkeypatch):
+def test_values_of_another_type_than_the_default_are_refused(command, folder, monkeypatch):
     num = 0
     for section in read_sections(CONFIGS_DIR / f"{command}.yaml"):
         for setting in section.settings:
@@ -122,11 +124,13 @@ def test_a_value_of_another_kind_than_the_default_is_refused(command, folder, mo
             assert f"{setting.key} must be" in line
             assert wanted in line
             num += 1
-            if num == 3:  # of each command; a number and a switch are read alike everywhere
+            if num == 3:  # of each command, as all settings of a type are checked alike
                 return
 
 
-def test_a_batch_that_the_processes_cannot_share_is_refused_before_they_meet(folder, monkeypatch):
+def test_a_batch_that_cannot_be_divided_among_processes_is_refused_before_they_connect(
+    folder, monkeypatch
+):
     group = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     for name, value in group.items():
         monkeypatch.setenv(name, value)
@@ -137,7 +141,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_before_they_meet(fol
 
 
 @pytest.mark.parametrize("command", ["generate", "train", "annotate", "style_sheet"])
-def test_a_gpu_that_is_not_there_is_one_line(command, folder, monkeypatch):
+def test_a_missing_gpu_is_reported_in_one_line(command, folder, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr("torch._C._cuda_getDeviceCount", lambda: 0)

@@ -44,7 +44,7 @@ def fetch(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """The authors' set, small, under names that say nothing."""
+    """Small versions of the authors' files, under meaningless names."""
     folder = tmp_path_factory.mktemp("released")
     state = published.random_state(64, 16, 2, CHANNELS)
     torch.save({"g_ema": state}, folder / "a")
@@ -57,7 +57,7 @@ def released(tmp_path_factory):
     return folder
 
 
-def test_the_released_set_becomes_a_model_that_loads(released, tmp_path, fetch):
+def test_the_released_files_are_converted_to_a_model(released, tmp_path, fetch):
     model = tmp_path / "lhq_1024"
     mean = ["--mean", released / "mean"]
     for name, extra in {"a": mean, "b": mean, "c": [], "d": []}.items():
@@ -73,7 +73,7 @@ def test_the_released_set_becomes_a_model_that_loads(released, tmp_path, fetch):
     loaded = StyleCineGAN.load(model)
     assert torch.equal(loaded.encoder.w_mean, torch.full((16,), 0.5))
     assert torch.equal(loaded.generator.w_mean, torch.full((16,), 0.5))
-    # Written in full precision: the same numbers come back.
+    # Weights are written in full precision.
     foreign = checkpoints.load_generator(released / "a", torch.full((16,), 0.5))
     for name, tensor in foreign.state_dict().items():
         assert torch.equal(loaded.generator.state_dict()[name], tensor), name
@@ -91,7 +91,7 @@ def test_the_released_set_becomes_a_model_that_loads(released, tmp_path, fetch):
         ("f", Generator, "stylegan2-ada-pytorch"),
     ],
 )
-def test_every_kind_is_told_by_its_content(released, tmp_path, name, kind, layout):
+def test_files_are_recognised_by_their_content(released, tmp_path, name, kind, layout):
     found = recognize(released / name, torch.zeros(16))
     assert type(found.module) is kind
     assert layout in found.layout
@@ -99,7 +99,7 @@ def test_every_kind_is_told_by_its_content(released, tmp_path, name, kind, layou
     assert recognize(tmp_path / "ours").layout == "this project"
 
 
-def test_an_encoder_without_a_mean_says_what_is_needed(released, tmp_path, fetch):
+def test_an_encoder_without_a_mean_is_refused_with_advice(released, tmp_path, fetch):
     done = fetch("convert", released / "b", tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -107,20 +107,20 @@ def test_an_encoder_without_a_mean_says_what_is_needed(released, tmp_path, fetch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_of_something_else_are_outlined(tmp_path):
+def test_the_message_about_unknown_weights_lists_their_tensors(tmp_path):
     torch.save({"backbone.weight": torch.zeros(2), "epoch": 3}, tmp_path / "x.pt")
     with pytest.raises(InputError, match=r"no known network: found backbone\.weight, epoch"):
         recognize(tmp_path / "x.pt")
 
 
-def test_the_released_set_is_described(fetch):
+def test_describe_lists_the_released_files(fetch):
     done = fetch("describe")
     assert done.returncode == 0
     for name in ("sg2-lhq-1024.pt", "143_enc.pth", "best_model_number_0.pth", "latest_net_G.pth"):
         assert name in done.stdout
 
 
-def test_the_configuration_of_the_1024_model_says_what_is_missing(monkeypatch, tmp_path):
+def test_the_message_about_a_missing_1024_model_says_how_to_get_it(monkeypatch, tmp_path):
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
@@ -133,9 +133,7 @@ def test_the_configuration_of_the_1024_model_says_what_is_missing(monkeypatch, t
     assert load("generate", "model=lhq_1024", "model.directory=other").model.directory == "other"
 
 
-def test_lpips_takes_the_convolutions_where_tables_find_them_and_refuses_others(
-    tmp_path, fetch, monkeypatch
-):
+def test_lpips_extracts_the_published_convolutions_and_refuses_others(tmp_path, fetch, monkeypatch):
     shapes = {
         0: (64, 3, 11),
         3: (192, 64, 5),
@@ -152,7 +150,7 @@ def test_lpips_takes_the_convolutions_where_tables_find_them_and_refuses_others(
     assert refused.stderr.startswith("error: ")
     assert "must hold the published convolutions of AlexNet or VGG16" in refused.stderr
     assert not (tmp_path / "hub").exists()
-    # From here on these stand for the published weights.
+    # From here on these weights count as the published ones.
     published = digest(read_trunk("alex", tmp_path / "alexnet.pth"))
     monkeypatch.setitem(DIGESTS, "alex", published)
     done = fetch("lpips", tmp_path / "alexnet.pth", tmp_path / "hub")

@@ -13,7 +13,7 @@ PAGES = [name for name in COMMANDS if (CONFIGS_DIR / f"{name}.yaml").exists()]
 
 
 def keys_of(node, prefix=""):
-    """Keys of all values that are no sections, in their order."""
+    """Keys of all values that are not sections, in order."""
     found = []
     for key in node:
         value = node._get_node(key)
@@ -38,12 +38,9 @@ def settings_of(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_setting_of_a_command_is_on_its_page_with_its_default(name):
+def test_pages_have_all_settings_and_their_defaults(name):
     cfg = OmegaConf.load(CONFIGS_DIR / f"{name}.yaml")
-    settings = [
-        s for section in read_sections(CONFIGS_DIR / f"{name}.yaml") for s in section.settings
-    ]
-    listed = {setting.key: setting.default for setting in settings}
+    listed = {setting.key: setting.default for setting in settings_of(name)}
     keys = keys_of(cfg)
     assert set(keys) <= set(listed)
     page = help_page(name)
@@ -53,11 +50,8 @@ def test_every_setting_of_a_command_is_on_its_page_with_its_default(name):
             assert OmegaConf.create(f"x: {listed[key]}")._get_node("x") == node_of(cfg, key)
 
 
-def test_the_page_of_generate_explains_every_setting_and_names_no_other_command():
-    settings = [
-        s for section in read_sections(CONFIGS_DIR / "generate.yaml") for s in section.settings
-    ]
-    assert all(len(setting.meaning) > 8 for setting in settings)
+def test_the_page_of_generate_explains_all_settings_in_terms_of_users():
+    assert all(len(setting.meaning) > 8 for setting in settings_of("generate"))
     page = help_page("generate")
     for word in ("experiment", "landscapes", "Hydra", "_target_", "???"):
         assert word not in page
@@ -81,7 +75,7 @@ def test_help_loads_neither_torch_nor_hydra():
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-def test_a_script_shows_the_same_page_under_its_own_name(monkeypatch):
+def test_scripts_show_the_same_page_with_their_own_name(monkeypatch):
     script = Path(__file__).parents[2] / "scripts/generate.py"
     done = run(sys.executable, script, "--help", COLUMNS="96")
     assert done.stdout.startswith(f"usage: python {script} key=value ...")

@@ -43,7 +43,7 @@ def composed(command, *arguments):
         (["evaluate", "table=2"], "table.study table.answers"),
     ],
 )
-def test_every_setting_that_holds_a_path_or_prose_takes_any_characters(command, keys):
+def test_paths_and_prose_may_have_any_characters(command, keys):
     for key in keys.split():
         cfg = composed(*command, f"{key}={AWKWARD}")
         assert OmegaConf.to_container(cfg, resolve=False) is not None
@@ -51,7 +51,7 @@ def test_every_setting_that_holds_a_path_or_prose_takes_any_characters(command, 
         assert parent[key.rpartition(".")[2]] == AWKWARD, key
 
 
-def test_numbers_lists_and_words_of_hydra_stay_what_they_are():
+def test_numbers_lists_and_null_are_not_taken_literally():
     cfg = composed(
         "generate",
         *("seed=7", "size=[720,1280]", "speed=1e-1", "style_exact=true", "style_layers=[13,14]"),
@@ -66,7 +66,7 @@ def test_numbers_lists_and_words_of_hydra_stay_what_they_are():
     )
 
 
-def test_a_file_that_is_called_like_a_number_or_a_list_is_a_file(tmp_path, monkeypatch):
+def test_existing_files_named_like_numbers_or_lists_are_text(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("5", "[1]"):
         (tmp_path / name).touch()
@@ -75,14 +75,14 @@ def test_a_file_that_is_called_like_a_number_or_a_list_is_a_file(tmp_path, monke
     assert composed("user_study", "title=5").title == "5"
 
 
-def test_numbers_of_a_sweep_stay_numbers():
+def test_numbers_of_a_sweep_are_not_taken_literally():
     arguments = ["seed=1,2", "photo=a.jpg,b.jpg", "speed=0.5,2", "num_frames=range(2,4)"]
     assert literal_keys("generate", arguments) == {"photo"}
     assert literal_keys("train", ["experiment=mask", "batch_size=1,2"]) == set()
 
 
 @pytest.mark.parametrize("flag", [["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]])
-def test_experiments_of_a_folder_of_the_users_own_are_known(flag, tmp_path, monkeypatch):
+def test_experiments_in_a_folder_of_the_user_are_found(flag, tmp_path, monkeypatch):
     (tmp_path / "more/experiment").mkdir(parents=True)
     (tmp_path / "more/experiment/mine.yaml").write_text("# @package _global_\nnotes: none yet\n")
     monkeypatch.chdir(tmp_path)

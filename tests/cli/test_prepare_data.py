@@ -30,7 +30,7 @@ def videos(tmp_path_factory):
     return folder
 
 
-def test_videos_become_pairs_and_a_second_run_finds_them_finished(videos, tmp_path):
+def test_pairs_are_written_from_videos_and_kept_by_a_second_run(videos, tmp_path):
     output = tmp_path / "motion pairs"
     arguments = (f"source={videos}", f"output={output}", "num_frames=10", "side=64")
     first = run(*arguments)
@@ -57,19 +57,19 @@ def test_videos_become_pairs_and_a_second_run_finds_them_finished(videos, tmp_pa
     assert settings == {"camera": "auto", "num_frames": 10, "side": 64}
 
 
-def test_a_wrong_source_is_named(tmp_path):
+def test_sources_without_videos_are_refused(tmp_path):
     with pytest.raises(InputError, match="wanted a folder of videos or of one of the data sets"):
         find_sources(tmp_path / "none")
     with pytest.raises(InputError, match="wanted folders of frames"):
         find_sources(tmp_path)
 
 
-def test_a_camera_that_is_no_choice_is_refused_before_any_clip_is(videos, tmp_path):
+def test_an_unknown_camera_is_refused(videos, tmp_path):
     with pytest.raises(InputError, match="camera must be auto, checked or static, got moving"):
         find_sources(videos, camera="moving")
 
 
-def test_an_interrupted_video_goes_on_where_it_stopped(videos, tmp_path):
+def test_an_interrupted_video_is_resumed(videos, tmp_path):
     (source,) = [source for source in find_sources(videos, num_frames=10) if "sky" in source.path]
     first = prepare(source, tmp_path)
     assert next(first) == ("sky_mp4_00000", None)
@@ -78,14 +78,14 @@ def test_an_interrupted_video_goes_on_where_it_stopped(videos, tmp_path):
     assert not list(tmp_path.glob(".partial*"))
 
 
-def test_sky_timelapse_becomes_pairs(tmp_path):
+def test_pairs_are_written_from_sky_timelapse(tmp_path):
     for number, frame in enumerate(scene(5, drift=(1.0, 0.0))):
         io.write_image(tmp_path / "sky" / "v" / "v_1" / f"v_frames_{number:08d}.jpg", frame)
     (source,) = find_sources(tmp_path / "sky")
     assert list(prepare(source, tmp_path / "pairs")) == [("v_v_1", None)]
 
 
-def test_the_eulerian_data_become_pairs_with_their_own_motion(tmp_path):
+def test_pairs_of_the_eulerian_data_have_their_own_motion(tmp_path):
     frame = pytest.importorskip("lz4.frame")
     folder = tmp_path / "eulerian_data" / "train"
     io.write_image(folder / "00001_00000_input.jpg", torch.zeros(1, 3, *SIZE))

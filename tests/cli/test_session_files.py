@@ -43,7 +43,7 @@ def generate(folder, *arguments):
     return run_script("generate.py", *arguments, "model.directory=model", "device=cpu", cwd=folder)
 
 
-def test_a_bare_session_renders_as_with_its_key(folder):
+def test_a_bare_session_file_renders_like_session(folder):
     videos = []
     for number, argument in enumerate(("session=saved.stylecinegan", "saved=1.stylecinegan")):
         done = generate(folder, argument, f"video={number}.gif")
@@ -52,7 +52,7 @@ def test_a_bare_session_renders_as_with_its_key(folder):
     assert videos[0] == videos[1]
 
 
-def test_a_bare_session_is_a_session_and_a_bare_photo_a_photo(folder, monkeypatch):
+def test_bare_session_files_are_sessions_and_bare_photos_are_photos(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert SESSION_SUFFIX == SUFFIX
     for name in ("saved.stylecinegan", "saved=1.stylecinegan"):
@@ -64,7 +64,7 @@ def test_a_bare_session_is_a_session_and_a_bare_photo_a_photo(folder, monkeypatc
     assert read_arguments("generate", ["lake.jpg"]) == ["photo=lake.jpg"]
 
 
-def test_a_session_brings_its_camera_and_a_setting_wins_over_it(folder):
+def test_settings_take_precedence_over_the_camera_of_a_session(folder):
     files = {"photo.png": encode(to_uint8(draw_landscape(48, 64, seed=1).image).numpy())}
     edits = Edits(text="left", camera="push", camera_amount=0.2)
     contents = SessionContents("lake", edits, VideoSettings(format="gif", num_frames=3), files)
@@ -83,7 +83,7 @@ def test_a_session_brings_its_camera_and_a_setting_wins_over_it(folder):
     assert videos["session"] == videos["typed"] != videos["still"]
 
 
-def test_an_earlier_session_has_the_camera_among_the_settings_of_its_video(folder, tmp_path):
+def test_sessions_with_the_camera_among_the_video_settings_are_read(folder, tmp_path):
     with zipfile.ZipFile(folder / "saved.stylecinegan") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     settings = json.loads(files["session.json"])
@@ -105,9 +105,7 @@ def test_an_earlier_session_has_the_camera_among_the_settings_of_its_video(folde
         (["saved.stylecinegan", "saved=1.stylecinegan"], r"wanted one session= \(a file\)"),
     ],
 )
-def test_a_session_that_is_not_there_and_two_at_once_are_refused(
-    folder, monkeypatch, arguments, wanted
-):
+def test_a_missing_session_and_two_sessions_are_refused(folder, monkeypatch, arguments, wanted):
     monkeypatch.chdir(folder)
     with pytest.raises(InputError, match=wanted):
         read_arguments("generate", arguments)

@@ -39,36 +39,36 @@ def srun(rank, world_size):
         [{}],
     ],
 )
-def test_processes_share_everything_and_nothing_twice(environments):
+def test_the_shares_of_all_processes_are_a_partition(environments):
     items = list(range(23))
     shares = [choose_share("auto", environment).of(items) for environment in environments]
     assert sorted(item for share in shares for item in share) == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_a_share_that_is_named_counts_whatever_the_launcher_says():
+def test_a_given_share_takes_precedence_over_the_launcher_s():
     assert choose_share("2/8", torchrun(0, 2)) == Share(2, 8)
     assert choose_share("all", array(1, 4)) == Share(0, 1)
 
 
 @pytest.mark.parametrize("setting", ["8/8", "1", "half", "-1/3"])
-def test_what_is_no_share_is_refused(setting):
+def test_invalid_shares_are_refused(setting):
     with pytest.raises(InputError, match="share must be auto, all"):
         choose_share(setting, {})
 
 
-def test_an_array_with_gaps_is_refused_since_nobody_would_make_the_rest():
+def test_an_array_with_gaps_is_refused():
     with pytest.raises(InputError, match="without gaps, found task 7 of 3 from 1 on: set share="):
         choose_share("auto", array(7, 3, first=1))
 
 
-def test_the_number_on_the_machine_chooses_the_gpu():
+def test_the_local_rank_is_read_from_torchrun_or_slurm():
     assert local_number({"LOCAL_RANK": "3", "SLURM_LOCALID": "0"}) == 3
     assert local_number({"SLURM_LOCALID": "1"}) == 1
     assert local_number({}) == 0
 
 
-def test_failures_are_listed_until_they_are_tried_again(tmp_path):
+def test_failures_are_listed_until_they_are_forgotten(tmp_path):
     one, other = Failures(tmp_path / "videos"), Failures(tmp_path / "videos")
     assert not one.path.exists()
     one.add("été.jpg", Path("videos/été.mp4"), InputError("truncated"))

@@ -26,7 +26,7 @@ def sheet(folder, *overrides):
     )
 
 
-def test_a_sheet_has_a_row_for_each_style_and_the_photo_where_the_strength_is_zero(folder):
+def test_a_sheet_has_a_row_for_each_style_and_a_column_for_each_strength(folder):
     done = sheet(
         folder, "photo=photo.png", "styles=[7,photo.png]", "strengths=[0,1]", "sheet=a/sheet.png"
     )
@@ -39,7 +39,7 @@ def test_a_sheet_has_a_row_for_each_style_and_the_photo_where_the_strength_is_ze
     photo, seven = written[:, :, :171, :256], written[:, :, :171, 260:]
     assert torch.equal(written[:, :, 175:, :256], photo)
     assert (seven - photo).abs().mean() > 0.02
-    # A photo in the style of itself: but for the rounding of its file it stays as it is.
+    # A photo in its own style differs only by the rounding of its file.
     assert (written[:, :, 175:, 260:] - photo).abs().mean() < (seven - photo).abs().mean()
 
 
@@ -50,7 +50,7 @@ def test_a_sheet_has_a_row_for_each_style_and_the_photo_where_the_strength_is_ze
         (("seed=1", "strengths=[much]"), "strengths must be numbers"),
     ],
 )
-def test_what_makes_no_sheet_is_refused_in_one_line(folder, overrides, message):
+def test_invalid_settings_are_refused_in_one_line(folder, overrides, message):
     done = sheet(folder, *overrides)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]

@@ -1,6 +1,7 @@
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from stylecinegan.cli.arguments import quote_values
@@ -11,12 +12,12 @@ from tests.tiny_model import write_example
 ARGUMENTS = ["-m", 'photo="a (1), b.jpg"', "speed=0.5,2", "num_frames=range(2,4)", "fps=10"]
 
 
-def test_the_first_job_of_a_sweep_stands_for_all():
+def test_the_overrides_of_the_first_job():
     assert is_sweep(ARGUMENTS)
     assert first_job(ARGUMENTS) == ['photo="a (1), b.jpg"', "speed=0.5", "num_frames=2", "fps=10"]
 
 
-def test_only_settings_that_differ_name_the_jobs():
+def test_constant_settings_are_excluded_from_the_names_of_jobs():
     added = name_jobs(ARGUMENTS)[len(ARGUMENTS) :]
     parsed = OverridesParser.create().parse_overrides(added)
     assert parsed[0].value() == ["photo", "fps"]
@@ -31,19 +32,20 @@ def test_only_settings_that_differ_name_the_jobs():
         ("x=" + "9" * 300, "a.mp4", f"a_x={'9' * 78}_3.mp4"),
     ],
 )
-def test_results_of_a_job_carry_what_it_differs_in(difference, path, expected, monkeypatch):
-    job = OmegaConf.create({"mode": "MULTIRUN", "job": {"override_dirname": difference, "num": 3}})
+def test_the_settings_that_vary_are_appended_to_names(difference, path, expected, monkeypatch):
+    job = OmegaConf.create(
+        {"mode": RunMode.MULTIRUN, "job": {"override_dirname": difference, "num": 3}}
+    )
     monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
     monkeypatch.setattr(HydraConfig, "get", lambda: job)
-    job.mode = __import__("hydra").types.RunMode.MULTIRUN
     assert str(job_path(path)) == expected
 
 
-def test_a_single_job_keeps_its_name():
+def test_names_do_not_change_without_a_sweep():
     assert str(job_path("a.mp4")) == "a.mp4"
 
 
-def test_words_and_files_between_commas_are_lists_and_prose_is_not(tmp_path, monkeypatch):
+def test_words_and_files_separated_by_commas_are_lists_and_prose_is_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").touch()
     (tmp_path / "b,c").touch()
@@ -60,7 +62,7 @@ def test_words_and_files_between_commas_are_lists_and_prose_is_not(tmp_path, mon
     assert quote_values(["motion=left,up"], keys) == ['motion="left,up"']
 
 
-def test_jobs_of_one_photo_write_videos_of_their_own_and_nothing_else(tmp_path):
+def test_the_jobs_of_a_sweep_write_one_video_each_and_nothing_else(tmp_path):
     write_example(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     arguments = ["photo=photo.png", "mask=mask.png", "model.directory=model", "num_frames=2"]

@@ -40,7 +40,7 @@ def train(folder, *overrides):
     )
 
 
-def test_the_same_command_trains_resumes_and_exports(folder):
+def test_the_same_command_trains_exports_and_resumes(folder):
     run_dir = folder / "outputs/toy/default"
     first = train(folder)
     assert first.returncode == 0, first.stderr
@@ -55,7 +55,7 @@ def test_the_same_command_trains_resumes_and_exports(folder):
     assert load_latest_state(run_dir)["step"] == 5  # pyright: ignore
 
 
-def test_a_folder_that_does_not_exist_is_one_line_and_status_1(folder):
+def test_a_missing_folder_is_reported_in_one_line(folder):
     result = train(folder, "data.dir=no where", "name=other")
     assert result.returncode == 1
     assert result.stderr == (

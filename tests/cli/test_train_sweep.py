@@ -31,7 +31,7 @@ def run(command, *arguments, folder):
     )
 
 
-def test_the_runs_of_a_sweep_train_in_folders_of_their_own_and_resume(tmp_path):
+def test_the_runs_of_a_sweep_have_separate_folders_and_resume(tmp_path):
     for number in range(3):
         image = draw_landscape(24, 32, seed=number).image
         (tmp_path / "photos").mkdir(exist_ok=True)

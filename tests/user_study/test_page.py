@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 
 class Participant:
-    """Somebody at the page, with mouse or finger."""
+    """A participant on the page, with a mouse or a touch screen."""
 
     def __init__(self, browser, study, name, *, by_touch=False):
         self.browser, self.name, self.by_touch = browser, name, by_touch
@@ -60,24 +60,24 @@ class Participant:
         self.press("#begin")
 
     def answer(self):
-        """Answers a question by who made the videos, in sight of them."""
+        """Answers a question by the videos' methods, as in ``POINTS``."""
         videos = self.videos()
         methods = [self.key[name]["method"] for name in videos]
         self.seen.append(tuple(videos))
         assert self.browser.evaluate("document.querySelector('#next').disabled")
         if len(methods) == 1:
             values = POINTS[self.name][methods[0]]
-        else:  # ours stands still better, and Bob finds that it moves better as well
+        else:  # both prefer ours by static consistency, Bob also by motion quality
             ours, other = ("first", "second") if methods[0] == "Ours" else ("second", "first")
             values = (ours, ours if self.name == "bob" else other)
         for criterion, value in zip(("static_consistency", "motion_quality"), values, strict=True):
             self.press(f"label:has(input[name={criterion}][value='{value}'])")
 
-    def go_on(self):
+    def advance(self):
         self.press("#next")
 
 
-def test_two_people_answer_and_the_tables_are_made_of_what_they_saved(folder, tmp_path):
+def test_two_participants_answer_and_their_files_give_the_tables(folder, tmp_path):
     answers = tmp_path / "answers"
     answers.mkdir()
     with Chromium(tmp_path) as browser:
@@ -90,18 +90,18 @@ def test_two_people_answer_and_the_tables_are_made_of_what_they_saved(folder, tm
         browser.wait("document.querySelector('#photo img').naturalWidth === 64")
         for _ in range(3):
             anna.answer()
-            anna.go_on()
-        # What she answered is still there tomorrow, and she goes on where she was.
+            anna.advance()
+        # After reloading, answers and position are restored.
         anna.start()
         assert browser.evaluate("document.querySelector('#progress').textContent") == "4 of 7"
         anna.press("#back")
         last = anna.seen[-1]
         assert tuple(anna.videos()) == last
         assert browser.evaluate("document.querySelectorAll('input:checked').length") == 2
-        anna.go_on()
+        anna.advance()
         for _ in range(4):
             anna.answer()
-            anna.go_on()
+            anna.advance()
         browser.wait("!document.querySelector('#end').hidden")
         for kind in ("json", "csv"):
             anna.press(f"#save-{kind}")
@@ -117,16 +117,16 @@ def test_two_people_answer_and_the_tables_are_made_of_what_they_saved(folder, tm
         for _ in range(7):
             assert browser.evaluate("document.documentElement.scrollWidth") <= 390
             bob.answer()
-            bob.go_on()
+            bob.advance()
         bob.press("#save-csv")
         (answers / "bob.csv").write_text(browser.downloaded("answers-bob.csv"))
 
-    # Both saw everything, each in an order of their own.
+    # Both had all questions, each in a different order.
     assert sorted(map(sorted, anna.seen)) == sorted(map(sorted, bob.seen))
     assert anna.seen != bob.seen
 
     where = [f"table.study={folder}", f"table.answers={answers}", "output_dir=out"]
-    # There is no model: these tables need none.
+    # These tables need no model.
     run("evaluate.py", "table=2", "model.directory=nowhere", *where, folder=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
     means = {row["row"]: (row["static consistency"], row["motion quality"]) for row in rows[:3]}

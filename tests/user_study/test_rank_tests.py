@@ -14,13 +14,13 @@ SPEAKERS = {
 }
 
 
-def test_kruskal_wallis_agrees_with_a_published_example():
+def test_kruskal_wallis_equals_a_published_example():
     statistic, p = kruskal_wallis(SPEAKERS)
     assert statistic == pytest.approx(16.842, abs=5e-4)
     assert p == pytest.approx(0.0002202, abs=5e-8)
 
 
-def test_dunn_agrees_with_the_same_example():
+def test_dunn_equals_the_same_published_example():
     tests = dunn(SPEAKERS)
     assert [(test.first, test.second) for test in tests] == [
         ("First", "Second"),
@@ -40,7 +40,7 @@ def test_dunn_agrees_with_the_same_example():
     assert adjusted == pytest.approx(bonferroni, rel=1e-6)
 
 
-def test_dunn_agrees_with_another_implementations_example():
+def test_dunn_equals_the_example_of_another_implementation():
     # The README of pereirabarataap/dunn: five groups of five, without ties.
     groups = {
         "a": [0.28551035, 0.338524035, 0.088631321, 0.205930807, 0.363240102],
@@ -56,7 +56,7 @@ def test_dunn_agrees_with_another_implementations_example():
     assert [test.p for test in tests] == pytest.approx(p, abs=5e-6)
 
 
-def test_ranks_worked_out_by_hand():
+def test_both_tests_of_two_groups_of_two_by_hand():
     # Ranks 1 2 | 3 4 without ties: mean ranks 1.5 and 3.5, variance 4*5/12 * (1/2 + 1/2).
     (test,) = dunn({"a": [1, 2], "b": [3, 4]})
     assert test.z == pytest.approx(-2 / math.sqrt(5 / 3))
@@ -65,13 +65,13 @@ def test_ranks_worked_out_by_hand():
     assert test.z**2 == pytest.approx(2.4)
 
 
-def test_equal_values_decide_nothing():
+def test_tests_of_equal_values_are_nan():
     equal = {"a": [3, 3], "b": [3, 3, 3]}
     assert all(math.isnan(x) for x in kruskal_wallis(equal))
     assert math.isnan(dunn(equal)[0].p)
 
 
-def test_holm_never_lets_a_larger_p_value_overtake_a_smaller_one():
+def test_holm_keeps_the_order_of_p_values():
     # 0.01*4, then 0.02*3, then 0.025*2 = 0.05 which is raised to 0.06, then 0.9.
     assert adjust([0.02, 0.01, 0.9, 0.025], "holm") == pytest.approx([0.06, 0.04, 0.9, 0.06])
     assert adjust([0.4, 0.5], "holm") == pytest.approx([0.8, 0.8])

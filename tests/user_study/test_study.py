@@ -42,7 +42,7 @@ def name_of(path):
     return path.split("/")[-1].removesuffix(".mp4")
 
 
-def test_each_method_is_scored_and_ours_is_paired_with_each_other_one_on_other_clips(study):
+def test_all_methods_are_scored_and_ours_is_paired_with_each_other_on_other_clips(study):
     key, page = read_key(study), read_page(study)
     assert key["methods"] == list(METHODS)
     asked = [
@@ -61,7 +61,7 @@ def test_each_method_is_scored_and_ours_is_paired_with_each_other_one_on_other_c
     assert clips | paired_clips == set(CLIPS)
 
 
-def test_the_page_has_the_videos_and_photos_and_tells_nobody_which_is_whose(study, results):
+def test_the_page_has_videos_and_photos_and_does_not_reveal_methods_or_clips(study, results):
     key, page = read_key(study), read_page(study)
     for question in page["questions"]:
         for path in question["videos"]:
@@ -95,7 +95,7 @@ def test_the_seed_chooses_the_clips(results, tmp_path):
     assert any(other != chosen[0] for other in chosen[2:])
 
 
-def test_what_is_missing_is_said_in_one_line_before_anything_is_written(results, tmp_path):
+def test_missing_clips_and_methods_are_refused_before_anything_is_written(results, tmp_path):
     def build(**changes):
         arguments = {"num_scored": 2, "num_paired": 1, **changes}
         build_study(results / "videos", results / "photos", tmp_path / "study", **arguments)
@@ -128,7 +128,7 @@ def test_a_video_that_browsers_do_not_play_is_refused(results, tmp_path):
 
 
 def answer(study, participant, points, *, prefers_ours):
-    """What a participant saves who gives each method the same points everywhere."""
+    """Answers of a participant who gives each method the same points on every clip."""
     key, page = read_key(study), read_page(study)
     rows = []
     for number, question in enumerate(page["questions"], 1):
@@ -172,7 +172,7 @@ ANNA = {"AL": (1, 1), "EMF": (2, 3), "Ours": (5, 3)}
 BOB = {"AL": (2, 1), "EMF": (4, 3), "Ours": (4, 5)}
 
 
-def test_tables_of_two_participants_are_worked_out_by_hand(study, tmp_path):
+def test_tables_of_two_participants_by_hand(study, tmp_path):
     save_json(tmp_path / "answers/a.json", answer(study, "anna", ANNA, prefers_ours=(True, False)))
     save_csv(tmp_path / "answers/b.csv", answer(study, "bob", BOB, prefers_ours=(True, True)))
     scores = measure_scores(None, tmp_path, study=study, answers=tmp_path / "answers")
@@ -207,11 +207,11 @@ def test_tables_of_two_participants_are_worked_out_by_hand(study, tmp_path):
     ]
 
 
-def test_a_participant_who_saved_twice_counts_once(study, tmp_path):
+def test_answers_saved_several_times_count_once(study, tmp_path):
     rows = answer(study, "anna", ANNA, prefers_ours=(True, False))
     save_json(tmp_path / "answers/half.json", rows[:3])
     save_json(tmp_path / "answers/whole.json", rows)
-    # The sides changed, and so did the words for the same choice.
+    # The same choices with the videos' sides exchanged.
     swapped = []
     for row in rows:
         if row["task"] == "pair":
@@ -224,7 +224,7 @@ def test_a_participant_who_saved_twice_counts_once(study, tmp_path):
     assert (len(answers.scores), len(answers.preferences)) == (2 * 6, 2 * 2)
 
 
-def test_answers_that_cannot_be_meant_are_refused(study, tmp_path):
+def test_invalid_and_contradictory_answers_are_refused(study, tmp_path):
     rows = answer(study, "anna", ANNA, prefers_ours=(True, False))
 
     def refused(changed, message):
@@ -248,7 +248,7 @@ def test_answers_that_cannot_be_meant_are_refused(study, tmp_path):
         read_answers(tmp_path, tmp_path / "a.json")
 
 
-def test_scores_of_a_method_alone_are_no_table(study, tmp_path):
+def test_tables_need_scores_of_all_methods_and_comparisons(study, tmp_path):
     rows = answer(study, "anna", ANNA, prefers_ours=(True, False))
     save_json(tmp_path / "a.json", rows[:1])
     with pytest.raises(InputError, match=r"wanted scores of every method in .*, found none of EMF"):
