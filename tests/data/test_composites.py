@@ -8,10 +8,7 @@ from PIL import Image
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.data.composites import Composites, dilate, merge_sky
 from stylecinegan.data.drawn import draw_landscape
-from stylecinegan.data.marks import FALLING, SKY, WATER, read_marks
-from stylecinegan.data.pictures import PictureFolder
-from stylecinegan.data.sky_labels import write_sky_labels
-from stylecinegan.data.static_objects import OBJECTS, Canvas, draw_object
+from stylecinegan.data.marks import FALLING, SKY, WATER
 from stylecinegan.errors import InputError
 from stylecinegan.tasks.segmentation import SegmentationTask
 
@@ -47,29 +44,6 @@ def test_wide_skies_of_the_label_map_override_the_teacher_and_narrow_ones_do_not
     assert np.array_equal(merge_sky(sky, classes), sky)
     sky[60:80] = 200  # sky that the label map calls ground
     assert np.array_equal(merge_sky(sky, classes), sky)
-
-
-def test_alpha_is_the_share_of_a_pixel_that_is_covered():
-    canvas = Canvas(12, 12)
-    canvas.polygon([(3.0, 2.0), (3.0, 8.0), (6.5, 8.0), (6.5, 2.0)])
-    alpha = canvas.alpha()
-    assert alpha[4, 4] == 1.0
-    assert alpha[4, 0] == alpha[0, 4] == 0.0
-    assert alpha[4, 6] == pytest.approx(0.5, abs=0.25)
-
-
-@pytest.mark.parametrize("name", sorted(OBJECTS))
-def test_every_object_is_drawn_by_its_seed_alone_and_leaves_most_of_the_picture(name):
-    drawn = [
-        draw_object(128, 160, np.random.default_rng(seed), thickness=2.0, name=name)
-        for seed in (0, 0, 1)
-    ]
-    assert drawn[0].shape == (128, 160)
-    assert np.array_equal(drawn[0], drawn[1])
-    assert not np.array_equal(drawn[0], drawn[2])
-    for alpha in drawn:
-        assert 0.0 < alpha.mean() < 0.6
-        assert alpha.max() <= 1.0
 
 
 def test_an_object_is_dilated_by_four_pixels():
@@ -148,51 +122,10 @@ def test_samples_of_marked_photos_know_falling_water_and_leave_out_the_unknown(f
     torch.testing.assert_close(sample["target"].sum(dim=0), torch.ones(64, 64))
 
 
-@pytest.mark.parametrize(
-    ("shape", "reason"),
-    [
-        ({"label": "sea", "shape_type": "rectangle", "points": [[0, 0], [9, 9]]}, "labelled 'sea'"),
-        ({"label": "sky", "shape_type": "line", "points": [[0, 0], [9, 9]]}, "got a line"),
-    ],
-)
-def test_marks_of_unknown_labels_or_shapes_are_refused(tmp_path, shape, reason):
-    (tmp_path / "0.json").write_text(json.dumps({"shapes": [shape]}))
-    with pytest.raises(InputError, match=reason):
-        read_marks(tmp_path / "0.json", (96, 128))
-
-
 def test_photos_without_labels_of_the_sky_are_refused(folders, tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "other.png")
     with pytest.raises(InputError, match="with soft labels in"):
         Composites(folders / "photos", tmp_path)
-
-
-def test_soft_labels_have_the_photos_sizes_and_are_kept(folders, tmp_path):
-    torch.manual_seed(0)
-    teacher = U2Net().eval()
-    photos = PictureFolder(folders / "photos")
-    written = list(write_sky_labels(teacher, photos, tmp_path, side=32))
-    assert [path.name for path in written] == ["0.png", "1.png", "2.png", "3.png"]
-    with Image.open(written[0]) as label:
-        assert (label.mode, label.size) == ("L", (128, 96))
-    written[0].write_bytes(b"kept")
-    list(write_sky_labels(teacher, photos, tmp_path, side=32))
-    assert written[0].read_bytes() == b"kept"
-
-
-def test_soft_labels_are_flip_averaged(folders, tmp_path):
-    torch.manual_seed(0)
-    teacher = U2Net().eval()
-    (tmp_path / "photos").mkdir()
-    mirrored = np.asarray(Image.open(folders / "photos/0.png"))[:, ::-1]
-    Image.fromarray(np.ascontiguousarray(mirrored)).save(tmp_path / "photos/0.png")
-    labels = []
-    for root in (folders, tmp_path):
-        output = tmp_path / f"of_{root.name}"
-        path = next(write_sky_labels(teacher, PictureFolder(root / "photos"), output, side=32))
-        labels.append(np.asarray(Image.open(path)).astype(int))
-    assert np.ptp(labels[0]) > 0
-    assert np.abs(labels[0] - labels[1][:, ::-1]).max() <= 1
 
 
 def test_the_segmentation_network_learns_a_batch_of_composites(folders):

@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from stylecinegan import io
 from stylecinegan.data.batches import Batches
+from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.landscapes import Landscapes
 from stylecinegan.training import distributed
 from stylecinegan.training.ema import ExponentialMovingAverage
@@ -87,15 +87,9 @@ class ToyTask:
 
 
 def draw_landscapes(folder: Path, count: int = 12, size: int = 24) -> Path:
-    """Draws skies over hills as PNG files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    y, x = np.mgrid[0:size, 0:size] / size
+    """Draws landscapes as PNG files."""
     for number in range(count):
-        hill = 0.6 + 0.1 * np.sin(6 * x + number)
-        sky = np.stack([0.4 + 0.4 * y, 0.6 + 0.3 * y, np.full_like(y, 0.9)], axis=-1)
-        ground = np.stack([0.2 + 0.02 * number + 0 * y, 0.5 * y, 0.1 + 0 * y], axis=-1)
-        picture = np.where((y > hill)[..., None], ground, sky)
-        Image.fromarray((picture * 255).astype(np.uint8)).save(folder / f"{number:07d}.png")
+        io.write_image(folder / f"{number:07d}.png", draw_landscape(size, size, number).image)
     return folder
 
 
