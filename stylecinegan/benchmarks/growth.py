@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import torch
 from torch import Tensor
+
+from stylecinegan.evaluation.panel import Panel
+from stylecinegan.io import from_uint8, load_opencv
 
 _PANEL = (360, 480)
 _MARGIN = (60, 30, 70, 60)
@@ -57,35 +58,27 @@ def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -
     panels = np.concatenate(
         [_panel(name, x, seconds) for name, (x, seconds) in curves.items()], axis=1
     )
-    return torch.from_numpy(panels).permute(2, 0, 1)[None].float() / 127.5 - 1.0
+    return from_uint8(panels)
 
 
 def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarray:
     height, width = _PANEL
-    left, right, bottom, top = _MARGIN
+    left, _, bottom, _ = _MARGIN
+    cv2 = load_opencv()
     growth = Growth.fit(x, seconds)
     largest_x, largest_y = max(x) * 1.05, max(seconds) * 1.1
-    canvas = np.full((height, width, 3), 255, np.uint8)
-
-    def to_pixel(amount: float, time: float) -> tuple[int, int]:
-        column = left + amount / largest_x * (width - left - right)
-        row = height - bottom - time / largest_y * (height - bottom - top)
-        return round(column), round(row)
-
-    def write(text: str, position: tuple[int, int], size: float = 0.4) -> None:
-        font = cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(canvas, text, position, font, size, (40, 40, 40), 1, cv2.LINE_AA)
-
-    cv2.line(canvas, to_pixel(0, 0), to_pixel(largest_x, 0), (150, 150, 150), 1)
-    cv2.line(canvas, to_pixel(0, 0), to_pixel(0, largest_y), (150, 150, 150), 1)
-    ends = [(amount, growth.fixed + growth.per_unit * amount) for amount in (0.0, max(x))]
-    cv2.line(canvas, to_pixel(*ends[0]), to_pixel(*ends[1]), (220, 140, 60), 2, cv2.LINE_AA)
+    panel = Panel(_PANEL, _MARGIN, (0.0, largest_x), (0.0, largest_y))
+    origin = panel.to_pixel(0.0, 0.0)
+    for end in ((largest_x, 0.0), (0.0, largest_y)):
+        cv2.line(panel.canvas, origin, panel.to_pixel(*end), (150, 150, 150), 1)
+    fitted = [(amount, growth.fixed + growth.per_unit * amount) for amount in (0.0, max(x))]
+    panel.line(fitted, (220, 140, 60), 2)
     for amount, time in zip(x, seconds, strict=True):
-        column, row = to_pixel(amount, time)
-        cv2.circle(canvas, (column, row), 4, (40, 80, 160), -1, cv2.LINE_AA)
-        write(f"{time:.3g} s", (column - 40, row - 10))
-        write(f"{amount:.3g}", (column - 12, height - bottom + 18))
-    write(name, (width // 2 - 40, height - bottom + 45), 0.5)
+        column, row = panel.to_pixel(amount, time)
+        cv2.circle(panel.canvas, (column, row), 4, (40, 80, 160), -1, cv2.LINE_AA)
+        panel.write(f"{time:.3g} s", (column - 40, row - 10), 0.4)
+        panel.write(f"{amount:.3g}", (column - 12, height - bottom + 18), 0.4)
+    panel.write(name, (width // 2 - 40, height - bottom + 45), 0.5)
     line = f"{growth.fixed:.3g} s + {growth.per_unit:.3g} s each, R2 {growth.explained:.4f}"
-    write(f"{line}, steepening {growth.steepening:.2f}", (left, 24))
-    return canvas
+    panel.write(f"{line}, steepening {growth.steepening:.2f}", (left, 24), 0.4)
+    return panel.canvas

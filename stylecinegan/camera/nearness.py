@@ -10,6 +10,7 @@ from stylecinegan.camera.ground import Ground
 from stylecinegan.camera.least_squares import LeastSquares
 from stylecinegan.camera.straight_lines import find_lines
 from stylecinegan.motion.regions import Regions
+from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the map that is returned."""
@@ -60,21 +61,18 @@ def estimate_nearness(photo: Tensor, regions: Regions, ground: Ground) -> Tensor
         ``[1, 1, h, w]`` in [0, 1], on the CPU, of a longer side of at most 256 pixels.
     """
     full = (photo.shape[2], photo.shape[3])
-    lines_size = limited_size(full, LINES_SIDE)
+    lines_size = limited_size(full, LINES_SIDE, least=2)
     picture = F.interpolate(photo, lines_size, mode="bicubic", antialias=True)
     lines = find_lines(picture.clamp(-1.0, 1.0))
-    solution = _solve(Cells(regions, ground, lines, lines_size, limited_size(full, GRID_SIDE)))
+    solution = _solve(
+        Cells(regions, ground, lines, lines_size, limited_size(full, GRID_SIDE, least=2))
+    )
     values = torch.from_numpy(solution).float()[None, None]
-    values = F.interpolate(values, limited_size(full, SIDE), mode="bicubic", align_corners=False)
+    values = F.interpolate(
+        values, limited_size(full, SIDE, least=2), mode="bicubic", align_corners=False
+    )
     values = values.clamp(min=0.0)
     return values / values.max().clamp(min=1e-6)
-
-
-def limited_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """(height, width) of a picture that is shrunk to a longer side of at most ``side`` pixels."""
-    scale = min(1.0, side / max(size))
-    height, width = (max(2, round(length * scale)) for length in size)
-    return height, width
 
 
 def _solve(cells: Cells) -> np.ndarray:

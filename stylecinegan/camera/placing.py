@@ -6,9 +6,10 @@ from torch import Tensor
 
 from stylecinegan.camera.camera import AMOUNT, Camera, Move
 from stylecinegan.camera.ground import find_ground
-from stylecinegan.camera.nearness import SIDE, estimate_nearness, limited_size
+from stylecinegan.camera.nearness import SIDE, estimate_nearness
 from stylecinegan.errors import InputError
 from stylecinegan.motion.regions import find_regions
+from stylecinegan.motion.working_size import limited_size
 
 FOCUS_ROWS = (0.25, 0.75)
 """Range of rows of a push's focus, as fractions of the height."""
@@ -37,7 +38,7 @@ def place_camera(
     Raises:
         InputError: If move or amount are invalid, or the depth is constant.
     """
-    size = limited_size((photo.shape[2], photo.shape[3]), SIDE)
+    size = limited_size(photo.shape[2:], SIDE, least=2)
     shrunken = F.interpolate(mask, size, mode="bilinear", antialias=True)
     moves = shrunken if bool((shrunken > 0.5).any()) else mask
     regions = find_regions(moves.cpu(), None if class_mask is None else class_mask.cpu())

@@ -8,6 +8,7 @@ from torch import Tensor
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
+from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the map on which shapes are analysed."""
@@ -43,9 +44,7 @@ def follow_shapes(motion: Tensor, regions: Regions) -> Tensor:
     """
     if "water" not in regions.kinds:
         return motion
-    height, width = regions.number.shape
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(2, round(height * scale)), max(2, round(width * scale)))
+    size = limited_size(regions.number.shape, SIDE, least=2)
     label = _shrink(_label(regions), size)
     field = motion[0]
     speed = lengths(field)

@@ -16,6 +16,7 @@ from stylecinegan.mask.segmentation import find_falling
 from stylecinegan.motion.fountains import fountain_velocity, is_fountain
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths, median_speed
+from stylecinegan.motion.working_size import limited_size
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256
@@ -83,8 +84,7 @@ def find_falls(photo: Tensor, classes: PixelClasses, mask: Tensor | None = None)
     if classes.falling is None:
         return None
     height, width = photo.shape[2:]
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = limited_size((height, width), SIDE)
     probabilities = _resize(classes.probabilities, size)[0].cpu().numpy()
     label = probabilities.argmax(axis=0)
     falling = _resize(find_falling(classes.falling), size)[0, 0].cpu().numpy() > 0.5

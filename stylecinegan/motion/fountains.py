@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan.io import load_opencv
+from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the picture in which fountains are analysed."""
@@ -78,8 +79,7 @@ def resized_fountain_velocity(place: Tensor) -> Tensor:
     Returns:
         (x, y), of length at most 1, ``[1, 2, H, W]``.
     """
-    scale = min(1.0, SIDE / max(place.shape))
-    size = [max(1, round(side * scale)) for side in place.shape]
+    size = limited_size(place.shape, SIDE)
     small = F.interpolate(place.float()[None, None], size, mode="nearest-exact")[0, 0] > 0.5
     velocity = torch.from_numpy(fountain_velocity(small.cpu().numpy()))[None].to(place.device)
     return F.interpolate(velocity, place.shape, mode="bilinear")

@@ -10,6 +10,7 @@ from stylecinegan.motion.currents import follow_shapes
 from stylecinegan.motion.falls import Falls, set_falling_motion
 from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.vectors import lengths
+from stylecinegan.motion.working_size import limited_size
 
 EDGE_WIDTH = 0.08
 """Width of the ramp in which motion decreases to 0, as a fraction of the longer side.
@@ -105,8 +106,7 @@ def extrapolate_motion(motion: Tensor, mask: Tensor, classes: Tensor) -> Tensor:
     known = (mask > 0.5) & ~is_static
     if not bool(painted.any()) or not bool(known.any()):
         return motion
-    scale = min(1.0, EXTRAPOLATION_SIDE / max(mask.shape[2:]))
-    size = [max(1, round(side * scale)) for side in mask.shape[2:]]
+    size = limited_size(mask.shape[2:], EXTRAPOLATION_SIDE)
     weighted = F.interpolate(torch.cat([motion, torch.ones_like(mask)], 1) * known, size=size)
     values = weighted[0].cpu().numpy()
     cv2 = load_opencv()

@@ -1,5 +1,7 @@
 """Size at which motion is predicted and controlled."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -7,11 +9,25 @@ LONGEST_SIDE = 2048
 """Longer side, in pixels, to which larger photos are shrunk: motion varies slowly."""
 
 
+def limited_size(size: Sequence[int], side: int, *, least: int = 1) -> tuple[int, int]:
+    """Size of a picture that is shrunk to a longer side of at most ``side`` pixels.
+
+    Args:
+        size: (height, width) of the picture.
+        side: Largest longer side.
+        least: Smallest side of the result.
+
+    Returns:
+        (height, width), that of the picture if it is not larger.
+    """
+    scale = min(1.0, side / max(size))
+    height, width = (max(least, round(length * scale)) for length in size)
+    return height, width
+
+
 def working_size(size: tuple[int, int]) -> tuple[int, int]:
     """Size of the motion of a photo of (height, width): at most 2048 pixels a side."""
-    scale = min(1.0, LONGEST_SIDE / max(size))
-    height, width = (max(1, round(side * scale)) for side in size)
-    return height, width
+    return limited_size(size, LONGEST_SIDE)
 
 
 def shrink_photo(photo: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def generate(folder, *overrides, **options):
     return run_script("generate.py", *arguments, cwd=folder, **options)
 
 
-def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
+def test_the_video_and_intermediate_results_are_written(folder):
     done = generate(
         folder, "motion=motion.npy", "video=out/lac été (1).mp4", "save_intermediate=true"
     )
@@ -71,7 +71,7 @@ def test_a_photo_becomes_a_video_and_its_intermediate_results(folder):
     assert figures["closing_step_ratio"] <= 1.05
 
 
-def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
+def test_static_pixels_of_png_frames_equal_the_photo_exactly(folder):
     done = generate(folder, "video=frames/", "motion=left")
     assert done.returncode == 0, done.stderr
     frames = sorted((folder / "frames").iterdir())
@@ -82,7 +82,7 @@ def test_static_pixels_of_png_frames_equal_the_photo_bit_for_bit(folder):
         assert torch.equal(io.read_image(path)[static], photo[static])
 
 
-def test_a_file_of_hints_does_what_the_same_settings_do(folder):
+def test_a_hint_file_gives_the_motion_of_the_same_settings(folder):
     arrow, anchor = [[0.2, 0.1], [0.5, 0.1], [0.7, 0.3]], [0.5, 0.2]
     hints = {"arrows": [arrow], "anchors": [anchor], "text": "slow", "speed": 2.0}
     (folder / "hints.json").write_text(json.dumps(hints))
@@ -98,7 +98,7 @@ def test_a_file_of_hints_does_what_the_same_settings_do(folder):
     np.testing.assert_array_equal(*motions)
 
 
-def test_what_is_said_while_the_bar_moves_has_a_line_of_its_own(folder):
+def test_messages_during_a_progress_bar_have_separate_lines(folder):
     io.write_image(folder / "odd.png", draw_landscape(66, 97, seed=1).image)
     done = generate(folder, "photo=odd.png", "motion=left", "video=odd.mp4", is_joined=True)
     assert done.returncode == 0, done.stdout
@@ -114,7 +114,7 @@ def test_with_mask_all_everything_moves(folder):
     assert bool((io.read_mask(folder / "all_mask.png", (66, 98)) == 1.0).all())
 
 
-def test_a_camera_moves_before_a_depth_of_another_size_and_crops_as_asked(folder):
+def test_a_push_with_a_depth_map_of_another_size_and_a_crop(folder):
     depth = np.zeros((20, 30), np.uint8)
     depth[10:] = 200
     Image.fromarray(depth).save(folder / "depth.png")
@@ -138,10 +138,10 @@ def test_a_camera_moves_before_a_depth_of_another_size_and_crops_as_asked(folder
     assert len(positions) == 1  # a push begins with the photo
     static = (mask[..., positions[0] : positions[0] + 66] == 0).expand_as(frames[0])
     assert (frames[2] - frames[0])[static].abs().mean() > 0.01
-    assert (frames[3] - frames[1])[static].abs().max() < 3 / 127.5  # and goes back as it came
+    assert (frames[3] - frames[1])[static].abs().max() < 3 / 127.5  # and returns on the same path
 
 
-def test_a_photo_takes_a_style_and_comes_back(folder):
+def test_the_style_changes_and_returns_over_the_loop(folder):
     done = generate(
         folder,
         "motion=left",
@@ -163,7 +163,7 @@ def test_a_photo_takes_a_style_and_comes_back(folder):
     assert changes[5] == pytest.approx(changes[1])
 
 
-def test_saved_codes_are_a_style_and_are_saved_again(folder):
+def test_saved_codes_are_used_as_a_style_and_saved(folder):
     write_latent(folder / "codes.npz", torch.ones(1, 14, 8))
     arguments = ("num_frames=2", "style_schedule=constant", "save_intermediate=true")
     done = generate(folder, *arguments, "style=codes.npz", "video=saved/x.gif")
@@ -172,26 +172,26 @@ def test_saved_codes_are_a_style_and_are_saved_again(folder):
     assert read_latent(folder / "saved/x_latent.safetensors").shape == (1, 14, 8)
 
 
-def test_many_seeds_fill_a_folder(folder):
+def test_several_seeds_write_a_folder_of_videos(folder):
     done = generate(folder, "photo=null", "seeds=9-10", "video=many", "num_frames=2", "size=64")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (folder / "many").iterdir()) == ["seed09.mp4", "seed10.mp4"]
 
 
-def predicted(folder, *overrides):
-    """The mask that a video was made with, by a model that finds nothing that moves."""
+def predict_mask(folder, *overrides):
+    """Runs the command with a model that predicts static photos; its result and the mask's file."""
     overrides = ("mask=auto", "model.directory=static_model", "num_frames=2", *overrides)
     done = generate(folder, *overrides, "video=mask/x.gif", "save_intermediate=true")
     return done, folder / "mask/x_mask.png"
 
 
-def test_a_photo_in_which_nothing_moves_is_an_error_with_advice(folder):
-    done, _ = predicted(folder)
+def test_a_photo_without_moving_regions_is_refused_with_advice(folder):
+    done, _ = predict_mask(folder)
     assert done.returncode == 1
     assert re.fullmatch(r"error: found neither sky nor water .* mask=FILE\n", done.stderr)
 
 
-def test_a_prediction_is_corrected_by_hand(folder):
+def test_a_predicted_mask_is_corrected_by_painted_ones(folder):
     # Of another size than the photo's 98x66, with a soft edge: 1/2 in the last quarter.
     add = torch.zeros(1, 1, 132, 196)
     add[..., 98:147], add[..., 147:] = 1.0, 0.5
@@ -199,7 +199,7 @@ def test_a_prediction_is_corrected_by_hand(folder):
     remove[..., :11, :] = 1.0
     io.write_mask(folder / "more (1).png", add)
     io.write_mask(folder / "less.png", remove)
-    done, path = predicted(folder, "mask_add=more (1).png", "mask_remove=less.png")
+    done, path = predict_mask(folder, "mask_add=more (1).png", "mask_remove=less.png")
     assert done.returncode == 0, done.stderr
     mask = io.read_mask(path)[0, 0]
     assert mask[:21].eq(0).all()
@@ -208,13 +208,13 @@ def test_a_prediction_is_corrected_by_hand(folder):
     torch.testing.assert_close(mask[23:, 74:], torch.full((43, 24), 0.5), rtol=0, atol=1 / 255)
 
 
-def test_everything_moves_as_in_the_release_where_that_is_asked_for(folder):
-    done, path = predicted(folder, "mask_small=everything")
+def test_mask_small_everything_moves_everything(folder):
+    done, path = predict_mask(folder, "mask_small=everything")
     assert done.returncode == 0, done.stderr
     assert io.read_mask(path).eq(1).all()
 
 
-def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
+def test_only_the_video_is_written(folder, tmp_path):
     (tmp_path / "a").mkdir()
     done = generate(folder, f"video={tmp_path}/a/x.gif", "size=64")
     assert done.returncode == 0, done.stderr
@@ -254,7 +254,7 @@ def test_nothing_but_the_video_is_left_in_the_users_folder(folder, tmp_path):
         ("device=cuda:99", "cuda:99"),
     ],
 )
-def test_bad_input_is_refused_in_one_line_and_touches_nothing(folder, override, message, tmp_path):
+def test_invalid_input_is_one_line_and_writes_nothing(folder, override, message, tmp_path):
     (tmp_path / "kept.mp4").write_bytes(b"precious")
     video = [] if override.startswith("video") else [f"video={tmp_path}/kept.mp4"]
     done = generate(folder, override, *video)
@@ -267,13 +267,13 @@ def test_bad_input_is_refused_in_one_line_and_touches_nothing(folder, override, 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_traceback_is_there_for_who_asks(folder):
+def test_the_traceback_is_shown_with_hydra_full_error(folder):
     done = generate(folder, "photo=missing.jpg", HYDRA_FULL_ERROR="1")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 
 
-def test_a_drawing_made_in_labelme_is_mask_and_arrows_and_eulerian_motion_is_motion(folder):
+def test_labelme_files_are_mask_and_arrows_and_eulerian_files_are_motion(folder):
     shapes = [
         {"label": "motion", "shape_type": "rectangle", "points": [[0, 0], [98, 30]]},
         {"label": "hint0", "shape_type": "line", "points": [[60, 10], [20, 10]]},
@@ -298,12 +298,12 @@ def test_a_drawing_made_in_labelme_is_mask_and_arrows_and_eulerian_motion_is_mot
     assert abs(motion[1, 10, 40]) < 0.1 * -motion[0, 10, 40]
 
 
-def test_arrows_are_still_numbers(folder):
+def test_arrows_can_be_numbers(folder):
     done = generate(folder, "arrows=[[0.2,0.1,0.6,0.1]]", "video=arrows.mp4")
     assert done.returncode == 0, done.stderr
 
 
-def test_a_video_for_editors_is_a_cropped_layer_with_alpha_and_has_a_poster(folder):
+def test_the_moving_layer_is_written_cropped_with_alpha_and_a_poster(folder):
     done = generate(
         folder, "video=editors/a.mov", "alpha=true", "aspect=9:16", "repeat=2", "poster=true"
     )
@@ -314,7 +314,7 @@ def test_a_video_for_editors_is_a_cropped_layer_with_alpha_and_has_a_poster(fold
     assert len(list((folder / "editors").iterdir())) == 2
 
 
-def test_a_transparent_photo_stays_transparent_where_the_format_can(folder):
+def test_a_transparent_photo_stays_transparent_in_formats_with_alpha(folder):
     photo = io.to_uint8(draw_landscape(66, 98, seed=1).image).numpy()
     opacity = np.full((66, 98), 255, np.uint8)
     opacity[:, :40] = 0

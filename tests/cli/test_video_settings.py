@@ -65,12 +65,12 @@ def cinemagraph():
         ((40, 30), None, (40, 30)),
     ],
 )
-def test_a_video_of_no_given_size_has_at_most_what_players_show(own, size, expected):
+def test_the_default_size_is_limited_to_what_players_show(own, size, expected):
     photo = torch.zeros(1, 3, *own)
     assert tuple(size_photo(photo, settings(size=size)).shape[2:]) == expected
 
 
-def test_a_smaller_video_than_its_photo_is_said_with_the_setting_that_keeps_all(caplog):
+def test_a_reduction_of_the_photo_is_logged_with_the_setting_that_avoids_it(caplog):
     caplog.set_level("INFO")
     photo = torch.zeros(1, 3, 200, 8192)
     for size in (None, 1024):
@@ -81,7 +81,7 @@ def test_a_smaller_video_than_its_photo_is_said_with_the_setting_that_keeps_all(
     assert "size=8192" in line
 
 
-def test_a_moving_layer_over_the_photo_is_the_frame(cinemagraph):
+def test_moving_layers_composited_over_the_photo_are_the_frames(cinemagraph):
     for layer, frame in zip(
         moving_layers(cinemagraph, cinemagraph.frames), cinemagraph.frames, strict=True
     ):
@@ -91,21 +91,21 @@ def test_a_moving_layer_over_the_photo_is_the_frame(cinemagraph):
         torch.testing.assert_close(composed, frame, rtol=0, atol=1e-5)
 
 
-def test_with_a_moving_camera_a_layer_over_the_moving_photo_is_the_frame(cinemagraph):
+def test_with_a_camera_layers_composited_over_the_reprojected_photo_are_the_frames(cinemagraph):
     nearness = torch.linspace(0, 1, 48).view(1, 1, 48, 1).expand(1, 1, 48, 72)
     moved = replace(cinemagraph, camera=Camera("slide", nearness))
     for number, layer in enumerate(moving_layers(moved, moved.frames)):
         opacity = (layer[:, 3:] + 1) / 2
         composed = opacity * layer[:, :3] + (1 - opacity) * moved.reproject(moved.photo, number)
         frame = moved.reproject(list(moved.steady_frames)[number], number)
-        # Colours out of range, under a mask of next to nothing, are clipped.
+        # Colours out of range, where the mask is almost 0, are clipped.
         is_exact = (layer[:, :3].abs() < 1).all(1, keepdim=True).expand_as(frame)
         step = 1 / 127.5
         torch.testing.assert_close(composed[is_exact], frame[is_exact], rtol=0, atol=step)
         assert is_exact.float().mean() > 0.95
 
 
-def test_transparent_places_move_along_with_the_camera(tmp_path, cinemagraph):
+def test_transparency_is_reprojected_to_the_camera(tmp_path, cinemagraph):
     nearness = torch.ones(1, 1, 48, 72)
     moved = replace(cinemagraph, camera=Camera("push", nearness, amount=0.2))
     opacity = torch.zeros(1, 1, 48, 72)
@@ -119,7 +119,7 @@ def test_transparent_places_move_along_with_the_camera(tmp_path, cinemagraph):
     assert widths[2] == round(12 / (1 - 2 * 0.2))
 
 
-def test_a_push_is_aimed_at_the_middle_of_the_crop(cinemagraph):
+def test_the_focus_of_a_push_is_moved_into_the_crop(cinemagraph):
     camera = Camera("push", torch.zeros(1, 1, 48, 72), focus=(0.5, 0.1))
     moved = replace(cinemagraph, camera=camera)
     assert aim_camera(moved, settings()).camera.focus == (0.5, 0.1)
@@ -127,7 +127,7 @@ def test_a_push_is_aimed_at_the_middle_of_the_crop(cinemagraph):
     assert aimed.camera.focus == pytest.approx((60 / 72, 0.25))
 
 
-def test_the_crop_shows_what_moves_and_the_poster_is_its_first_frame(tmp_path, cinemagraph):
+def test_the_crop_contains_the_moving_region_and_the_poster_is_cropped_too(tmp_path, cinemagraph):
     cfg = settings(aspect="1:2", poster=True)
     write_video(tmp_path / "frames", cinemagraph, cinemagraph.frames, cfg)
     read = list(io.read_video(tmp_path / "frames"))
@@ -138,7 +138,7 @@ def test_the_crop_shows_what_moves_and_the_poster_is_its_first_frame(tmp_path, c
     assert (poster - read[0]).abs().mean() < 0.1
 
 
-def test_alpha_repetitions_and_the_size_reach_the_file(tmp_path, cinemagraph):
+def test_alpha_repetitions_and_the_largest_size_apply_to_the_file(tmp_path, cinemagraph):
     write_video(tmp_path / "a/", cinemagraph, cinemagraph.frames, settings(alpha=True, repeat=2))
     files = sorted((tmp_path / "a").iterdir())
     assert len(files) == 8
@@ -147,7 +147,7 @@ def test_alpha_repetitions_and_the_size_reach_the_file(tmp_path, cinemagraph):
     assert (tmp_path / "a.gif").stat().st_size <= 8000
 
 
-def test_a_preset_is_covered_by_the_photo(cinemagraph):
+def test_a_photo_is_resized_to_cover_a_preset(cinemagraph):
     assert size_photo(cinemagraph.photo, settings(size="story")).shape[2:] == (1920, 2880)
     assert size_photo(cinemagraph.photo, settings(size=144)).shape[2:] == (96, 144)
 
@@ -170,6 +170,6 @@ def test_a_preset_is_covered_by_the_photo(cinemagraph):
         ({"alpha": True}, "a.mp4", r"\.mp4 holds no alpha, wanted \.webm"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_is_computed(changes, video, message):
+def test_invalid_settings_are_refused(changes, video, message):
     with pytest.raises(InputError, match=message):
         check_video_settings(settings(**changes), [video])
