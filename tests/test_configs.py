@@ -57,7 +57,7 @@ def test_every_table_composes(table):
 
 
 @pytest.mark.parametrize("table", ["1", "4", "figure6"])
-def test_every_row_can_be_left_out_on_the_command_line(table):
+def test_rows_can_be_removed_on_the_command_line(table):
     cfg = load("evaluate", f'table="{table}"')
     assert set(cfg.table.row_names) <= set(cfg.table.methods)
     for key in cfg.table.methods:
@@ -65,21 +65,21 @@ def test_every_row_can_be_left_out_on_the_command_line(table):
         assert set(shorter.table.methods) == set(cfg.table.methods) - {key}
 
 
-def test_the_other_scripts_configurations_compose():
+def test_the_configurations_of_the_other_commands_compose():
     check_targets(load("benchmark", "suite=splat"))
     check_targets(load("prepare_data", "task=motion", "source=a", "output=b"))
     OmegaConf.to_container(load("annotate", "photos=a", "folder=b"), resolve=True)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_and_binds(experiment):
+def test_experiments_compose_and_their_arguments_bind(experiment):
     cfg = load("train", f"experiment={experiment}", "data.dir=photos")
     check_targets(cfg)
     OmegaConf.to_container(cfg, resolve=True)
     assert not OmegaConf.missing_keys(cfg)
 
 
-def test_the_papers_recipes_differ_from_ours_where_the_paper_does():
+def test_the_paper_s_recipes_have_the_paper_s_settings():
     def task(experiment):
         return OmegaConf.to_container(load("train", f"experiment={experiment}").task, resolve=True)
 
@@ -93,13 +93,13 @@ def test_the_papers_recipes_differ_from_ours_where_the_paper_does():
     assert "perceptual" not in task("encoder")
 
 
-def test_a_perceptual_term_is_added_by_its_group():
+def test_a_perceptual_term_can_be_added():
     cfg = load("train", "experiment=encoder", "+perceptual@task.perceptual=squeezenet")
     check_targets(cfg)
     assert cfg.task.perceptual.features.path.endswith("squeezenet1_0_features.npz")
 
 
-def test_the_papers_rendering_is_a_choice():
+def test_the_choices_of_warping_are_the_default_and_the_paper_s():
     warping = instantiate(load("generate", "warping=paper").warping)
     assert warping == Warping.of_the_paper()
     clean = instantiate(load("generate", "warping=paper_clean").warping)
@@ -107,7 +107,7 @@ def test_the_papers_rendering_is_a_choice():
     assert instantiate(load("generate").warping) == Warping()
 
 
-def test_held_out_lists_and_weights_are_found_from_anywhere(tmp_path, monkeypatch):
+def test_shipped_files_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for experiment in EXPERIMENTS:
         cfg = load("train", f"experiment={experiment}")
@@ -119,7 +119,7 @@ def test_held_out_lists_and_weights_are_found_from_anywhere(tmp_path, monkeypatc
     assert Path(load("benchmark", "suite=splat").generate.photo).is_file()
 
 
-def test_every_command_leaves_nothing_but_what_was_asked_for():
+def test_all_commands_run_in_place():
     for root in (path.stem for path in (ROOT / "configs").glob("*.yaml")):
         text = (ROOT / f"configs/{root}.yaml").read_text()
         assert "  - hydra/in_place\n" in text, root
@@ -127,13 +127,13 @@ def test_every_command_leaves_nothing_but_what_was_asked_for():
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_says_first_what_it_makes(experiment):
+def test_experiments_start_with_a_comment(experiment):
     lines = (ROOT / f"configs/experiment/{experiment}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
 
 
-def test_nothing_below_the_commands_knows_a_configuration():
+def test_only_the_commands_use_hydra():
     commands = ROOT / "stylecinegan/cli"
     for path in (ROOT / "stylecinegan").rglob("*.py"):
         if path.is_relative_to(commands):

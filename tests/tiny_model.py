@@ -9,11 +9,17 @@ from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 
 
-def make_model():
+def make_model(generator_settings=None, **settings):
+    """A model of random weights; with ``{"appearance_dim": 5}`` it has an appearance head."""
     torch.manual_seed(0)
-    generator = Generator(256, 8, 1, channel_base=2048, channel_max=8, first_rgb_layer=10)
+    sizes = {"channel_base": 2048, "channel_max": 8, "first_rgb_layer": 10}
+    generator = Generator(256, 8, 1, **sizes, **(generator_settings or {}))
     encoder = FeatureStyleEncoder(14, 8, 8, (4, 4, 4, 4, 4), (1, 1, 1, 1), 4, 1)
-    return StyleCineGAN(generator, encoder).eval().requires_grad_(False)
+    if generator.appearance is not None:
+        for style in encoder.styles[9:]:  # as after training: codes of photos are zero there
+            torch.nn.init.zeros_(style.weight)
+            torch.nn.init.zeros_(style.bias)
+    return StyleCineGAN(generator, encoder, **settings).eval().requires_grad_(False)
 
 
 def write_model(folder):

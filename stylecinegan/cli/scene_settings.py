@@ -18,7 +18,7 @@ from stylecinegan.motion.controls import (
     combine_hints,
     read_hints,
 )
-from stylecinegan.motion.controls.speeds import normalize_speeds
+from stylecinegan.motion.controls.speeds import normalize_points
 
 logger = logging.getLogger(__name__)
 
@@ -108,5 +108,5 @@ def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any
     if cfg.hints is None or cfg.anchor_radius != ANCHOR_RADIUS:
         controls["anchor_radius"] = cfg.anchor_radius
     if cfg.speeds:
-        controls["speeds"] = normalize_speeds(cfg.speeds, drawn_size)
+        controls["speeds"] = normalize_points(cfg.speeds, drawn_size)
     return controls

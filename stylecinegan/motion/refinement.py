@@ -19,8 +19,10 @@ The ramp lowers the end-point error on real clips.
 """
 
 RIM_SHARE = 0.3
-"""Largest width of the ramp, as a fraction of the distance from the edge to the middle of its
-region, so that narrow rivers move."""
+"""Largest width of the ramp, as a fraction of the distance from the edge to a region's middle.
+
+It lets narrow rivers move, and lowers the end-point error on real clips too.
+"""
 
 OUTLIER = 3.0
 """Largest deviation of a vector from the local median, in mean deviations."""

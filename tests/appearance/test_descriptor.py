@@ -11,13 +11,14 @@ from stylecinegan.appearance import (
 )
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
-from tests.appearance.tiny import scene, tiny_model
+from tests.appearance.scenes import scene
+from tests.tiny_model import make_model
 
 
 @pytest.fixture(scope="module")
 def model():
     """A model with an appearance head."""
-    return tiny_model({"appearance_dim": 5})
+    return make_model({"appearance_dim": 5})
 
 
 def w_t(model, style, inversion):

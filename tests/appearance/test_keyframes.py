@@ -6,7 +6,8 @@ from stylecinegan.appearance import StyleChange
 from stylecinegan.appearance.keyframes import MAX_KEYFRAMES, interpolate_keyframes
 from stylecinegan.appearance.styled_photo import StyledPhoto
 from stylecinegan.warping.photo_layer.moving_layer import MovingLayer
-from tests.appearance.tiny import scene, tiny_model
+from tests.appearance.scenes import scene
+from tests.tiny_model import make_model
 
 MASK = torch.ones(1, 1, 16, 16)
 
@@ -68,7 +69,7 @@ def test_styles_that_need_too_many_keyframes_are_rendered_exactly(caplog):
 
 @pytest.mark.parametrize("name", ["generate", "paper"])
 def test_interpolated_frames_are_within_1_of_255_of_the_exact_ones(name):
-    model = tiny_model()
+    model = make_model()
     photo, arguments = scene()
     arguments["warping"] = Warping() if name == "generate" else Warping.of_the_paper()
     target = model.generator.sample_w_plus(3, truncation=1.0)

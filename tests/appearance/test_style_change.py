@@ -9,7 +9,8 @@ from stylecinegan.appearance.styled_photo import prepare_photo
 from stylecinegan.errors import InputError
 from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.warping.settings import frame_warps
-from tests.appearance.tiny import scene, tiny_model
+from tests.appearance.scenes import scene
+from tests.tiny_model import make_model
 
 RENDERINGS = {
     "generate": Warping(),
@@ -23,7 +24,7 @@ RENDERINGS = {
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny_model()
+    return make_model()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_a_uniform_change_of_brightness_shows_no_edge_of_the_mask(model, name):
     mask, settings = arguments["mask"], RENDERINGS[name]
     inversion = model.invert(photo)
     plain = prepare_photo(model.generator, lambda: inversion, photo, mask, settings)
-    brighter = tiny_model()
+    brighter = make_model()
     brighter.generator.rgb_bias(14).data += 0.125
     styled = prepare_photo(brighter.generator, lambda: inversion, photo + 0.125, mask, settings)
     for warp in frame_warps(8.0 * arguments["motion"], photo.shape[2:], 4, settings):
@@ -131,7 +132,7 @@ def test_only_the_chosen_layers_take_the_style(model, target):
 
 def test_the_difference_is_upsampled_for_photos_that_were_downsampled_for_the_inversion(target):
     photo, arguments = scene(66, 98)
-    model = tiny_model(inversion_side=49)
+    model = make_model(inversion_side=49)
     change = StyleChange(target, 1.0, "constant")
     cinemagraph = model.animate(photo, 2, **arguments, style=change)
     assert cinemagraph.inversion.image.shape[2:] == (33, 49)
@@ -162,7 +163,7 @@ def test_invalid_changes_are_refused(model, target, change, message):
 
 
 def test_a_model_whose_layers_ignore_their_codes_logs_a_warning(target, caplog):
-    insensitive = tiny_model()
+    insensitive = make_model()
     for name, parameter in insensitive.generator.named_parameters():
         if name.endswith("modulation.weight"):
             parameter.zero_()
@@ -170,5 +171,5 @@ def test_a_model_whose_layers_ignore_their_codes_logs_a_warning(target, caplog):
     insensitive.animate(photo, 4, style=StyleChange(target), **arguments)
     assert "the style changes nothing: layers [11, 12, 13, 14] of this model" in caplog.text
     caplog.clear()
-    tiny_model().animate(photo, 4, style=StyleChange(target), **arguments)
+    make_model().animate(photo, 4, style=StyleChange(target), **arguments)
     assert not caplog.text

@@ -8,12 +8,12 @@ from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder, Inversion
-from tests.appearance.tiny import tiny_model
+from tests.tiny_model import make_model
 
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny_model()
+    return make_model()
 
 
 def photo_of(codes):

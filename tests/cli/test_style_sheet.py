@@ -3,20 +3,15 @@ import re
 import pytest
 import torch
 
-from stylecinegan import checkpoints, io
-from stylecinegan.data.drawn import draw_landscape
-from tests.appearance.tiny import tiny_model
+from stylecinegan import io
 from tests.processes import run_script
+from tests.tiny_model import write_example
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sheet")
-    model = tiny_model()
-    (folder / "model").mkdir()
-    checkpoints.save(folder / "model/generator.safetensors", model.generator)
-    checkpoints.save(folder / "model/encoder.safetensors", model.encoder)
-    io.write_image(folder / "photo.png", draw_landscape(64, 96, seed=1).image)
+    write_example(folder)
     return folder
 
 

@@ -54,7 +54,7 @@ def parse_speeds(
     return {}, [(place[0], float(factor)) for place, factor in zip(places, factors, strict=True)]
 
 
-def normalize_speeds(
+def normalize_points(
     speeds: Mapping[str, float] | Sequence[Sequence[float]], photo_size: tuple[int, int]
 ) -> dict[str, float] | list[list[float]]:
     """Converts the points of speed factors to normalised coordinates, and all to plain lists."""
