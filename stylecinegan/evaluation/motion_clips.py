@@ -15,11 +15,14 @@ from stylecinegan.evaluation.report import Row
 from stylecinegan.mask.prediction import MaskPrediction
 from stylecinegan.metrics.motion_quality import angles, geometric_median, rank_correlation
 from stylecinegan.motion.controls.controls import controlled_motion
-from stylecinegan.motion.falls import Falls, find_falls
+from stylecinegan.motion.falls import find_falls
 from stylecinegan.motion.generator import MotionGenerator
 from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.motion.regions import Regions, find_regions
+
+END_POINT_ERROR, ANGLE, SPEED = "end-point error", "angle", "speed, rank correlation"
+"""Columns of the table."""
 
 CONFIDENT = 0.5
 """Confidence of the ground truth above which directions are evaluated."""
@@ -83,52 +86,71 @@ def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
     Returns:
         Rows of the table, and one entry per variant and clip.
     """
-    constants = _best_constants(clips)
-    variants = {
-        "no motion": [torch.zeros_like(clip.motion) for clip in clips],
-        "best constant per class": [
-            constants[clip.classes].permute(2, 0, 1)[None] for clip in clips
-        ],
-        "ours": [clip.motion for clip in clips],
-        "ours, refined by the mask": [
-            refine_motion(
-                clip.motion,
-                clip.prediction.mask,
-                clip.prediction.classes.probabilities,
-                falls=_falls(clip),
-            )
-            for clip in clips
-        ],
-        "ours, refined by a mask of what moves": [_refine_by_truth(clip) for clip in clips],
-        "ours, from the photo alone": [clip.from_photo for clip in clips],
-        "ours, with an arrow a region": [_follow_arrows(clip) for clip in clips],
-    }
     rows: list[Row] = []
     details: list[Row] = []
-    for name, motions in variants.items():
-        entries = []
-        for clip, motion in zip(clips, motions, strict=True):
-            if motion is not None:
-                is_masked = "arrow" in name
-                entries.append({"clip": clip.name, **_compare(clip, motion, is_masked)})
+    for variant in _make_variants(clips):
+        entries = [
+            {"clip": clip.name, **_compare(clip, motion, variant.is_masked)}
+            for clip, motion in zip(clips, variant.motions, strict=True)
+            if motion is not None
+        ]
         means = {
             column: float(np.nanmean([entry[column] for entry in entries]))
-            for column in ("end-point error", "angle", "speed, rank correlation")
+            for column in variant.columns
         }
-        if name == "no motion":
-            del means["angle"]
-            del means["speed, rank correlation"]
-        else:
-            means["angle, median of clips"] = float(np.nanmedian([e["angle"] for e in entries]))
-        if "arrow" in name:
-            del means["end-point error"]
-        rows.append({"row": name, **means})
-        details += [{"row": name, **entry} for entry in entries]
+        if ANGLE in variant.columns:
+            means[f"{ANGLE}, median of clips"] = float(np.nanmedian([e[ANGLE] for e in entries]))
+        rows.append({"row": variant.name, **means})
+        details += [{"row": variant.name, **entry} for entry in entries]
     return rows, details
 
 
-def _falls(clip: Clip, mask: Tensor | None = None) -> Falls | None:
-    return find_falls(clip.truth["image"][None], clip.prediction.classes, mask)
+@dataclass(frozen=True)
+class _Variant:
+    """A way to predict motion.
+
+    Attributes:
+        name: Name of its row.
+        motions: Motion of each clip, ``[1, 2, H, W]``; ``None`` where it is not defined.
+        columns: Columns of its row.
+        is_masked: Whether angles are measured only inside the predicted mask.
+    """
+
+    name: str
+    motions: Sequence[Tensor | None]
+    columns: tuple[str, ...] = (END_POINT_ERROR, ANGLE, SPEED)
+    is_masked: bool = False
+
+
+def _make_variants(clips: Sequence[Clip]) -> list[_Variant]:
+    """The prediction, its variants and trivial baselines."""
+    constants = _best_constants(clips)
+    return [
+        _Variant("no motion", [torch.zeros_like(c.motion) for c in clips], (END_POINT_ERROR,)),
+        _Variant(
+            "best constant per class",
+            [constants[clip.classes].permute(2, 0, 1)[None] for clip in clips],
+        ),
+        _Variant("ours", [clip.motion for clip in clips]),
+        _Variant(
+            "ours, refined by the mask", [_refine(clip, clip.prediction.mask) for clip in clips]
+        ),
+        _Variant("ours, refined by a mask of what moves", [_refine_by_truth(c) for c in clips]),
+        _Variant("ours, from the photo alone", [clip.from_photo for clip in clips]),
+        _Variant(
+            "ours, with an arrow a region",
+            [_follow_arrows(clip) for clip in clips],
+            (ANGLE, SPEED),  # arrows have no absolute speed
+            is_masked=True,
+        ),
+    ]
+
+
+def _refine(clip: Clip, mask: Tensor, painted: Tensor | None = None) -> Tensor:
+    """Prediction refined by a mask; falls are looked for in a painted one too."""
+    classes = clip.prediction.classes
+    falls = find_falls(clip.truth["image"][None], classes, painted)
+    return refine_motion(clip.motion, mask, classes.probabilities, falls=falls)
 
 
 def _refine_by_truth(clip: Clip) -> Tensor:
@@ -138,8 +160,7 @@ def _refine_by_truth(clip: Clip) -> Tensor:
     # As if painted by hand: without small components, and slightly too wide.
     painted = F.max_pool2d((_local_mean(moves[0]) > 0.5).float(), BRUSH, 1, BRUSH // 2)
     mask = torch.maximum(clip.prediction.mask, painted)
-    probabilities = clip.prediction.classes.probabilities
-    return refine_motion(clip.motion, mask, probabilities, falls=_falls(clip, mask))
+    return _refine(clip, mask, painted=mask)
 
 
 def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
@@ -153,9 +174,9 @@ def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
     inside = (confidence > CONFIDENT) & (clip.prediction.mask[0, 0] > 0.5)
     speeds = (vectors.norm(dim=0)[inside] for vectors in (motion[0], truth))
     return {
-        "end-point error": float((error * confidence).sum() / confidence.sum()),
-        "angle": float(deviation.median()) if len(deviation) else float("nan"),
-        "speed, rank correlation": rank_correlation(*speeds) if inside.any() else float("nan"),
+        END_POINT_ERROR: float((error * confidence).sum() / confidence.sum()),
+        ANGLE: float(deviation.median()) if len(deviation) else float("nan"),
+        SPEED: rank_correlation(*speeds) if inside.any() else float("nan"),
     }
 
 
