@@ -236,19 +236,30 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
                 settings.every_s,
                 settings.load_s,
             )
+    for error in dict.fromkeys(load.errors):
+        logger.warning("under load: %s", error)
+    return latency_rows(latencies, height * width) + load_rows(load, idle, cfg)
+
+
+def latency_rows(latencies: app.Seconds, num_pixels: int) -> list[dict[str, str | float]]:
+    """Rows of the median latencies, with the wanted ones."""
     names = {
-        "mask": (f"upload of {height * width / 1e6:.0f} megapixels to the mask", 2.5),
+        "mask": (f"upload of {num_pixels / 1e6:.0f} megapixels to the mask", 2.5),
         "loop": ("upload to the first loop", 3.5),
         "stroke": ("end of a stroke to the new loop", 1.0),
         "arrow": ("end of an arrow to the new loop", 1.0),
     }
-    rows: list[dict[str, str | float]] = [
+    return [
         {"row": f"{name}, s", "measured": median(latencies[key]), "wanted": wanted}
         for key, (name, wanted) in names.items()
     ]
-    growth = app.memory_growth(load.memory, min(60.0, 0.2 * settings.load_s))
-    users = f"{settings.sessions} sessions"
-    rows += [
+
+
+def load_rows(load: app.Load, idle: float, cfg: DictConfig) -> list[dict[str, str | float]]:
+    """Rows of the idle server and of the load test, with the wanted values where there are some."""
+    growth = app.memory_growth(load.memory, min(60.0, 0.2 * cfg.app.load_s))
+    users = f"{cfg.app.sessions} sessions"
+    return [
         {"row": "processor while pages play, % of a core", "measured": 100 * idle, "wanted": 0.0},
         {"row": f"{users}: errors", "measured": float(len(load.errors)), "wanted": 0.0},
         {"row": f"{users}: edits", "measured": float(load.num_edits)},
@@ -259,9 +270,6 @@ def measure_app(cfg: DictConfig) -> list[dict[str, str | float]]:
         {"row": f"{users}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
         {"row": f"{users}: memory, GB", "measured": load.memory[-1][1] / 1e9},
     ]
-    for error in dict.fromkeys(load.errors):
-        logger.warning("under load: %s", error)
-    return rows
 
 
 def model_arguments(cfg: DictConfig) -> list[str]:

@@ -4,6 +4,7 @@ import time
 import pytest
 import torch
 
+from stylecinegan.benchmarks import operators
 from stylecinegan.benchmarks.growth import Growth, plot_growth
 from stylecinegan.benchmarks.measurement import (
     Candidate,
@@ -15,6 +16,7 @@ from stylecinegan.benchmarks.memory import Command
 from stylecinegan.benchmarks.operators import euler_candidates, splat_candidates
 from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
 from stylecinegan.errors import InputError
+from stylecinegan.warping.displacement import integrate_motion
 from stylecinegan.warping.joint_splatting import joint_splat
 from tests.processes import run_code
 
@@ -46,11 +48,23 @@ def test_all_splatting_candidates_give_the_same_map():
     assert candidates[0].bytes_moved == 4 * 144 * 12
 
 
-def test_a_run_of_incremental_integration_is_a_whole_loop():
+def test_a_run_of_incremental_integration_is_a_whole_loop(monkeypatch):
+    integrated = []
+
+    def count(*arguments, **settings):
+        for displacements in integrate_motion(*arguments, **settings):
+            integrated.append(displacements)
+            yield displacements
+
+    monkeypatch.setattr(operators, "integrate_motion", count)
     candidates = euler_candidates(torch.rand(1, 2, 8, 8), 6)
     assert [c.units for c in candidates] == [1, 1, 6, 6]
+    nums_integrated = []
     for candidate in candidates:
+        integrated.clear()
         candidate.run()
+        nums_integrated.append(len(integrated))
+    assert nums_integrated == [0, 0, 6, 6]
 
 
 @pytest.fixture
