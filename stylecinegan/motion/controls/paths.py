@@ -1,4 +1,4 @@
-"""Paths drawn on a photo: their parsing, resampling and distance transform."""
+"""Paths drawn on a photo: their parsing and resampling, and distances of pixels from them."""
 
 import math
 from collections.abc import Sequence
