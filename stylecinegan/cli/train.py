@@ -25,7 +25,7 @@ from stylecinegan.freed_memory import keep_all_freed_memory
 from stylecinegan.inputs import check_number, check_precision
 from stylecinegan.training import distributed
 from stylecinegan.training.loop import train
-from stylecinegan.training.rendezvous import place_of
+from stylecinegan.training.rendezvous import read_rendezvous
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="train")
@@ -55,8 +55,8 @@ def check_settings(cfg: DictConfig) -> None:
             check_number(name, cfg[name], least=0)
     check_number("distributed.timeout_s", cfg.distributed.timeout_s, least=1)
     check_precision(cfg.precision)
-    place = place_of(os.environ)
-    num_processes = place.world_size if place else 1
+    rendezvous = read_rendezvous(os.environ)
+    num_processes = rendezvous.world_size if rendezvous else 1
     if cfg.batch_size % (num_processes * cfg.num_accumulate):
         raise InputError(
             f"batch_size must be a multiple of {num_processes} processes times num_accumulate="

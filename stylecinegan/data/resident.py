@@ -18,7 +18,7 @@ class ResidentBatches:
     """Infinite batches of square photos that stay on the device as bytes.
 
     For training steps faster than reading, e.g. 1,000 pictures per second; 5,000 photos of 256
-    pixels take 1 GB. Photos are center-cropped; each sample is mirrored with probability 1/2.
+    pixels take 1 GB. Photos are centre-cropped; each sample is mirrored with probability 1/2.
 
     Args:
         dataset: Gives the photos and the side of the crops.
@@ -79,7 +79,7 @@ class ResidentBatches:
 
 
 def _square(dataset: Landscapes, name: str) -> np.ndarray:
-    """Reads a photo, center-crops it to a square and resizes it, ``[S, S, 3]``."""
+    """Reads a photo, centre-crops it to a square and resizes it, ``[S, S, 3]``."""
     picture = Image.fromarray(dataset.folder.read(name))
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2

@@ -17,7 +17,7 @@ from torch import Tensor
 from stylecinegan.errors import InputError, TrainingError
 from stylecinegan.inputs import choose_device
 from stylecinegan.training.peers import PeerWatch
-from stylecinegan.training.rendezvous import meet, place_of
+from stylecinegan.training.rendezvous import join, read_rendezvous
 
 _LOST = re.compile(r"gloo|NCCL|[Tt]imed out|[Cc]onnection|peer")
 """Parts of the backends' error messages about a lost or late process."""
@@ -78,22 +78,22 @@ def process_group(device: torch.device, *, timeout_s: float = 1800) -> Iterator[
         InputError: If not all processes join in time.
         TrainingError: If one ends while the others wait for it.
     """
-    place = place_of(os.environ)
-    if place is None:
+    rendezvous = read_rendezvous(os.environ)
+    if rendezvous is None:
         yield
         return
     backend = "gloo"
     if device.type == "cuda":
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
-    store = meet(place, timeout_s=timeout_s)
-    with PeerWatch(store, place.rank, place.world_size):
+    store = join(rendezvous, timeout_s=timeout_s)
+    with PeerWatch(store, rendezvous.rank, rendezvous.world_size):
         with _lost_process_in_one_line():
             dist.init_process_group(
                 backend,
                 store=store,
-                rank=place.rank,
-                world_size=place.world_size,
+                rank=rendezvous.rank,
+                world_size=rendezvous.world_size,
                 timeout=timedelta(seconds=timeout_s),
             )
         try:

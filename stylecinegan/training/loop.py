@@ -34,7 +34,7 @@ class Task(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any], /) -> Any:
-        """Goes on from what :meth:`state_dict` returned."""
+        """Restores a state of :meth:`state_dict`."""
         ...
 
     def to(self, device: torch.device, /) -> Any:
@@ -74,7 +74,7 @@ def train(
 ) -> bool:
     """Trains a task: resumes its latest state, steps, logs, saves and stops.
 
-    Called again with the same arguments it goes on where it was. SIGTERM and SIGUSR1 end the
+    Called again with the same arguments, it resumes. SIGTERM and SIGUSR1 end the
     step, save and return; a process that is killed loses at most ``save_every`` steps. All
     processes of a group call it together; the first one writes.
 
@@ -112,7 +112,7 @@ def train(
         log = RunLog(run_dir, step, num_steps)
         iterator = iter(batches)
         if random_state:
-            # Last of all, so that nothing of the start-up counts.
+            # Last, so that random numbers drawn during start-up have no effect.
             run_state.restore_random_state(random_state)
         begin = exported = time.monotonic()
         is_over = False
@@ -217,7 +217,7 @@ def _show_samples(task: Task, batch: dict[str, Tensor], step: int, log: RunLog) 
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collects the signals that ask for an end instead of dying of them."""
+    """Collects SIGTERM and SIGUSR1 instead of being killed by them."""
     received: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGUSR1)
     before = [signal.signal(n, lambda number, _: received.append(number)) for n in numbers]
@@ -225,5 +225,5 @@ def _stop_signals() -> Iterator[list[int]]:
         yield received
     finally:
         for number, handler in zip(numbers, before, strict=True):
-            # Launchers may send a signal twice, and the second must not kill what ends orderly.
+            # Launchers may send a signal twice; the second must not kill a process that is ending.
             signal.signal(number, signal.SIG_IGN if received else handler)

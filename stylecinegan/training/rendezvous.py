@@ -22,7 +22,7 @@ _CONNECT_S = 10
 
 
 @dataclass(frozen=True)
-class Place:
+class Rendezvous:
     """Rank and rendezvous address of this process, which launchers set in the environment.
 
     Attributes:
@@ -42,7 +42,7 @@ class Place:
     attempt: int = 0
 
 
-def place_of(environment: Mapping[str, str]) -> Place | None:
+def read_rendezvous(environment: Mapping[str, str]) -> Rendezvous | None:
     """Reads the rank and rendezvous of this process; ``None`` without a launcher.
 
     Raises:
@@ -64,7 +64,7 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
         raise InputError(f"wanted RANK below WORLD_SIZE={world_size}, found {rank}")
     if port >= 2**16:
         raise InputError(f"wanted a port below 65536 in MASTER_PORT, found {port}")
-    return Place(
+    return Rendezvous(
         rank,
         world_size,
         environment["MASTER_ADDR"],
@@ -74,13 +74,13 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
     )
 
 
-def meet(place: Place, *, timeout_s: float) -> dist.Store:
+def join(rendezvous: Rendezvous, *, timeout_s: float) -> dist.Store:
     """Waits until every process has joined; logs how many are missing.
 
     Waits in Python, because PyTorch's own wait is silent and blocks signals.
 
     Args:
-        place: Rank and rendezvous of this process.
+        rendezvous: Rank and rendezvous of this process.
         timeout_s: Largest number of seconds to wait.
 
     Returns:
@@ -89,16 +89,16 @@ def meet(place: Place, *, timeout_s: float) -> dist.Store:
     Raises:
         InputError: If not all join in time, the port cannot be used, or a rank is taken twice.
     """
-    waiting = _Waiting(place, timeout_s)
-    is_host = place.rank == 0 and not place.has_agent
-    while not is_host and not _answers(place):
+    waiting = _Waiting(rendezvous, timeout_s)
+    is_host = rendezvous.rank == 0 and not rendezvous.has_agent
+    while not is_host and not _answers(rendezvous):
         waiting.pause("the first")
-    store = dist.PrefixStore(f"attempt{place.attempt}", _open(place, is_host=is_host))
-    if store.add(f"joined/{place.rank}", 1) > 1:
-        raise InputError(f"wanted processes of different RANK, found two of {place.rank}")
+    store = dist.PrefixStore(f"attempt{rendezvous.attempt}", _open(rendezvous, is_host=is_host))
+    if store.add(f"joined/{rendezvous.rank}", 1) > 1:
+        raise InputError(f"wanted processes of different RANK, found two of {rendezvous.rank}")
     store.add("joined", 1)
-    while (num_joined := store.add("joined", 0)) < place.world_size:
-        waiting.pause(str(place.world_size - num_joined))
+    while (num_joined := store.add("joined", 0)) < rendezvous.world_size:
+        waiting.pause(str(rendezvous.world_size - num_joined))
     store.set_timeout(timedelta(seconds=timeout_s))
     return store
 
@@ -106,8 +106,8 @@ def meet(place: Place, *, timeout_s: float) -> dist.Store:
 class _Waiting:
     """Polling with messages about missing processes and a timeout."""
 
-    def __init__(self, place: Place, timeout_s: float) -> None:
-        self._place = place
+    def __init__(self, rendezvous: Rendezvous, timeout_s: float) -> None:
+        self._rendezvous = rendezvous
         self._timeout_s = timeout_s
         self._begin = time.monotonic()
         self._next_message = self._begin + _FIRST_MESSAGE_S
@@ -121,38 +121,38 @@ class _Waiting:
         Raises:
             InputError: If the timeout has passed.
         """
-        place, now = self._place, time.monotonic()
+        rendezvous, now = self._rendezvous, time.monotonic()
         if now - self._begin > self._timeout_s:
             raise InputError(
                 f"waited {self._timeout_s:g} s (distributed.timeout_s) for {missing} of "
-                f"{place.world_size} processes ({place.address}:{place.port})"
+                f"{rendezvous.world_size} processes ({rendezvous.address}:{rendezvous.port})"
             )
         if now > self._next_message:
             self._next_message = now + _MESSAGE_INTERVAL_S
             logger.warning(
                 "waiting for %s of %d processes (%s:%d)",
                 missing,
-                place.world_size,
-                place.address,
-                place.port,
+                rendezvous.world_size,
+                rendezvous.address,
+                rendezvous.port,
             )
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _answers(place: Place) -> bool:
+def _answers(rendezvous: Rendezvous) -> bool:
     """Whether the store accepts connections."""
     try:
-        with socket.create_connection((place.address, place.port), timeout=1):
+        with socket.create_connection((rendezvous.address, rendezvous.port), timeout=1):
             return True
     except OSError:
         return False
 
 
-def _open(place: Place, *, is_host: bool) -> dist.TCPStore:
+def _open(rendezvous: Rendezvous, *, is_host: bool) -> dist.TCPStore:
     try:
         return dist.TCPStore(
-            place.address,
-            place.port,
+            rendezvous.address,
+            rendezvous.port,
             is_master=is_host,
             timeout=timedelta(seconds=_CONNECT_S),
             wait_for_workers=False,
@@ -160,5 +160,6 @@ def _open(place: Place, *, is_host: bool) -> dist.TCPStore:
     except (dist.DistError, RuntimeError) as error:
         reason = "in use" if "EADDRINUSE" in str(error) else str(error).splitlines()[0]
         raise InputError(
-            f"cannot meet at {place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): {reason}"
+            f"cannot meet at {rendezvous.address}:{rendezvous.port} (MASTER_ADDR, MASTER_PORT): "
+            f"{reason}"
         ) from error

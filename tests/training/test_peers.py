@@ -10,7 +10,7 @@ import time
 import pytest
 
 from stylecinegan.errors import InputError
-from stylecinegan.training.rendezvous import place_of
+from stylecinegan.training.rendezvous import read_rendezvous
 
 PROGRAM = """\
 import os, signal, sys, time, torch
@@ -146,8 +146,8 @@ def test_invalid_variables_of_a_launcher_are_refused(changes, message):
     for name in [name for name, value in changes.items() if value is None]:
         del environment[name]
     with pytest.raises(InputError, match=message):
-        place_of(environment)
+        read_rendezvous(environment)
 
 
 def test_a_process_without_a_launcher_is_alone():
-    assert place_of({"PATH": "/bin"}) is None
+    assert read_rendezvous({"PATH": "/bin"}) is None

@@ -86,10 +86,10 @@ class ToyTask:
         save_file(weights, directory / "toy.safetensors")
 
 
-def draw_landscapes(folder: Path, count: int = 12, size: int = 24) -> Path:
-    """Draws landscapes as PNG files."""
-    for number in range(count):
-        io.write_image(folder / f"{number:07d}.png", draw_landscape(size, size, number).image)
+def draw_landscapes(folder: Path) -> Path:
+    """Draws twelve landscapes of 24 pixels as PNG files."""
+    for number in range(12):
+        io.write_image(folder / f"{number:07d}.png", draw_landscape(24, 24, number).image)
     return folder
 
 
