@@ -37,10 +37,10 @@ class Film:
     def take(self, pointer=None):
         """Takes a picture and lets the loop go on by one step of the film."""
         self._page.evaluate(
-            f"""(({{ loop, redraw }}) => {{
-                loop.play(false);
-                loop.seek(loop.index + loop.fps / {FPS});
-                redraw();
+            f"""((app) => {{
+                app.loop.play(false);
+                app.loop.seek(app.loop.index + app.loop.fps / {FPS});
+                app.redraw();
             }})(stylecinegan.app)"""
         )
         self._page.screenshot(self._file)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.app.edits import Edits
-from stylecinegan.app.sessions import Session, encode_jpeg, encode_png, resize_mask
+from stylecinegan.app.pictures import encode_jpeg, encode_png, resize_mask
+from stylecinegan.app.sessions import Session
 from stylecinegan.app.settings import PreviewSettings
 from stylecinegan.app.worker import Job
 from stylecinegan.appearance import StyleChange, read_style

@@ -40,7 +40,11 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Runs the worker and expires idle sessions; deletes all sessions at the end."""
         self.worker.start()
-        self.worker.submit(Job("", lambda job: self.model() and None, _ignore))
+
+        def load(job: Job) -> None:
+            self.model()
+
+        self.worker.submit(Job("", load, _ignore))
         expiring = asyncio.create_task(self._expire())
         try:
             yield

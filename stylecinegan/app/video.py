@@ -8,8 +8,9 @@ from torch import Tensor
 
 from stylecinegan import Cinemagraph, StyleCineGAN, io
 from stylecinegan.app.edits import Edits, VideoSettings
+from stylecinegan.app.pictures import encode_png
 from stylecinegan.app.session_file import SessionContents, overrides
-from stylecinegan.app.sessions import Session, encode_png
+from stylecinegan.app.sessions import Session
 from stylecinegan.app.settings import Limits
 from stylecinegan.app.worker import Job, Worker
 from stylecinegan.errors import InputError

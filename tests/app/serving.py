@@ -211,3 +211,11 @@ def encode(pixels, kind="PNG", **options):
 def landscape(height=120, width=160, seed=1):
     """Pixels of a drawn landscape whose sky and lake are blue enough."""
     return io.to_uint8(draw_landscape(height, width, seed).image).numpy()
+
+
+def wait_until(is_so, seconds=30):
+    """Waits until a function returns something true."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.02)

@@ -11,7 +11,7 @@ from stylecinegan.app import responses
 from stylecinegan.app.settings import Limits
 from stylecinegan.benchmarks.visitor import Visitor, find_program
 from tests.app.relay import Relay
-from tests.app.serving import Server, encode, landscape
+from tests.app.serving import Server, encode, landscape, wait_until
 
 pytestmark = [
     pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
@@ -264,10 +264,3 @@ def test_more_connections_than_allowed_are_put_in_words_and_the_page_goes_on(exa
             wait_for_status(browser, "The server is busy." + AGAIN)
         browser.wait_for_loop(before)
         browser.wait("document.querySelector('#status').hidden")
-
-
-def wait_until(is_so, seconds=30):
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)

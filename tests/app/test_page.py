@@ -5,6 +5,9 @@ import math
 import subprocess
 import sys
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from PIL import Image
 
 from stylecinegan import io
 from stylecinegan.benchmarks.visitor import SETTLED, Visitor, find_program
-from tests.app.serving import Server, encode, landscape, picture_of
+from tests.app.serving import Server, encode, landscape, picture_of, wait_until
 
 pytestmark = [
     pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
@@ -224,20 +227,27 @@ def test_words_and_speeds_reach_the_server_and_a_wrong_word_is_explained(page):
     assert edits["speed"] == 2.5
     set_value(page, "#text", "clouds sing")
     page.wait("document.querySelector('#status').classList.contains('error')")
-    assert "unknown word 'sing'" in page.status()
+    assert "Unknown word 'sing'" in page.status()
     edit(page, lambda: page.press("#undo"))
     assert page.status() == ""
 
 
 def test_a_style_is_taken_from_a_picture_and_given_back(page, tmp_path):
+    plain = frame_of(page, 2)
     file = tmp_path / "dusk.png"
     file.write_bytes(encode(landscape(80, 80, seed=7)))
     edits = edit(page, lambda: page.upload(file, selector="#style-file"))
     assert edits["has_style"]
     assert page.evaluate("stylecinegan.app.loop.isWhole")
+    styled = np.abs(frame_of(page, 2) - plain).mean()  # half-way there
+    assert styled > 0.2  # faint: the model is untrained
+    edits = edit(page, lambda: set_value(page, "#style_strength", "2"))
+    assert edits["style_strength"] == 2
+    assert np.abs(frame_of(page, 2) - plain).mean() > 1.1 * styled
     page.wait("document.querySelector('#style-picture').naturalWidth === 80")
     edits = edit(page, lambda: page.press("#style-remove"))
     assert not edits["has_style"]
+    np.testing.assert_array_equal(frame_of(page, 2), plain)
 
 
 def frame_of(page, index):
@@ -389,6 +399,70 @@ def test_a_reloaded_page_goes_on_where_it_was_and_a_second_tab_is_its_own(page, 
         other.choose("anchor")
         edit(other, lambda: other.drag([(0.4, 0.2)]))
     assert page.edits()["anchors"] == []
+
+
+def test_two_tabs_of_one_session_each_show_their_own_edits_and_no_error(page, server, tmp_path):
+    session = page.evaluate("stylecinegan.app.session.id")
+    with Visitor(tmp_path, server.address) as other:
+        other.visit()
+        # As in a tab that was duplicated.
+        other.evaluate(f"sessionStorage.setItem('session', {session!r})")
+        other.visit()
+        assert other.evaluate("stylecinegan.app.session.id") == session
+        server.model.frame_s = 1.0  # so that the other tab interrupts this one
+        page.choose("arrow")
+        frames = server.model.num_frames
+        page.drag([(0.7, 0.15), (0.3, 0.15)])
+        wait_until(lambda: server.model.num_frames > frames)
+        other.choose("anchor")
+        before = other.num_loops()
+        other.drag([(0.4, 0.2)])
+        page.wait("document.querySelector('#status').hidden")
+        server.model.frame_s = 0.0
+        other.wait_for_loop(before)
+        assert other.edits()["arrows"] == []
+        assert other.problems == []
+    edits = edit(page, lambda: page.drag([(0.6, 0.25), (0.3, 0.3)]))
+    assert len(edits["arrows"]) == 2
+    assert edits["anchors"] == []
+
+
+def test_another_site_in_the_same_browser_reaches_nothing(server, photo, tmp_path):
+    session = server.open(photo)["id"]
+    count = len(server.app.sessions)
+    (tmp_path / "index.html").write_text("<title>another site</title>")
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as site,
+        Visitor(tmp_path / "visitor", server.address) as visitor,
+    ):
+        Thread(target=site.serve_forever, daemon=True).start()
+        visitor.open(f"http://localhost:{site.server_port}/")
+        outcomes = visitor.evaluate(
+            f"""(async () => {{
+                const attempts = [
+                    ["?example", {{ method: "POST", mode: "no-cors" }}],
+                    ["?example", {{ method: "POST", headers: {{ "x-stylecinegan": "1" }} }}],
+                    ["/{session}", {{}}],
+                    ["/{session}", {{ method: "DELETE" }}],
+                ].map(([path, options]) =>
+                    fetch(`{server.address}api/sessions${{path}}`, options).then(
+                        (answer) => answer.type, () => "refused"));
+                const picture = new Image();
+                picture.src = "{server.address}api/sessions/{session}/photo";
+                attempts.push(picture.decode().then(() => "shown", () => "refused"));
+                return Promise.all(attempts);
+            }})()"""
+        )
+        site.shutdown()
+    assert outcomes == ["refused"] * 5
+    assert len(server.app.sessions) == count
+    assert server.ask("GET", f"/api/sessions/{session}")[0] == 200
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
 
 
 def test_a_forgotten_session_is_opened_again_with_everything_drawn(page, server):
@@ -724,10 +798,3 @@ def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "lake.gif").read_bytes() == from_page
     assert picture_of(from_page).shape[:2] == (84, 112)
-
-
-def wait_until(is_so, seconds=30):
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)

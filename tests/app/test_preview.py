@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from stylecinegan import io
+from stylecinegan.app.pictures import encode_jpeg
 from stylecinegan.app.preview import encode_frames
-from stylecinegan.app.sessions import encode_jpeg
 
 
 def shades(number):

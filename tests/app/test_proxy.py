@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import time
 
 import pytest
 
@@ -11,7 +10,7 @@ from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.benchmarks.visitor import find_program as find_chromium
 from tests.app.nginx import Nginx, find_program
-from tests.app.serving import Server, encode, landscape, unpack
+from tests.app.serving import Server, encode, landscape, unpack, wait_until
 
 pytestmark = pytest.mark.skipif(find_program() is None, reason="no nginx is installed")
 
@@ -150,10 +149,3 @@ def test_the_page_works_behind_a_proxy_and_outlives_its_restart(app, proxy, tmp_
         assert len(page.edits()["arrows"]) == 1
         strangers = [url for url in page.requests if not url.startswith((proxy.address, "blob:"))]
         assert strangers == []
-
-
-def wait_until(is_so, seconds=30):
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)

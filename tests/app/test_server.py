@@ -21,7 +21,7 @@ from PIL import Image
 from stylecinegan.app import responses
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
-from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of, unpack
+from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of, unpack, wait_until
 
 COMMAND = "from stylecinegan.cli.main import main; main()"
 ARROW = [[0.2, 0.2], [0.6, 0.25]]
@@ -530,18 +530,22 @@ def test_a_client_that_stalls_or_goes_leaves_nothing(example):
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "[]", "[" * 200000, '{"edits": 1}', '{"edits": {"strokes": [[]]}}', "\xff\xfe"],
+    ["{", "[]", "[" * 200000, '{"edits": 1}', '{"edits": {"strokes": [[]]}}', "\xff\xfe"],
 )
 def test_what_is_no_json_is_refused(server, photo, body):
     session = server.open(photo)
     for action in ("preview", "render", "file", "command"):
         path = f"/api/sessions/{session['id']}/{action}"
         status, _, data = server.ask("POST", path, body.encode("latin-1"))
-        if body == "" and action == "preview":
-            assert status == 200  # nothing is set
-        elif body != "":
-            assert status == 400, (action, body[:20])
-            assert message(data)
+        assert status == 400, (action, body[:20])
+        assert message(data)
+
+
+def test_an_empty_body_sets_nothing(server, photo):
+    session = server.open(photo)
+    status, _, data = server.ask("POST", f"/api/sessions/{session['id']}/preview")
+    assert status == 200
+    assert unpack(data)[-1] == ("status", {"type": "done"})
 
 
 # Bounds
@@ -678,10 +682,3 @@ def test_the_command_refuses_what_it_cannot_serve():
         assert done.stderr.startswith("error: ")
         assert wanted in done.stderr
         assert done.stderr.count("\n") == 1
-
-
-def wait_until(is_so, seconds=20):
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)

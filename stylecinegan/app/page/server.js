@@ -20,7 +20,7 @@ const MESSAGES = {
 
 export class ServerError extends Error {
   constructor(status, message, seconds = 0) {
-    super(message);
+    super(message.charAt(0).toUpperCase() + message.slice(1)); // the command line's begin in lower case
     this.status = status;
     this.isTemporary = [0, 502, 503, 504].includes(status); // worth a retry …
     this.retryAfter = Math.max(timeouts.retry, 1000 * seconds); // … after so many milliseconds

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from stylecinegan.app.pictures import check_picture
 from stylecinegan.app.requests import save_body
 from stylecinegan.app.responses import reports_input_errors
 from stylecinegan.app.service import Service
 from stylecinegan.app.session_file import is_session_file, read_session
-from stylecinegan.app.sessions import Session, check_picture
+from stylecinegan.app.sessions import Session
 from stylecinegan.app.worker import Job
 from stylecinegan.errors import InputError
 
