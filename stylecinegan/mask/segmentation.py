@@ -25,6 +25,10 @@ POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 0.3
 LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
 """Certain share of a body of water, and certain area as a share of the photo's."""
 
+THIN_WINDOW, THIN_CONTRAST, WAVE_CONTRAST, MOST_THIN_WATER = 31, 0.3, 3.0, 0.95
+"""Side of the top-hat's window, its two thresholds (:func:`find_thin_static`), and the largest
+probability of water in what it finds."""
+
 LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
 """Hysteresis thresholds of the probability of falling water: low and high."""
 
@@ -65,7 +69,9 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
         v = min(sigmoid(4 l), 0.5)    elsewhere:
 
     the ensemble recognises water better, and the two rarely make the same error. The gain of 4
-    keeps the matting from breaking up confident water by its colours.
+    keeps the matting from breaking up confident water by its colours. In thin static things
+    before water (:func:`find_thin_static`), which the ensemble is too coarse for, v is at most
+    0.95, so that the matting decides by their colours.
 
     In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
     probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
@@ -82,12 +88,16 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     known = F.interpolate(classes.probabilities.float(), size, mode="bilinear")
     sky = segmented[:, 1:2]
     share = segmented[:, 2:].sum(dim=1, keepdim=True) / (1.0 - sky).clamp(min=1e-3)
-    logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * share.logit(0.05) - WATER_OFFSET
-    water = (1.0 - sky) * torch.where(
-        find_water(logit.masked_fill(sky >= 0.5, -torch.inf)),
+    fine = share.logit(0.05)
+    logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * fine - WATER_OFFSET
+    is_water = find_water(logit.masked_fill(sky >= 0.5, -torch.inf))
+    water = torch.where(
+        is_water,
         (SHARPNESS * (logit + WATER_BONUS)).sigmoid(),
         (SHARPNESS * logit).sigmoid().clamp(max=0.5),
     )
+    is_thin = find_thin_static(fine, is_water)
+    water = (1.0 - sky) * torch.where(is_thin, water.clamp(max=MOST_THIN_WATER), water)
     falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     if falling is not None:
         water = torch.where(find_falling(falling, known[:, 2:3]), 1.0 - sky, water)
@@ -119,6 +129,32 @@ def find_water(logit: Tensor) -> Tensor:
         )
         is_water[0] = False
         result.append(is_water[number])
+    return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
+
+
+def find_thin_static(logit: Tensor, is_water: Tensor) -> Tensor:
+    """Finds thin static things before water: railings, masts, branches.
+
+    They are narrow valleys of the logit n of water, so the black top-hat d, the morphological
+    closing with a square of 31 pixels minus n, is large there. So it is in waves and reflections,
+    but in many places of the water: the threshold is 0.3 + 3 median(d), the median over the water.
+
+    Args:
+        logit: The segmentation network's logit of water, ``[B, 1, h, w]``.
+        is_water: Bodies of water, boolean ``[B, 1, h, w]``.
+
+    Returns:
+        Where d exceeds the threshold, boolean ``[B, 1, h, w]``; nowhere in pictures without water.
+    """
+    cv2 = load_opencv()
+    window = np.ones((THIN_WINDOW, THIN_WINDOW), np.uint8)
+    result = []
+    for values, inside in zip(
+        logit[:, 0].float().cpu().numpy(), is_water[:, 0].cpu().numpy(), strict=True
+    ):
+        depth = cv2.morphologyEx(values, cv2.MORPH_BLACKHAT, window)
+        median = np.median(depth[inside]) if inside.any() else np.inf
+        result.append(depth > THIN_CONTRAST + WAVE_CONTRAST * median)
     return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
 
 

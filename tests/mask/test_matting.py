@@ -6,7 +6,13 @@ from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.errors import InputError
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.matting import matte, moving_threshold
-from stylecinegan.mask.segmentation import combine, find_falling, find_water, segment
+from stylecinegan.mask.segmentation import (
+    combine,
+    find_falling,
+    find_thin_static,
+    find_water,
+    segment,
+)
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -175,6 +181,28 @@ def test_a_body_of_water_includes_its_doubtful_parts_if_most_of_it_is_certain():
     speck = torch.full((1, 1, 32, 32), -1.0)
     speck[0, 0, 4, 4:6] = 1.0
     assert not find_water(speck).any()
+
+
+def test_a_post_in_calm_water_is_thin_and_static_but_waves_and_wide_things_are_not():
+    logit = torch.full((3, 1, 96, 96), 2.0)
+    logit[0, 0, 20:80, 46:50] = 1.6
+    logit[1, 0, :, ::4] = logit[1, 0, :, 1::4] = 1.6  # waves as deep as the post
+    logit[2, 0, 20:80, 30:70] = 1.6  # wider than the window
+    found = find_thin_static(logit, torch.ones_like(logit, dtype=torch.bool))
+    assert torch.equal(found[0], logit[0] < 2.0)
+    assert not found[1:].any()
+    assert not find_thin_static(logit, torch.zeros_like(logit, dtype=torch.bool)).any()
+
+
+def test_a_thin_static_thing_is_left_to_the_matting():
+    known = torch.tensor([0.02, 0.0, 0.98]).view(1, 3, 1, 1)
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    water = torch.full((1, 1, 96, 96), 0.9)
+    water[..., 20:80, 46:50] = 0.8
+    segmented = torch.cat([1.0 - water, torch.zeros_like(water), water], dim=1)
+    combined = combine(classes, segmented).probabilities[:, 2:]
+    torch.testing.assert_close(combined[water < 0.85], torch.full((240,), 0.95))
+    assert combined[water > 0.85].min() > 0.99
 
 
 def test_the_segmentation_networks_opinion_on_water_counts():
