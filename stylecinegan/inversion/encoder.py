@@ -121,6 +121,19 @@ class FeatureStyleEncoder(nn.Module):
             ``w_plus``, ``[B, num_styles, style_dim]``, the mean code already added, and ``D10``,
             ``[B, C, H / 4, W / 4]``.
         """
+        content, code = self._run_trunk(image)
+        w_plus = torch.stack([style(code) for style in self.styles], dim=1)
+        return w_plus + self.w_mean, self.content(content)
+
+    def pool_blocks(self, image: Tensor) -> Tensor:
+        """Input of the style branch's linear layers, ``[B, P]`` (``image`` as in :meth:`forward`).
+
+        P is the number of all blocks' channels times ``pool²``.
+        """
+        return self._run_trunk(image)[1]
+
+    def _run_trunk(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The first block's output and the pooled outputs of all blocks, flattened."""
         x = self.stem(image)
         content: Tensor | None = None
         pooled = []
@@ -129,6 +142,4 @@ class FeatureStyleEncoder(nn.Module):
             content = x if content is None else content
             pooled.append(F.adaptive_avg_pool2d(x.float(), self.pool))
         assert content is not None
-        code = torch.cat(pooled, dim=1).flatten(1)
-        w_plus = torch.stack([style(code) for style in self.styles], dim=1)
-        return w_plus + self.w_mean, self.content(content)
+        return content, torch.cat(pooled, dim=1).flatten(1)

@@ -18,6 +18,7 @@ from stylecinegan.tasks.color_transfer import (
     to_oklab,
     transfer_colors,
 )
+from stylecinegan.tasks.generator_setup import encoder_input
 from stylecinegan.training.schedule import cosine_rate
 from stylecinegan.training.update import Precision, Update
 
@@ -131,9 +132,7 @@ class AppearanceTask:
         return pixel + self.detail_weight * detail, {**terms, "relative_error": relative_error}
 
     def _encode(self, image: Tensor) -> Tensor:
-        # The encoder's input has the scale of 256-pixel photos at any resolution of the generator.
-        factor = self.generator.resolution // 256
-        small = F.avg_pool2d(image, factor) if factor > 1 else image
+        small = encoder_input(image, self.generator)
         return self.encoder(small.contiguous(memory_format=torch.channels_last))[1]
 
     def _restyle(self, feature: Tensor, change: Tensor) -> Tensor:

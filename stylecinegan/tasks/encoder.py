@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
@@ -13,7 +12,7 @@ from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER, layer_resolution
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.losses.adversarial import pyramid_error
-from stylecinegan.tasks.generator_setup import load_weights, unfreeze_top
+from stylecinegan.tasks.generator_setup import encoder_input, load_weights, unfreeze_top
 from stylecinegan.tasks.supervised import SupervisedTask, Terms
 from stylecinegan.training.update import Precision, Update
 
@@ -164,7 +163,7 @@ class EncoderTask(SupervisedTask):
 
     def _compare(self, image: Tensor) -> tuple[Terms, Tensor, Tensor]:
         """Inverts pictures; returns the terms, w+ and D^10."""
-        w_plus, feature = self.encoder(self._shrink(image))
+        w_plus, feature = self.encoder(encoder_input(image, self.generator))
         layers = self.generator.features(w_plus, start=(FEATURE_LAYER, feature))
         images = self.generator.partial_images(layers, w_plus)
         difference = images[-1] - image
@@ -178,11 +177,6 @@ class EncoderTask(SupervisedTask):
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual(images[-1], image)
         return terms, w_plus, feature
-
-    def _shrink(self, image: Tensor) -> Tensor:
-        """Downsamples to the encoder's input, 256 pixels at any resolution of the generator."""
-        factor = self.generator.resolution // 256
-        return F.avg_pool2d(image, factor) if factor > 1 else image
 
     def _cut(self, image: Tensor) -> Tensor:
         """Crops a batch to a random size and aspect, so that the encoder suits any size."""
@@ -216,7 +210,7 @@ class EncoderTask(SupervisedTask):
         networks = self._averaged_networks()
         generator = cast(Generator, networks["generator"])
         image = batch["image"]
-        w_plus, feature = networks["encoder"](self._shrink(image))
+        w_plus, feature = networks["encoder"](encoder_input(image, self.generator))
         inverted = generator.render(generator.features(w_plus, (FEATURE_LAYER, feature)), w_plus)
         return {"inversion": torch.cat([image, inverted.clamp(-1.0, 1.0)])}
 

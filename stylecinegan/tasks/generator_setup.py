@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecinegan import checkpoints
@@ -54,6 +55,12 @@ def channel_statistics(feature: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``[C]`` and covariance ``[C, C]`` of the positions of ``[B, C, H, W]``."""
     samples = feature.permute(1, 0, 2, 3).flatten(1)
     return samples.mean(dim=1), torch.cov(samples)
+
+
+def encoder_input(image: Tensor, generator: Generator) -> Tensor:
+    """Downsamples pictures of a generator larger than 256 pixels to the encoder's input."""
+    factor = generator.resolution // 256
+    return F.avg_pool2d(image, factor) if factor > 1 else image
 
 
 def view_layer(generator: Generator, resolution: int | None, *, needs_feature: bool) -> int:

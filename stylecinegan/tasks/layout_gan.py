@@ -117,8 +117,8 @@ class LayoutGANTask(ViewGANTask):
         image = batch["image"]
         if self.step_number == 0:
             with torch.no_grad():
-                self.calibrate(self.view_maps(_enlarge(image)))
-        self.distance.add_photos(_enlarge(image))
+                self.calibrate(self.view_maps(enlarge(image)))
+        self.distance.add_photos(enlarge(image))
         return self.update(image, self.network.generator.style_dim)
 
     def fake_maps(self, z: Tensor, numbers: Tensor) -> FeatureMaps:
@@ -129,7 +129,7 @@ class LayoutGANTask(ViewGANTask):
 
     def real_maps(self, image: Tensor, numbers: Tensor) -> FeatureMaps:
         """Feature maps of photos, enlarged to 64 pixels and augmented."""
-        return self.view_maps(augment(_enlarge(image), numbers))
+        return self.view_maps(augment(enlarge(image), numbers))
 
     def export(self, directory: Path) -> None:
         """Writes the averaged networks.
@@ -153,7 +153,7 @@ class LayoutGANTask(ViewGANTask):
             for seed in range(feature_gan.NUM_SAMPLES)
         ]
         pictures = self.averaged.module(torch.cat(codes))
-        return {"samples": _enlarge(pictures).clamp(-1.0, 1.0)}
+        return {"samples": enlarge(pictures).clamp(-1.0, 1.0)}
 
     def measure(self) -> dict[str, float]:
         """Fréchet distance of samples to photos, over SqueezeNet's features at 64 pixels."""
@@ -161,7 +161,7 @@ class LayoutGANTask(ViewGANTask):
         device = generator.w_mean.device
 
         def render(z: Tensor) -> Tensor:
-            return _enlarge(network(generator.mapping(z.to(device))).clamp(-1.0, 1.0))
+            return enlarge(network(generator.mapping(z.to(device))).clamp(-1.0, 1.0))
 
         return self.distance.measure(render, generator.style_dim)
 
@@ -189,12 +189,21 @@ def load_layout(path: str | Path, generator: Generator) -> None:
 
 
 def load_layout_network(path: str | Path, network: LayoutGAN) -> None:
-    """Loads a layout, and its to-RGB layers from the file beside it.
+    """Loads a layout and its to-RGB layers.
 
     Raises:
         InputError: If a file is missing or of a generator with other arguments.
     """
     load_layout(path, network.generator)
+    load_layout_colours(path, network)
+
+
+def load_layout_colours(path: str | Path, network: LayoutGAN) -> None:
+    """Loads the to-RGB layers from the file beside ``layout.safetensors``.
+
+    Raises:
+        InputError: If the file is missing or of a generator with other arguments.
+    """
     rgb_path = Path(path).with_name(_RGB_FILE)
     checkpoints.load_strictly(network.to_rgbs, read_own_file(rgb_path)[1], rgb_path)
 
@@ -217,5 +226,6 @@ def _is_of_layout(name: str) -> bool:
     return parts[0] in ("mapping", "constant", "w_mean")
 
 
-def _enlarge(picture: Tensor) -> Tensor:
+def enlarge(picture: Tensor) -> Tensor:
+    """Enlarges layouts, ``[B, 3, 32, 32]``, to 64 pixels for feature networks."""
     return F.interpolate(picture, (VIEW_SIDE, VIEW_SIDE), mode="bilinear")

@@ -34,6 +34,7 @@ def composed(command, *arguments):
         (["train", "experiment=generator_bottom"], "task.trunk task.initial task.layout"),
         (["train", "experiment=generator_layout"], "task.trunk task.feature_weights"),
         (["train", "experiment=generator_texture"], "task.trunk task.initial task.layout"),
+        (["train", "experiment=style_branch"], "task.generator task.initial task.layout"),
         (["train", "experiment=emf"], "task.perceptual.path"),
         (["evaluate", "table=5"], "table.photos.path table.photos.listed table.squeezenet"),
         (["evaluate", "table=mask"], "table.labelled.dir table.labelled.labels_dir"),

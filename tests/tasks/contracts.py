@@ -21,6 +21,7 @@ from tests.tasks import (
     test_motion,
     test_projected_gan,
     test_semantic,
+    test_style_branch,
     test_texture_gan,
 )
 from tests.tasks.batches import landscapes
@@ -102,6 +103,11 @@ def make_layout_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
 def make_texture_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
     test_texture_gan.write_files(folder, squeezenet)
     return test_texture_gan.make_task(folder, squeezenet, **settings)
+
+
+def make_style_branch(folder: Path, squeezenet: Path, **settings: Any) -> Any:
+    test_style_branch.write_files(folder, squeezenet)
+    return test_style_branch.make_task(folder, squeezenet, **settings)
 
 
 def _alone(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,6 +251,14 @@ CONTRACTS = {
         trained=("context",),
         exported=_averaged_context,
         falling=Falling("entropy", 60, 0.5, {}),
+    ),
+    "style_branch": Contract(
+        make_style_branch,
+        lambda: landscapes(128),
+        trained=("heads",),
+        frozen=("encoder", "network", "features"),
+        exported=lambda task: {"encoder.safetensors": task.averaged_encoder()},
+        falling=Falling("pixel", 60, 0.8, {"dropout": 0.0, "learning_rate": 1e-2}),
     ),
     "texture_gan": Contract(
         make_texture_gan,
