@@ -1,17 +1,15 @@
 """Interpretation of mask pictures: moving pixels by their values or colours."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from stylecinegan.errors import InputError
+from stylecinegan.io.mask_values import (
+    LARGEST_CLASS,
+    RINGING,
+    MaskReading,
+    read_values,
+    unclear,
+)
 from stylecinegan.io.paths import PathLike
-
-LARGEST_CLASS = 32
-"""Largest grey value that is read as a class number: such a grey is hard to tell from black."""
-
-_UNDEFINED = 255
-"""Class number of unlabelled pixels in segmentation data sets."""
 
 _CHROMA = 32
 """Largest difference of two channels, of 255, in a grey pixel: JPEG tints greys."""
@@ -25,20 +23,32 @@ _MAX_HARD_EDGED = 8
 _HUE_SPREAD = 20.0
 """Largest difference in hue, in degrees, between the colours of one brush."""
 
+_EVEN = 0.8
+"""Smallest share of the painted pixels near the colour of the paint; JPEG blurs its edges."""
+
+_MIN_PHOTO_GREYS = 64
+"""Smallest number of greys in a photo."""
+
+
+def _voc_colours() -> set[int]:
+    """The 256 colours of Pascal VOC's classes, which some tools write without a palette."""
+    colours = set()
+    for number in range(256):
+        bits = [number >> 3 * place for place in range(8)]
+        red, green, blue = (
+            sum((bits[place] >> channel & 1) << 7 - place for place in range(8))
+            for channel in range(3)
+        )
+        colours.add(red << 16 | green << 8 | blue)
+    return colours
+
+
+_VOC_COLOURS = _voc_colours()
+
+_VOC_UNDEFINED = 0xE0E0C0
+"""Colour of VOC's class 255, the borders of objects."""
+
 _BLACK_PAINT = "what is painted moves, what is transparent stays"
-
-
-@dataclass(frozen=True)
-class MaskReading:
-    """A mask, and the interpretation of its picture.
-
-    Attributes:
-        mask: ``[H, W]``, float32 in [0, 1], 1 moves.
-        note: Interpretation for the user; empty if it is white on black.
-    """
-
-    mask: np.ndarray
-    note: str = ""
 
 
 def read_mask_pixels(
@@ -48,7 +58,8 @@ def read_mask_pixels(
 
     White moves, black is static, grey is in between. Also understood: two values (the larger
     moves), class numbers (0 is static), palettes of classes (black, or index 0, is static), a brush
-    of one colour on black or on transparency, and a varying alpha with a single colour.
+    of one colour on black, on transparency or on a grey photo, and a varying alpha with a single
+    colour.
 
     Args:
         path: Path of the picture, for messages.
@@ -67,7 +78,7 @@ def read_mask_pixels(
         if not visible.any():
             return MaskReading(np.zeros(visible.shape, np.float32))
         if _is_one_colour(colour[visible]):
-            reading = _read_values(path, opacity, "opacity")
+            reading = read_values(path, opacity, "opacity")
             is_dark = colour[visible].max() <= _DARK * (largest // 255)
             return MaskReading(reading.mask, _BLACK_PAINT) if is_dark else reading
     chroma = colour.max(axis=-1) - colour.min(axis=-1)
@@ -75,9 +86,9 @@ def read_mask_pixels(
     # JPEG artefacts and stray strokes may colour up to a thousandth of the pixels.
     if is_coloured.mean() <= 1e-3 * visible.mean():
         if opacity is None:
-            return _read_values(path, _luminance(colour), "grey value")
+            return read_values(path, _luminance(colour), "grey value")
         # Transparent pixels hide their colours.
-        return _read_values(path, _luminance(colour) * (opacity > 0), "grey value", opacity)
+        return read_values(path, _luminance(colour) * (opacity > 0), "grey value", opacity)
     eight = (colour // (largest // 255)).astype(np.uint8)
     has_alpha = opacity is not None
     reading = _read_colours(path, eight, is_coloured, visible, indices, has_alpha=has_alpha)
@@ -100,50 +111,6 @@ def _luminance(colour: np.ndarray) -> np.ndarray:
     return np.rint(green + 0.299 * (red - green) + 0.114 * (blue - green)).astype(colour.dtype)
 
 
-def _read_values(
-    path: PathLike, values: np.ndarray, what: str, opacity: np.ndarray | None = None
-) -> MaskReading:
-    """Interprets integers, ``[H, W]``; the mask is multiplied by the opacity if there is one."""
-    largest = int(np.iinfo(values.dtype).max)
-    counts = np.bincount(values.reshape(-1), minlength=256)
-    levels = np.flatnonzero(counts)
-    note = ""
-    if len(levels) == 1:
-        if 0 < levels[0] < largest:
-            raise _unclear(path, f"the {what} {levels[0]} everywhere")
-        mask = values > 0
-    elif len(levels) == 2:
-        mask = values == levels[1]
-        if tuple(levels) != (0, largest):
-            note = f"{what} {levels[1]} moves, {levels[0]} stays"
-    elif _are_classes(levels, counts):
-        mask = (values > 0) & (values <= LARGEST_CLASS)
-        numbers = ", ".join(str(level) for level in levels[1:] if level <= LARGEST_CLASS)
-        note = f"class numbers: {numbers} move, 0 stays"
-    else:
-        if levels[-1] <= 255 < largest and levels[-1] > 127:
-            largest, note = 255, "8-bit values in a 16-bit file: 255 moves, 0 stays"
-        if 2 * levels[-1] <= largest:
-            raise _unclear(path, f"{what}s from {levels[0]} to {levels[-1]} of {largest}")
-        mask = values.astype(np.float32) / np.float32(largest)
-    mask = mask.astype(np.float32)
-    if opacity is not None:
-        mask *= opacity / np.float32(np.iinfo(opacity.dtype).max)
-    return MaskReading(mask, note)
-
-
-def _are_classes(levels: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether grey values are class numbers, with or without undefined pixels."""
-    numbers = levels[levels <= LARGEST_CLASS]
-    others = levels[levels > LARGEST_CLASS]
-    if levels[0] != 0 or len(numbers) < 2:
-        return False
-    # In a white mask, 255 covers more than the dark greys of its edge; unlabelled pixels are few.
-    return len(others) == 0 or (
-        others.tolist() == [_UNDEFINED] and counts[numbers[1:]].sum() > counts[_UNDEFINED]
-    )
-
-
 def _read_colours(
     path: PathLike,
     colour: np.ndarray,
@@ -163,7 +130,8 @@ def _read_colours(
     if indices is not None and len(codes) <= 2 * LARGEST_CLASS:
         used = np.unique(indices)
         if is_black.any() or has_alpha:
-            return MaskReading((visible & ~is_black).astype(np.float32), "what is coloured moves")
+            is_class = visible & ~is_black & (packed != _VOC_UNDEFINED)
+            return MaskReading(is_class.astype(np.float32), "what is coloured moves")
         moves = (indices != 0) & visible
         return MaskReading(
             moves.astype(np.float32),
@@ -171,10 +139,17 @@ def _read_colours(
         )
     has_other_greys = (visible & ~is_coloured & ~is_black).mean() > 1e-3
     has_background = is_black.any() or has_alpha
+    if len(codes) > 2 and 0 in codes and set(codes.tolist()) <= _VOC_COLOURS:
+        is_class = visible & (packed != 0) & (packed != _VOC_UNDEFINED)
+        return MaskReading(is_class.astype(np.float32), "what is coloured moves")
+    if not has_alpha and _is_paint_on_grey(colour, is_coloured):
+        paint, shares = np.unique(packed[is_coloured], return_counts=True)
+        note = f"the colour #{paint[shares.argmax()]:06X} moves, grey stays"
+        return MaskReading(is_coloured.astype(np.float32), note)
     if has_other_greys or not has_background or not _is_one_hue(colour[is_coloured]):
         order = np.argsort(-counts)[:4]
         shares = (f"#{codes[i]:06X} {100 * counts[i] / visible.sum():.1f} %" for i in order)
-        raise _unclear(path, f"{len(codes)} colours, most often {', '.join(shares)}")
+        raise unclear(path, f"{len(codes)} colours, most often {', '.join(shares)}")
     brush, shares = np.unique(packed[is_coloured], return_counts=True)
     rest = "black" if is_black.any() else "what is transparent"
     note = f"the colour #{brush[shares.argmax()]:06X} moves, {rest} stays"
@@ -185,6 +160,15 @@ def _read_colours(
     return MaskReading((brightness / np.float32(full)).clip(0, 1) * visible, note)
 
 
+def _is_paint_on_grey(colour: np.ndarray, is_coloured: np.ndarray) -> bool:
+    """Whether one bright, even colour was painted over a grey photo."""
+    painted = colour[is_coloured].astype(np.int16)
+    paint = np.median(painted, axis=0)
+    is_even = (np.abs(painted - paint).max(axis=1) <= RINGING).mean() > _EVEN
+    is_photo = len(np.unique(colour[..., 1][~is_coloured])) > _MIN_PHOTO_GREYS
+    return bool(is_even and is_photo and np.ptp(paint) > 128)
+
+
 def _is_one_hue(colours: np.ndarray) -> bool:
     """Whether at least 99 % of the colours, ``[P, 3]``, have one hue."""
     red, green, blue = (colours[:, channel].astype(np.float32) for channel in range(3))
@@ -193,10 +177,3 @@ def _is_one_hue(colours: np.ndarray) -> bool:
     middle = np.angle((chroma * np.exp(1j * angle)).sum())
     distance = np.abs(np.angle(np.exp(1j * (angle - middle))))
     return bool(chroma[distance > np.radians(_HUE_SPREAD)].sum() <= 0.01 * chroma.sum())
-
-
-def _unclear(path: PathLike, found: str) -> InputError:
-    return InputError(
-        f"cannot use {path} as a mask: wanted white (moves) on black (stays), or one colour "
-        f"(moves) on black or transparency, found {found}"
-    )

@@ -195,11 +195,78 @@ def test_jpeg_of_a_red_brush_is_still_a_red_brush(tmp_path):
     assert mask[:, 52:].min() > 0.9
 
 
+@pytest.mark.parametrize("values", [(0, 127), (55, 255), (90, 160)])
+def test_two_greys_that_jpeg_blurred_are_still_two_values(tmp_path, caplog, values):
+    rows, columns = np.mgrid[:128, :192]
+    inside = np.hypot(rows - 60, columns - 90) < 40
+    picture = Image.fromarray(np.where(inside, values[1], values[0]).astype(np.uint8))
+    picture.save(tmp_path / "mask.jpg", quality=75)
+    with caplog.at_level("INFO", "stylecinegan"):
+        mask = io.read_mask(tmp_path / "mask.jpg")[0, 0].numpy()
+    assert abs(mask - inside).mean() < 0.02
+    assert np.median(mask[inside]) == 1
+    assert np.median(mask[~inside]) == 0
+    assert f"grey value {values[1]} moves, {values[0]} stays" in caplog.text
+
+
+ROWS, COLUMNS = np.mgrid[:128, :192]
+DISC = np.hypot(ROWS - 60, COLUMNS - 90)
+NOISE = np.random.default_rng(0).random((128, 192))
+SOFT = {
+    "ramp": 40 + COLUMNS * 160 // 192,
+    "feathered": (200 * (40 - DISC / 2)).clip(0, 200 * 12) / 12,
+    "three levels": np.where(DISC < 12, 255, np.where(COLUMNS > 90, 128, 0)),
+    "dithered": (NOISE * 192 < COLUMNS) * 255,
+    "anti-aliased": (40 - DISC).clip(0, 1) * 255,
+}
+
+
+@pytest.mark.parametrize("name", SOFT)
+def test_soft_and_dithered_masks_keep_their_values(tmp_path, caplog, name):
+    values = SOFT[name].astype(np.uint8)
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    with caplog.at_level("INFO", "stylecinegan"):
+        mask = io.read_mask(tmp_path / "mask.png")[0, 0]
+    np.testing.assert_allclose(mask, values / 255, atol=1e-6)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_colour_painted_over_a_grey_photo_moves(tmp_path, caplog, suffix):
+    grey = np.add.outer(np.arange(128), np.arange(192))[..., None].repeat(3, 2) * 230 // 320
+    picture = grey.astype(np.uint8)
+    picture[20:80, 30:150] = 0, 0, 255
+    Image.fromarray(picture).save(tmp_path / f"mask{suffix}")
+    with caplog.at_level("INFO", "stylecinegan"):
+        mask = io.read_mask(tmp_path / f"mask{suffix}")[0, 0]
+    expected = torch.zeros(128, 192)
+    expected[20:80, 30:150] = 1
+    assert (mask - expected).abs().mean() < 0.02
+    assert "moves, grey stays" in caplog.text
+
+
+def test_the_colours_of_vocs_classes_move_without_a_palette_and_its_borders_do_not(
+    tmp_path, caplog
+):
+    picture = np.zeros((8, 12, 3), np.uint8)
+    picture[:4, 6:] = 128, 0, 0
+    picture[4:, 6:] = 0, 128, 0
+    picture[:, 5] = 224, 224, 192
+    assert (read(tmp_path, caplog, Image.fromarray(picture)) == HALVES / 255).all()
+
+
 def halves_of(left, right):
     return np.where(HALVES[..., None] > 0, np.uint8(right), np.uint8(left))
 
 
+def draw_grey_photo():
+    """Smooth hills with the grain of leaves and waves."""
+    hills = 120 + 60 * np.sin(COLUMNS / 25) * np.cos(ROWS / 20)
+    return (hills + 40 * (NOISE - 0.5)).astype(np.uint8)
+
+
 UNCLEAR = {
+    "grey photo.png": (draw_grey_photo(), "the texture of a photo"),
     "dark.png": (np.arange(96).reshape(8, 12).astype(np.uint8), "grey values from 0 to 95 of 255"),
     "uniform.png": (np.full((8, 12), 7, np.uint8), "the grey value 7 everywhere"),
     "stop and go.png": (halves_of((255, 0, 0), (0, 255, 0)), "#00FF00 50.0 %, #FF0000 50.0 %"),
