@@ -43,6 +43,10 @@ LINES = ("line", "linestrip")
 """LabelMe's names of the shapes that are arrows."""
 
 
+_TURNED = ("oriented_rectangle", "rotation", "quadrilateral")
+"""Four corners, by the names of LabelMe 6 and of X-AnyLabeling."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """A shape of a drawing.
@@ -242,6 +246,9 @@ def parse_shape(shape: Any, what: str) -> Shape:
     if not isinstance(shape, dict):
         raise InputError(f"{what} must be a JSON object, got {shape!r}")
     kind = shape.get("shape_type") or "polygon"  # old files have no types and only polygons
+    if kind == "rectangle" and isinstance(shape.get("points"), list) and len(shape["points"]) == 4:
+        kind = "polygon"  # as X-AnyLabeling writes it
+    kind = "polygon" if kind in _TURNED else kind
     known = [*COVERS, "mask", *LINES, "point", "points"]
     if kind not in known:
         raise InputError(f"{what} must be a {', '.join(known)}, got {kind!r}")
@@ -287,8 +294,11 @@ def _parse_raster(data: Any, points: np.ndarray, what: str) -> np.ndarray:
 def _size_of(document: dict[str, Any], path: PathLike) -> tuple[int, int] | None:
     """Reads the (height, width) of the picture that was drawn on."""
     size = document.get("imageHeight"), document.get("imageWidth")
-    if all(isinstance(side, int) and 0 < side < LARGEST_COORDINATE for side in size):
-        return size  # pyright: ignore[reportReturnType]
+    if all(
+        isinstance(side, int | float) and 0 < side < LARGEST_COORDINATE and side == int(side)
+        for side in size
+    ):
+        return int(size[0]), int(size[1])  # pyright: ignore[reportArgumentType]
     if size != (None, None):
         raise InputError(f"cannot use {path}: wanted imageHeight and imageWidth, found {size}")
     # Old files embed the picture instead of its size.

@@ -48,6 +48,12 @@ def test_polygons_of_motion_are_the_mask_and_lines_the_arrows(tmp_path):
     assert arrows == [[1, 1, 1.5, 3], [[0, 0], [1, 0], [1, 2]]]
 
 
+@pytest.mark.parametrize("kind", ["rectangle", "rotation", "oriented_rectangle", "quadrilateral"])
+def test_four_corners_of_any_name_are_an_area(tmp_path, kind):
+    path = write_drawing(tmp_path / "lake.json", ("motion", kind, LEFT), size=(4.0, 6.0))
+    assert io.read_mask(path)[0, 0].tolist() == [[1, 1, 0, 0, 0, 0]] * 4
+
+
 def test_a_drawing_is_scaled_to_the_size_of_the_photo(tmp_path):
     path = write_drawing(
         tmp_path / "lake.json", ("motion", "polygon", LEFT), ("hint", "line", [[0, 0], [3, 4]])
