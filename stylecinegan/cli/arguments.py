@@ -16,6 +16,16 @@ BARE_KEYS = {
 }
 """Key that a bare path stands for, by command."""
 
+SYNONYMS = {
+    **dict.fromkeys(("image", "img", "picture", "input", "i"), "photo"),
+    **dict.fromkeys(("output", "out", "o", "result"), "video"),
+    **dict.fromkeys(("frames", "n_frames", "length"), "num_frames"),
+    **dict.fromkeys(("resolution", "width", "height"), "size"),
+    **dict.fromkeys(("prompt", "caption"), "text"),
+    **dict.fromkeys(("direction", "flow"), "motion"),
+}
+"""Settings by the names that they have in other programs."""
+
 SESSION_SUFFIX = ".stylecinegan"
 """Suffix of the browser app's session files; a bare one stands for ``session=`` of ``generate``."""
 
@@ -62,16 +72,17 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
         raise InputError(f"{bare_key}= is needed, e.g. {example}; --help lists all settings")
     read: list[str] = []
     bare: list[str] = []
+    flags: list[str] = []
     waiting = _without_dashes(arguments, FLAGS.get(command, {}))
     while waiting:
         argument = waiting.pop(0)
         following = waiting[0] if waiting else None
         if argument in _HYDRA_FLAGS_WITH_VALUE or argument.split("=")[0] in _HYDRA_FLAGS_WITH_VALUE:
-            read.append(argument)
+            flags.append(argument)
             if "=" not in argument and waiting:
-                read.append(waiting.pop(0))
+                flags.append(waiting.pop(0))
         elif argument in _HYDRA_FLAGS or argument.split("=")[0] == "--info":
-            read.append(argument)
+            flags.append(argument)
         elif argument.startswith("-") and not _exists(argument):
             raise InputError(_about_dashes(argument, following, known))
         elif _is_bare(argument, following, known):
@@ -81,7 +92,8 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
             read.append(argument)
     if command == "generate" and any(path.endswith(SESSION_SUFFIX) for path in bare):
         bare_key = "session"
-    return _with_bare(bare, bare_key, read)
+    # Hydra takes all settings in one row, so its flags come first.
+    return flags + _with_bare(bare, bare_key, read)
 
 
 def setting_names(command: str) -> set[str]:
@@ -131,9 +143,11 @@ def quote_values(
 
 def suggestion(name: str, known: Collection[str]) -> str:
     """Suggests the most similar known name, as the continuation of an error message."""
+    if SYNONYMS.get(name.lower()) in known:
+        return f"; did you mean {SYNONYMS[name.lower()]}=?"
     by_last = {key.rsplit(".", 1)[-1]: key for key in known}
     close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
-    return f"; did you mean {by_last[close[0]]}=?" if close else ";"
+    return f"; did you mean {by_last[close[0]]}=?" if close and close[0] != name else ";"
 
 
 def _quoted(value: str) -> str:

@@ -186,6 +186,13 @@ def _one_line(error: Exception, config_name: str) -> str:
     if ambiguous:
         key, value = ambiguous[1], ambiguous[2]
         return f'wanted one value, got {key}={value}; a list is written "{key}=[{value}]"'
+    choice = re.search(r"Could not find '(\S+)' Available options in '(\S+)': ([^:]*) Config", text)
+    if choice:
+        path, group, options = choice.groups()
+        return f"no {group}={path.removeprefix(group + '/')}; one of {', '.join(options.split())}"
+    absent = re.match(r"You must specify '(\S+)', .* Available options: (.*)", text)
+    if absent:
+        return f"{absent[1]}= is needed; one of {', '.join(absent[2].split())}"
     parsed = re.match(
         r"(?:mismatched|no viable|token recognition|extraneous|missing) .*?"
         r"See https.*",

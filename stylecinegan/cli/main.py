@@ -1,9 +1,11 @@
 """The command ``stylecinegan``: dispatches to the subcommands' modules of this package."""
 
+import difflib
 import gc
 import importlib
 import logging
 import os
+import shlex
 import sys
 from types import ModuleType
 
@@ -42,7 +44,7 @@ def main() -> None:
         return
     command = name.replace("-", "_")
     if command not in COMMANDS:
-        sys.exit(f"error: no command {name}; one of {', '.join(COMMANDS)}")
+        sys.exit(f"error: {_about_command(name, rest)}")
     sys.argv = [f"stylecinegan {command}", *rest]
     run(command)
     if command == "generate":
@@ -80,6 +82,15 @@ def run(command: str) -> None:
             raise
         sys.exit(f"error: {missing}")
     module.run()
+
+
+def _about_command(name: str, rest: list[str]) -> str:
+    """Explains a first argument that names no command."""
+    if "=" in name or os.path.exists(name):
+        return f"a command is missing: stylecinegan generate {shlex.join([name, *rest])}"
+    close = difflib.get_close_matches(name.replace("-", "_"), COMMANDS, 1)
+    hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(COMMANDS)}"
+    return f"no command {name}; {hint}"
 
 
 def _exit_fast() -> None:

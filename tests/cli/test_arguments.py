@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from stylecinegan.cli import command_line
-from stylecinegan.cli.arguments import quote_values, read_arguments
+from stylecinegan.cli.arguments import quote_values, read_arguments, setting_names, suggestion
 from stylecinegan.errors import InputError
 from stylecinegan.resources import CONFIGS_DIR
 
@@ -53,6 +53,24 @@ def test_misspelt_arguments_are_refused_with_the_right_spelling(here, arguments,
     with pytest.raises(InputError) as caught:
         read_arguments("generate", arguments)
     assert message in str(caught.value)
+
+
+def test_flags_of_hydra_may_stand_anywhere(here):
+    arguments = ["size=64", "lake.jpg", "-m", "speed=1,2", "--config-dir", "photos"]
+    flags = ["-m", "--config-dir", "photos"]
+    assert read_arguments("generate", arguments) == [
+        *flags,
+        "photo=lake.jpg",
+        "size=64",
+        "speed=1,2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("image", "photo"), ("output", "video"), ("prompt", "text")]
+)
+def test_settings_of_other_programs_are_answered_with_ours(given, meant):
+    assert suggestion(given, setting_names("generate")) == f"; did you mean {meant}=?"
 
 
 def test_flags_of_hydra_and_overrides_are_unchanged(here):
@@ -107,8 +125,9 @@ def test_prose_null_and_quoted_values_are_kept():
         ("generate", ["photo=x.jpg", "arrows=[[0,1"], "cannot read the value of a setting"),
         ("user_study", [], "wanted values for videos=, photos=; --help"),
         ("benchmark", [], "wanted values for suite=; --help"),
-        ("train", [], "experiment=<OPTION>"),
-        ("evaluate", ["table=nine"], "Could not find 'table/nine'"),
+        ("train", [], "experiment= is needed; one of appearance, "),
+        ("evaluate", ["table=nine"], "no table=nine; one of 1, 2, "),
+        ("train", ["experiment=paper/nine"], "no experiment=paper/nine; one of appearance, "),
     ],
 )
 def test_composition_errors_are_reported_in_one_line(command, arguments, message, monkeypatch):

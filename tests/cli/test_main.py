@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from stylecinegan.cli.main import main
 from tests.processes import run
 
 PROGRAM = """
@@ -75,3 +76,20 @@ except SystemExit as error:
 """
     done = run(sys.executable, "-c", program, "photo=lake.jpg", "num_frames=[2]")
     assert done.stdout.strip() == "error: num_frames must be a number, got [2] False", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["photo=a.jpg", "size=64"],
+            "a command is missing: stylecinegan generate photo=a.jpg size=64",
+        ),
+        (["generat"], "no command generat; did you mean generate?"),
+        (["xyz"], "no command xyz; one of generate, style_sheet"),
+    ],
+)
+def test_a_command_that_is_missing_or_misspelt_is_named(monkeypatch, arguments, message):
+    monkeypatch.setattr("sys.argv", ["stylecinegan", *arguments])
+    with pytest.raises(SystemExit, match=message):
+        main()
