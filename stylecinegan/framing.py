@@ -1,6 +1,7 @@
-"""Cropping of a picture to an aspect."""
+"""Sizes of pictures, and cropping to an aspect."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -66,6 +67,22 @@ def covering_size(size: tuple[int, int], inner: tuple[int, int]) -> tuple[int, i
     height, width = (
         max(wanted, round(side * scale)) for wanted, side in zip(inner, size, strict=True)
     )
+    return height, width
+
+
+def limited_size(size: Sequence[int], side: int, *, least: int = 1) -> tuple[int, int]:
+    """Size of a picture that is shrunk to a longer side of at most ``side`` pixels.
+
+    Args:
+        size: (height, width) of the picture.
+        side: Largest longer side.
+        least: Smallest side of the result.
+
+    Returns:
+        (height, width), that of the picture if it is not larger.
+    """
+    scale = min(1.0, side / max(size))
+    height, width = (max(least, round(length * scale)) for length in size)
     return height, width
 
 

@@ -15,6 +15,7 @@ from stylecinegan.appearance.styled_photo import StyledPhoto, prepare_photo
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
+from stylecinegan.framing import limited_size
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inputs import check_photo
@@ -151,9 +152,8 @@ class StyleCineGAN(nn.Module):
             ``inversion_side``.
         """
         check_photo(image)
-        shrunk = min(1.0, self.inversion_side / max(image.shape[2:]))
-        if shrunk < 1.0:
-            size = [max(1, round(side * shrunk)) for side in image.shape[2:]]
+        size = limited_size(image.shape[2:], self.inversion_side)
+        if size != tuple(image.shape[2:]):
             image = F.interpolate(image, size, mode="area")
         height, width = image.shape[2:]
         extended = shrunken = extend(image)

@@ -9,8 +9,8 @@ from stylecinegan.camera.cells import Cells
 from stylecinegan.camera.ground import Ground
 from stylecinegan.camera.least_squares import LeastSquares
 from stylecinegan.camera.straight_lines import find_lines
+from stylecinegan.framing import limited_size
 from stylecinegan.motion.regions import Regions
-from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the map that is returned."""

@@ -8,8 +8,8 @@ from stylecinegan.camera.camera import AMOUNT, Camera, Move
 from stylecinegan.camera.ground import find_ground
 from stylecinegan.camera.nearness import SIDE, estimate_nearness
 from stylecinegan.errors import InputError
+from stylecinegan.framing import limited_size
 from stylecinegan.motion.regions import find_regions
-from stylecinegan.motion.working_size import limited_size
 
 FOCUS_ROWS = (0.25, 0.75)
 """Range of rows of a push's focus, as fractions of the height."""

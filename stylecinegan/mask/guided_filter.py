@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 
 WORKING_SIDE = 512
@@ -36,16 +37,16 @@ def guided_filter(
         ``[1, 1, H, W]``, about the range of ``values``.
     """
     size = guide.shape[2:]
-    scale = min(1.0, working_side / max(size))
-    small_size = [max(1, round(side * scale)) for side in size]
-    small = F.interpolate(guide, small_size, mode="area") if scale < 1.0 else guide
+    small_size = limited_size(size, working_side)
+    shrinks = small_size != tuple(size)
+    small = F.interpolate(guide, small_size, mode="area") if shrinks else guide
     values = F.interpolate(values.to(small), small_size, mode="bilinear", antialias=True)
     window = max(1, round(radius * max(small_size)))
     colours = [np.ascontiguousarray(colour) for colour in small[0].float().cpu().numpy()]
     coefficients = _coefficients(values[0, 0].float().cpu().numpy(), colours, window, epsilon)
     means = np.stack([box_mean(part, window) for part in coefficients])
     affine = torch.from_numpy(means)[None].to(guide)
-    if scale < 1.0:
+    if shrinks:
         affine = F.interpolate(affine, size, mode="bilinear")
     return (affine[:, :3] * guide).sum(dim=1, keepdim=True).add_(affine[:, 3:])
 

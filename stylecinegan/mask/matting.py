@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.framing import limited_size
 from stylecinegan.inputs import check_photo
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import ColourModel, fit_colours, resize
@@ -237,6 +238,4 @@ def _core(probability: np.ndarray) -> np.ndarray:
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:
     """Downsamples a picture to a longer side; never enlarges."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    return resize(picture, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return resize(picture, limited_size(picture.shape[:2], side))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.prediction import MaskPrediction
 
@@ -63,11 +64,9 @@ def find_text(photo: Tensor) -> Tensor | None:
         1 on letters and a margin around them, ``[1, 1, H, W]``; ``None`` without text.
     """
     cv2 = load_opencv()
-    height, width = photo.shape[2:]
-    scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = limited_size(photo.shape[2:], WORKING_SIDE)
     grey = photo.float().mean(dim=1, keepdim=True) / 2.0 + 0.5
-    if scale < 1.0:
+    if size != tuple(photo.shape[2:]):
         grey = F.interpolate(grey, size, mode="area")
     values = np.ascontiguousarray(grey[0, 0].cpu().numpy())
     longer = max(size)
@@ -83,7 +82,7 @@ def find_text(photo: Tensor) -> Tensor | None:
     radius = max(1, round(MARGIN * longer))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     text = cv2.dilate(found.astype(np.float32), disc)
-    return F.interpolate(torch.from_numpy(text)[None, None], (height, width), mode="bilinear").to(
+    return F.interpolate(torch.from_numpy(text)[None, None], photo.shape[2:], mode="bilinear").to(
         photo
     )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan.errors import InputError
+from stylecinegan.framing import limited_size
 from stylecinegan.inputs import check_photo
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.guided_filter import guided_filter
@@ -196,8 +197,7 @@ def _thin_objects(
     """Detects thin dark objects that are connected to a static region, boolean ``[H, W]``."""
     cv2 = load_opencv()
     height, width = static.shape
-    scale = min(1.0, THIN_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = limited_size((height, width), THIN_SIDE)[::-1]  # OpenCV's order
     grey = ((photo[0].float().mean(dim=0) + 1.0) / 2.0).cpu().numpy()
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     is_static = cv2.resize(static.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import fit_colours, resize
 from stylecinegan.mask.guided_filter import guided_filter
@@ -161,8 +162,7 @@ def _object_probability(
     everything = np.ones_like(inside)
     if background.sum() < 0.1 * (inside == 0).sum():
         return everything
-    scale = min(1.0, MODEL_SIDE / max(inside.shape))
-    size = (max(1, round(inside.shape[0] * scale)), max(1, round(inside.shape[1] * scale)))
+    size = limited_size(inside.shape, MODEL_SIDE)
     small, within, ring = (resize(part, size) for part in (picture, inside, background))
     ring = ring.astype(np.float32)
     around = fit_colours(small, ring)

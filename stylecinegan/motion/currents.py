@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths
-from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the map on which shapes are analysed."""

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.segmentation import find_falling
 from stylecinegan.motion.fountains import fountain_velocity, is_fountain
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths, median_speed
-from stylecinegan.motion.working_size import limited_size
 from stylecinegan.warping.displacement import pixel_grid
 
 SIDE = 256

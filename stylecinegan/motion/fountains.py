@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
-from stylecinegan.motion.working_size import limited_size
 
 SIDE = 256
 """Longer side of the picture in which fountains are analysed."""

@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.motion.currents import follow_shapes
 from stylecinegan.motion.falls import Falls, set_falling_motion
 from stylecinegan.motion.regions import Regions, find_regions, perspective
 from stylecinegan.motion.vectors import lengths
-from stylecinegan.motion.working_size import limited_size
 
 EDGE_WIDTH = 0.08
 """Width of the ramp in which motion decreases to 0, as a fraction of the longer side.

@@ -1,28 +1,12 @@
 """Size at which motion is predicted and controlled."""
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecinegan.framing import limited_size
+
 LONGEST_SIDE = 2048
 """Longer side, in pixels, to which larger photos are shrunk: motion varies slowly."""
-
-
-def limited_size(size: Sequence[int], side: int, *, least: int = 1) -> tuple[int, int]:
-    """Size of a picture that is shrunk to a longer side of at most ``side`` pixels.
-
-    Args:
-        size: (height, width) of the picture.
-        side: Largest longer side.
-        least: Smallest side of the result.
-
-    Returns:
-        (height, width), that of the picture if it is not larger.
-    """
-    scale = min(1.0, side / max(size))
-    height, width = (max(least, round(length * scale)) for length in size)
-    return height, width
 
 
 def working_size(size: tuple[int, int]) -> tuple[int, int]:
