@@ -123,7 +123,7 @@ def style_change(model: StyleCineGAN, session: Session, edits: Edits) -> StyleCh
     assert scene is not None
     if session.style_codes is None:
         target = find_target(read_style(str(session.style)), model)
-        session.style_codes = target.of(model.generator, scene.inversion)
+        session.style_codes = target.codes_for(model.generator, scene.inversion)
     change = StyleChange(session.style_codes, edits.style_strength)
     return replace(change, schedule=edits.style_schedule)  # type: ignore[arg-type]
 

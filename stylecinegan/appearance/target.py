@@ -62,7 +62,7 @@ class StyleTarget:
     codes: Tensor
     is_offset: bool = False
 
-    def of(self, generator: Generator, inversion: Inversion) -> Tensor:
+    def codes_for(self, generator: Generator, inversion: Inversion) -> Tensor:
         """Target codes w_t for a photo, ``[1, num_styles, style_dim]``."""
         if self.is_offset:
             return codes_of_change(generator, inversion.w_plus, self.codes)

@@ -124,7 +124,7 @@ def animate(
     if cfg.style is not None:
         pause()
         target = make_target(cfg, read_style(str(cfg.style)), model)
-        style = make_style(cfg, target.of(model.generator, scene.inversion))
+        style = make_style(cfg, target.codes_for(model.generator, scene.inversion))
     for part in ("mask", "motion_field"):
         pause()
         getattr(scene, part)

@@ -190,7 +190,7 @@ def animate_picture(
         scene = make_scene(cfg, model, photo, drawn_size, opacity)
         style = None
         if target is not None:
-            style = make_style(cfg, target.of(model.generator, scene.inversion))
+            style = make_style(cfg, target.codes_for(model.generator, scene.inversion))
         cinemagraph = scene.animate(
             cfg.num_frames,
             warping=instantiate(cfg.warping),

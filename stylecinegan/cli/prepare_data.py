@@ -65,7 +65,7 @@ def show_composites(cfg: DictConfig) -> None:
         cfg.skies,
         cfg.labels,
         crop=cfg.crop,
-        thing_share=cfg.thing_share,
+        object_share=cfg.object_share,
         seed=cfg.seed,
     )
     io.write_image(cfg.output, composite_sheet(samples, cfg.number))

@@ -88,7 +88,7 @@ def restyle(
         opposite = replace(target, codes=-target.codes) if target.is_offset else None
         for strength in cfg.strengths:
             shown = opposite if opposite is not None and strength < 0 else target
-            codes = shown.of(model.generator, inversion)
+            codes = shown.codes_for(model.generator, inversion)
             change = StyleChange(codes, layers=chosen_layers(cfg))
             restyled = restyling(model.generator, inversion, photo, change)
             _, difference = restyled(-strength if shown is opposite else strength)

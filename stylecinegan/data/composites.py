@@ -57,7 +57,7 @@ class Composites(Dataset[dict[str, Tensor]]):
             frequency with which the set is drawn (by default its number of photos).
         crop: Side of the square crops, in pixels.
         scale_range: Shortest side of the rescaled photo before cropping, in units of ``crop``.
-        thing_share: Share of the samples with static objects.
+        object_share: Share of the samples with static objects.
         held_out: Text file of photos that are excluded from training, one name a line.
         seed: Seed of all choices.
 
@@ -75,13 +75,13 @@ class Composites(Dataset[dict[str, Tensor]]):
         more: Sequence[dict[str, Any]] = (),
         crop: int = 384,
         scale_range: tuple[float, float] = (1.0, 1.5),
-        thing_share: float = 0.6,
+        object_share: float = 0.6,
         held_out: str | Path | None = None,
         seed: int = 0,
     ) -> None:
         self.crop = crop
         self.scale_range = tuple(scale_range)
-        self.thing_share = thing_share
+        self.object_share = object_share
         self.seed = seed
         held = read_held_out(held_out)
         first = {"dir": dir, "sky_dir": sky_dir, "labels_dir": labels_dir, "marks_dir": marks_dir}
@@ -120,7 +120,7 @@ class Composites(Dataset[dict[str, Tensor]]):
         moving = np.stack([s, (1.0 - s) * (classes == WATER), (1.0 - s) * (classes == FALLING)])
         knows_water = (classes != UNKNOWN).astype(np.float32)
         weight = _label_weight(s, classes)
-        if random.random() < self.thing_share:
+        if random.random() < self.object_share:
             for _ in range(random.integers(1, 3)):
                 thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
                 alpha = draw_object(self.crop, self.crop, random, thickness=float(thickness))

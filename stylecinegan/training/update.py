@@ -58,11 +58,6 @@ class Update:
         # Skipped steps: all of them, and those since the last good one.
         self._skipped = torch.zeros(2, dtype=torch.int64)
 
-    @property
-    def num_skipped(self) -> int:
-        """Number of steps skipped because of non-finite losses or gradients."""
-        return int(self._skipped[0])
-
     def __call__(self, loss: Loss, batch: Batch) -> dict[str, Tensor]:
         """Takes one optimisation step.
 

@@ -22,7 +22,7 @@ def model():
 
 
 def w_t(model, style, inversion):
-    return find_target(style, model).of(model.generator, inversion)
+    return find_target(style, model).codes_for(model.generator, inversion)
 
 
 def test_the_target_of_a_photo_s_own_style_is_its_codes(model):
@@ -62,8 +62,8 @@ def test_the_descriptor_of_a_styled_photo_gives_the_same_target(model):
     inversion = model.invert(scene()[0])
     target = find_target(Style(sliders={1: 2.0}), model)
     descriptor = target.description(model.generator, inversion)
-    again = find_target(Style(codes=descriptor), model).of(model.generator, inversion)
-    torch.testing.assert_close(again, target.of(model.generator, inversion))
+    again = find_target(Style(codes=descriptor), model).codes_for(model.generator, inversion)
+    torch.testing.assert_close(again, target.codes_for(model.generator, inversion))
 
 
 def test_frames_take_the_style_in_the_middle_and_start_with_the_photo(model):

@@ -41,7 +41,9 @@ def test_malformed_sliders_are_refused(text):
 def test_an_integer_is_a_seed(model):
     target = find_target(read_style("17"), model, truncation=0.5)
     assert torch.equal(target.codes, model.generator.sample_w_plus(17, truncation=0.5))
-    assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), target.codes)
+    assert torch.equal(
+        target.codes_for(model.generator, photo_of(torch.ones(1, 14, 8))), target.codes
+    )
 
 
 def test_the_target_of_a_picture_is_its_inversion(model, tmp_path):
@@ -49,7 +51,7 @@ def test_the_target_of_a_picture_is_its_inversion(model, tmp_path):
     io.write_image(tmp_path / "dusk.png", picture)
     target = find_target(read_style(str(tmp_path / "dusk.png")), model)
     expected = model.invert(io.read_image(tmp_path / "dusk.png")).w_plus
-    assert torch.equal(target.of(model.generator, photo_of(torch.ones(1, 14, 8))), expected)
+    assert torch.equal(target.codes_for(model.generator, photo_of(torch.ones(1, 14, 8))), expected)
 
 
 def test_saved_codes_are_the_target_and_a_single_one_is_repeated(model, tmp_path):
@@ -65,7 +67,7 @@ def test_sliders_are_added_to_the_codes_of_the_photo(model):
     photo_codes = torch.randn(1, 14, 8)
     directions = find_directions(model.generator)
     target = find_target(read_style("pc2:-3"), model)
-    moved = target.of(model.generator, photo_of(photo_codes))
+    moved = target.codes_for(model.generator, photo_of(photo_codes))
     step = -3.0 * directions.deviations[1] * directions.components[1]
     torch.testing.assert_close(moved - photo_codes, step.expand(1, 14, 8))
 

@@ -62,7 +62,7 @@ def test_a_sample_is_the_same_for_its_number_and_probabilities_sum_to_one(folder
 
 
 def test_composited_pixels_are_static_and_have_more_weight(folders):
-    plain, changed = (make(folders, thing_share=share) for share in (0.0, 1.0))
+    plain, changed = (make(folders, object_share=share) for share in (0.0, 1.0))
     found = 0
     for number in range(8):
         before, after = plain[number], changed[number]
@@ -77,9 +77,9 @@ def test_composited_pixels_are_static_and_have_more_weight(folders):
 
 
 def test_water_is_unknown_without_label_maps(folders):
-    sample = make(folders, labels_dir=None, thing_share=0.0)[0]
+    sample = make(folders, labels_dir=None, object_share=0.0)[0]
     assert not sample["knows_water"].any()
-    assert make(folders, thing_share=0.0)[0]["knows_water"].all()
+    assert make(folders, object_share=0.0)[0]["knows_water"].all()
 
 
 def test_hand_marked_corrections_override_sky_and_label_map(folders, tmp_path):
@@ -114,7 +114,7 @@ def test_samples_of_marked_photos_know_falling_water_and_leave_out_the_unknown(f
             {"label": "unknown", "shape_type": "rectangle", "points": [[0, 48], [999, 96]]},
         ]
         (tmp_path / f"{number}.json").write_text(json.dumps({"shapes": shapes}))
-    data = make(folders, marks_dir=tmp_path, thing_share=0.0, scale_range=(1.0, 1.0))
+    data = make(folders, marks_dir=tmp_path, object_share=0.0, scale_range=(1.0, 1.0))
     sample = data[0]
     assert (sample["target"][3, :30] == 1.0).all()
     assert (sample["weight"][0, :30] == 2.0).all()

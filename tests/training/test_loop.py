@@ -73,11 +73,11 @@ def test_sampling_does_not_change_the_training(photos, tmp_path):
         assert picture.size == (38, 38)
 
 
-def test_a_complete_run_returns_at_once(photos, tmp_path):
-    run(photos, tmp_path, 2)
-    task, complete = run(photos, tmp_path, 2)
+def test_a_complete_run_takes_no_further_step(photos, tmp_path):
+    first, _ = run(photos, tmp_path, 2)
+    second, complete = run(photos, tmp_path, 2)
     assert complete
-    assert task.update.num_skipped == 0
+    assert_identical(second.network.state_dict(), first.network.state_dict())
     assert [path.name for path in tmp_path.glob("state*")] == ["state-00000002.pt"]
 
 

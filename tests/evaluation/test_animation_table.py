@@ -8,10 +8,10 @@ import torch
 from stylecinegan import checkpoints, io
 from stylecinegan.baselines import Ours, RecurrentWarping
 from stylecinegan.errors import InputError
+from stylecinegan.evaluation.animation_table import measure_clips
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_frames
 from stylecinegan.evaluation.measurement_cache import MeasurementCache, measure_all
-from stylecinegan.evaluation.protocols import measure_clips
 from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
 from stylecinegan.metrics.pictures import RMSE
 from tests.processes import run_script
@@ -21,7 +21,7 @@ from tests.tiny_model import drifting_clip, make_model
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Two clips of six frames at 64x64, and masks of their upper halves."""
-    folder = tmp_path_factory.mktemp("protocols")
+    folder = tmp_path_factory.mktemp("clips")
     np.savez(folder / "sky.npz", clips=np.stack([drifting_clip(seed=seed) for seed in (0, 1)]))
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, :32] = 1.0
