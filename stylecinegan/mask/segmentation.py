@@ -19,15 +19,18 @@ WATER_WEIGHT, WATER_OFFSET, SHARPNESS = 0.4, 0.85, 4.0
 """Weight of the network's logit of water, offset and gain of the combined logit; chosen on 86
 photos with hand-marked water, which neither was trained on, and 26 others."""
 
-POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 0.3
+POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 """Hysteresis thresholds of the logit of water, and what bodies of water add to it."""
 
 LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
 """Certain share of a body of water, and certain area as a share of the photo's."""
 
-THIN_WINDOW, THIN_CONTRAST, WAVE_CONTRAST, MOST_THIN_WATER = 31, 0.3, 3.0, 0.95
-"""Side of the top-hat's window, its two thresholds (:func:`find_thin_static`), and the largest
-probability of water in what it finds."""
+FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.3, 0.5)
+"""Window, least depth and factor (:func:`find_dips`) for the network's and the combined logit."""
+
+DIP_BONUS, MOST_THIN_WATER = 0.3, 0.95
+"""What bodies of water add to the logit in dips, and the largest probability of water in fine
+dips."""
 
 LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
 """Hysteresis thresholds of the probability of falling water: low and high."""
@@ -65,13 +68,15 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     are s for sky, (1 - s) v for water and the remainder for static, with
 
         l = logit w + 0.4 logit n - 0.85,
-        v = sigmoid(4 (l + 0.3))      in bodies of water (:func:`find_water`),
-        v = min(sigmoid(4 l), 0.5)    elsewhere:
+        v = sigmoid(4 (l + 1))         in bodies of water (:func:`find_water`),
+        v = min(sigmoid(4 l), 0.5)     elsewhere:
 
     the ensemble recognises water better, and the two rarely make the same error. The gain of 4
-    keeps the matting from breaking up confident water by its colours. In thin static things
-    before water (:func:`find_thin_static`), which the ensemble is too coarse for, v is at most
-    0.95, so that the matting decides by their colours.
+    keeps the matting from breaking up confident water by its colours.
+
+    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.3 instead of 1: what stands in or
+    before water is easily taken for it. In those of logit n, things too thin for the ensemble, v is
+    also at most 0.95, so that the matting decides by their colours.
 
     In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
     probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
@@ -91,12 +96,14 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     fine = share.logit(0.05)
     logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * fine - WATER_OFFSET
     is_water = find_water(logit.masked_fill(sky >= 0.5, -torch.inf))
+    is_thin = find_dips(fine, is_water, *FINE_DIPS)
+    is_dip = is_thin | find_dips(logit, is_water, *COARSE_DIPS)
+    bonus = torch.where(is_dip, DIP_BONUS, WATER_BONUS)
     water = torch.where(
         is_water,
-        (SHARPNESS * (logit + WATER_BONUS)).sigmoid(),
+        (SHARPNESS * (logit + bonus)).sigmoid(),
         (SHARPNESS * logit).sigmoid().clamp(max=0.5),
     )
-    is_thin = find_thin_static(fine, is_water)
     water = (1.0 - sky) * torch.where(is_thin, water.clamp(max=MOST_THIN_WATER), water)
     falling = segmented[:, 3:] if segmented.shape[1] > 3 else None
     if falling is not None:
@@ -132,29 +139,32 @@ def find_water(logit: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
 
 
-def find_thin_static(logit: Tensor, is_water: Tensor) -> Tensor:
-    """Finds thin static things before water: railings, masts, branches.
+def find_dips(logit: Tensor, is_water: Tensor, window: int, least: float, factor: float) -> Tensor:
+    """Finds dips of a logit of water: railings, masts, branches before water.
 
-    They are narrow valleys of the logit n of water, so the black top-hat d, the morphological
-    closing with a square of 31 pixels minus n, is large there. So it is in waves and reflections,
-    but in many places of the water: the threshold is 0.3 + 3 median(d), the median over the water.
+    They are narrow valleys of the logit l, so the black top-hat d, the morphological closing with a
+    square of ``window`` pixels minus l, is large there. So it is in waves and reflections, but in
+    many places of the water: the threshold is least + factor median(d), the median over the water.
 
     Args:
-        logit: The segmentation network's logit of water, ``[B, 1, h, w]``.
+        logit: Logit of water, ``[B, 1, h, w]``.
         is_water: Bodies of water, boolean ``[B, 1, h, w]``.
+        window: Side of the square, in pixels; wider valleys are no dips.
+        least: Smallest depth of a dip in calm water.
+        factor: Weight of the median.
 
     Returns:
         Where d exceeds the threshold, boolean ``[B, 1, h, w]``; nowhere in pictures without water.
     """
     cv2 = load_opencv()
-    window = np.ones((THIN_WINDOW, THIN_WINDOW), np.uint8)
+    square = np.ones((window, window), np.uint8)
     result = []
     for values, inside in zip(
         logit[:, 0].float().cpu().numpy(), is_water[:, 0].cpu().numpy(), strict=True
     ):
-        depth = cv2.morphologyEx(values, cv2.MORPH_BLACKHAT, window)
-        median = np.median(depth[inside]) if inside.any() else np.inf
-        result.append(depth > THIN_CONTRAST + WAVE_CONTRAST * median)
+        depth = cv2.morphologyEx(values, cv2.MORPH_BLACKHAT, square)
+        usual = np.median(depth[inside]) if inside.any() else np.inf
+        result.append(depth > least + factor * usual)
     return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
 
 

@@ -8,8 +8,8 @@ from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.matting import matte, moving_threshold
 from stylecinegan.mask.segmentation import (
     combine,
+    find_dips,
     find_falling,
-    find_thin_static,
     find_water,
     segment,
 )
@@ -158,7 +158,7 @@ def test_shapes_that_are_no_photo_and_probability_are_refused():
 def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
     segmented = torch.tensor([0.4, 0.2, 0.4]).view(1, 3, 1, 1)  # half of what is not sky is water
     # Logits of 1.386, a body of water, and of 0.4055 and 0.8954, not above 0.43 after the offset.
-    cases = ((0.8, 0.9660), (0.6, 0.1446), (0.71, 0.5))
+    cases = ((0.8, 0.9979), (0.6, 0.1446), (0.71, 0.5))
     for water, given_no_sky in cases:
         expected = 0.8 * given_no_sky
         known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
@@ -183,26 +183,34 @@ def test_a_body_of_water_includes_its_doubtful_parts_if_most_of_it_is_certain():
     assert not find_water(speck).any()
 
 
-def test_a_post_in_calm_water_is_thin_and_static_but_waves_and_wide_things_are_not():
+def test_a_post_in_calm_water_is_a_dip_but_waves_and_wide_things_are_not():
     logit = torch.full((3, 1, 96, 96), 2.0)
     logit[0, 0, 20:80, 46:50] = 1.6
     logit[1, 0, :, ::4] = logit[1, 0, :, 1::4] = 1.6  # waves as deep as the post
     logit[2, 0, 20:80, 30:70] = 1.6  # wider than the window
-    found = find_thin_static(logit, torch.ones_like(logit, dtype=torch.bool))
+    everywhere = torch.ones_like(logit, dtype=torch.bool)
+    found = find_dips(logit, everywhere, window=31, least=0.3, factor=3.0)
     assert torch.equal(found[0], logit[0] < 2.0)
     assert not found[1:].any()
-    assert not find_thin_static(logit, torch.zeros_like(logit, dtype=torch.bool)).any()
+    assert not find_dips(logit, ~everywhere, window=31, least=0.3, factor=3.0).any()
 
 
-def test_a_thin_static_thing_is_left_to_the_matting():
-    known = torch.tensor([0.02, 0.0, 0.98]).view(1, 3, 1, 1)
+def test_things_before_water_are_less_certainly_water():
+    known = torch.zeros(1, 3, 128, 128)
+    known[:, 2] = 0.98
+    known[:, 2, :, 80:120] = 0.6  # too wide for a fine dip: the network's logit has none here
+    known[:, 0] = 1.0 - known[:, 2]
     classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
-    water = torch.full((1, 1, 96, 96), 0.9)
+    water = torch.full((1, 1, 128, 128), 0.9)
     water[..., 20:80, 46:50] = 0.8
     segmented = torch.cat([1.0 - water, torch.zeros_like(water), water], dim=1)
     combined = combine(classes, segmented).probabilities[:, 2:]
     torch.testing.assert_close(combined[water < 0.85], torch.full((240,), 0.95))
-    assert combined[water > 0.85].min() > 0.99
+    # sigmoid(4 (logit 0.6 + 0.4 logit 0.9 - 0.85 + 0.3))
+    torch.testing.assert_close(
+        combined[..., 80:120], torch.full((1, 1, 128, 40), 0.9496), atol=1e-3, rtol=0
+    )
+    assert combined[..., 30, :40].min() > 0.999
 
 
 def test_the_segmentation_networks_opinion_on_water_counts():
