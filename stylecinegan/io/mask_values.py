@@ -23,6 +23,9 @@ _TWO_VALUED = 0.98
 _STRAY = 1e-3
 """Largest share of pixels that are neither near two values nor between them."""
 
+_MIN_PHOTO_SIDE = 32
+"""Shortest side, in pixels, of a photo."""
+
 _TEXTURE_SIDE = 512
 """Longest side, in pixels, at which texture is judged: details of large photos are smooth."""
 
@@ -128,7 +131,8 @@ def _two_values(counts: np.ndarray) -> tuple[int, int] | None:
 
 def _is_photo(values: np.ndarray) -> bool:
     """Whether 8-bit values, ``[H, W]``, have the texture of a photo."""
-    if _is_grey(values).mean() < 0.5:  # dithered masks become textured greys when they shrink
+    # Short gradients are steep, and dithered masks become textured greys when they shrink.
+    if min(values.shape) < _MIN_PHOTO_SIDE or _is_grey(values).mean() < 0.5:
         return False
     cv2 = load_opencv()
     scale = min(1.0, _TEXTURE_SIDE / max(values.shape))
