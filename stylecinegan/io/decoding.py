@@ -15,6 +15,7 @@ from stylecinegan.io.colour_profiles import (
     to_srgb,
 )
 from stylecinegan.io.formats import MAX_PIXELS, describe_file, open_picture
+from stylecinegan.io.jp2_header import read_jp2_depth
 from stylecinegan.io.opencv import load_opencv
 from stylecinegan.io.paths import PathLike, existing_file
 
@@ -90,8 +91,9 @@ def opened(path: PathLike, wanted: str) -> Iterator[Image.Image]:
                 f"cannot read {path}: wanted {wanted}, found {describe_file(file)}"
             ) from error
         except DECODER_ERRORS as error:
+            reason = " ".join(str(error).split())  # libheif's messages end with a line break
             raise InputError(
-                f"cannot read {path}: the picture is damaged or cut off ({error})"
+                f"cannot read {path}: the picture is damaged or cut off ({reason})"
             ) from error
 
 
@@ -139,6 +141,11 @@ def _has_16_bits(path: PathLike, image: Image.Image) -> bool:
     if image.format == "PNG":
         with existing_file(path, "a picture").open("rb") as stream:
             return stream.read(25)[24:] == b"\x10"  # the bit depth in the first chunk
+    if image.format == "JPEG2000":
+        # Pillow rounds white up to 256, which is black in 8 bits.
+        return (
+            image.mode in ("RGB", "RGBA") and read_jp2_depth(existing_file(path, "a picture")) > 8
+        )
     if image.format != "TIFF":
         return False
     tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
@@ -233,6 +240,9 @@ def _decode_16_bits(path: PathLike, image: Image.Image, *, is_colour: bool) -> n
     pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise InputError(f"cannot read {path}: this kind of 16-bit {image.format} is not supported")
+    if image.format == "JPEG2000":
+        white = 2 ** read_jp2_depth(existing_file(path, "a picture")) - 1
+        pixels = np.rint(pixels * np.float32(65535 / white)).astype(np.uint16)
     if pixels.ndim == 2:
         pixels = pixels[..., None].repeat(3, axis=-1)
     elif pixels.shape[-1] == 4:
