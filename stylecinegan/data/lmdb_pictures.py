@@ -5,7 +5,7 @@ The LMDB library trusts the file that it maps into memory: read databases from t
 
 import os
 import re
-from functools import cache
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,17 +61,32 @@ class LmdbPictures:
         return bytes(content)
 
     def _open(self) -> Any:
-        return _open_database(str(self.path.resolve()), os.getpid())
+        return _open_database(str(self.path.resolve()))
 
 
-@cache
-def _open_database(path: str, _process: int) -> Any:
-    # LMDB requires that a process opens a database only once, and again after a fork.
+_DATABASES: dict[str, tuple[int, Any]] = {}
+"""Open databases by path, with the numbers of the processes that opened them."""
+
+_LOCKS: dict[int, threading.Lock] = {}
+"""Locks by process number: a fork may leave that of the parent held for ever."""
+
+
+def _open_database(path: str) -> Any:
     lmdb = _load_lmdb(path)
-    try:
-        return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
-    except lmdb.Error as error:
-        raise InputError(f"cannot read {path}: no database of LMDB ({error})") from error
+    process = os.getpid()
+    with _LOCKS.setdefault(process, threading.Lock()):
+        opener, database = _DATABASES.pop(path, (process, None))
+        if opener != process:
+            database = None  # frees it: after a fork LMDB wants it opened anew, and only once
+        if database is None:
+            try:
+                database = lmdb.open(
+                    path, readonly=True, lock=False, readahead=False, meminit=False
+                )
+            except lmdb.Error as error:
+                raise InputError(f"cannot read {path}: no database of LMDB ({error})") from error
+        _DATABASES[path] = process, database
+        return database
 
 
 def _load_lmdb(path: str) -> ModuleType:

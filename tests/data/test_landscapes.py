@@ -167,9 +167,9 @@ def test_a_database_of_another_stylegan2_is_read_at_its_largest_resolution(tmp_p
     write_lmdb(tmp_path / "lhq_lmdb", pictures)
     data = Landscapes(tmp_path / "lhq_lmdb", crop=32, flip=False)
     assert data.names == [f"32-{number:05d}" for number in range(5)]
+    in_workers = first_batches(data, num_workers=2)  # first, since they share what is decoded
     shown = {data[counter]["image"].numpy().tobytes() for counter in range(20)}
     assert shown == {np.asarray(picture).transpose(2, 0, 1).tobytes() for picture in pictures}
-    in_workers = first_batches(data, num_workers=2)
     alone = Landscapes(tmp_path / "lhq_lmdb", crop=32, flip=False, cache=False)
     assert torch.equal(in_workers, first_batches(alone))
 
