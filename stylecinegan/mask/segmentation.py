@@ -25,10 +25,10 @@ POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
 """Certain share of a body of water, and certain area as a share of the photo's."""
 
-FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.3, 0.5)
+FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.3, 1.0)
 """Window, least depth and factor (:func:`find_dips`) for the network's and the combined logit."""
 
-DIP_BONUS, MOST_THIN_WATER = 0.3, 0.95
+DIP_BONUS, MOST_THIN_WATER = 0.1, 0.95
 """What bodies of water add to the logit in dips, and the largest probability of water in fine
 dips."""
 
@@ -74,7 +74,7 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     the ensemble recognises water better, and the two rarely make the same error. The gain of 4
     keeps the matting from breaking up confident water by its colours.
 
-    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.3 instead of 1: what stands in or
+    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.1 instead of 1: what stands in or
     before water is easily taken for it. In those of logit n, things too thin for the ensemble, v is
     also at most 0.95, so that the matting decides by their colours.
 
