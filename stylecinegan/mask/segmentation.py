@@ -25,7 +25,7 @@ POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
 """Certain share of a body of water, and certain area as a share of the photo's."""
 
-FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.3, 1.0)
+FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.4, 1.0)
 """Window, least depth and factor (:func:`find_dips`) for the network's and the combined logit."""
 
 DIP_BONUS, MOST_THIN_WATER = 0.1, 0.95
