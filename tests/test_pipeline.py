@@ -81,38 +81,46 @@ def test_the_released_period_shows_frame_0_twice(model, scene):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 257), (300, 75), (64, 256)])
-def test_any_size_and_aspect_is_kept(model, size):
+def test_frames_and_inversion_have_the_size_of_the_photo(model, size):
     drawn = draw_landscape(*size, seed=3)
     cinemagraph = model.animate(
         drawn.image, 2, mask=drawn.mask, motion=torch.ones(1, 2, 20, 30), speed=2.0
     )
-    assert next(cinemagraph.frames).shape[2:] == size
+    assert [frame.shape[2:] for frame in cinemagraph.frames] == [size, size]
     assert cinemagraph.inversion.image.shape[2:] == size
 
 
-def test_mask_and_motion_may_have_another_size_than_the_photo(model, scene):
-    photo, mask, motion = scene
+def test_mask_and_motion_are_resized_to_the_photo(model, scene):
+    photo, mask, _ = scene  # 90 x 150
     small_mask = F.interpolate(mask, (40, 60), mode="area")
-    wide_motion = F.interpolate(motion, (80, 400), mode="bilinear")
-    cinemagraph = model.animate(photo, 2, mask=small_mask, motion=wide_motion)
-    assert cinemagraph.mask.shape[2:] == photo.shape[2:]
-    assert len(list(cinemagraph.frames)) == 2
+    wide_motion = torch.tensor([2.0, 0.5]).view(1, 2, 1, 1).expand(1, 2, 30, 300)
+    arguments = {"mask": small_mask, "motion": wide_motion, "speed": None}
+    cinemagraph = model.animate(photo, 2, **arguments)
+    assert (cinemagraph.mask - mask).abs().mean() < 0.03  # its edges are soft now
+    # A vector of two pixels of a map twice as wide is one of the photo.
+    expected = torch.cat([1.0 * cinemagraph.mask, 1.5 * cinemagraph.mask], dim=1)
+    torch.testing.assert_close(cinemagraph.motion, expected)
+    assert [frame.shape for frame in cinemagraph.frames] == [photo.shape] * 2
 
 
-def test_content_flows_in_from_outside(model):
+def test_content_that_flows_in_is_the_mirrored_photo(model):
     photo = draw_landscape(64, 96, seed=4).image
     everything = torch.ones(1, 1, 64, 96)
     motion = torch.tensor([4.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 64, 96)
     warping = Warping(use_contrast_preservation=False)
-    frames = list(
-        model.animate(photo, 8, mask=everything, motion=motion, speed=None, warping=warping).frames
+    cinemagraph = model.animate(
+        photo, 8, mask=everything, motion=motion, speed=None, warping=warping
     )
-    # At frame 1, 7/8 comes from 4 pixels to the left: mirrored there, never black.
-    left = frames[1][..., :4].mean(dim=(2, 3))
-    assert (left - photo[..., :8].mean(dim=(2, 3))).abs().max() < 0.1
+    # In the middle of the loop, half comes from 16 pixels to the left, half from the right.
+    mirrored = F.pad(photo, (16, 16, 0, 0), mode="reflect")
+    expected = (mirrored[..., :96] + mirrored[..., 32:]) / 2
+    difference = (list(cinemagraph.frames)[4] - expected).abs()
+    assert difference[..., 20:-20].max() < 1e-5
+    assert difference[..., :16].mean() < 0.005
+    assert difference[..., -16:].mean() < 0.005
 
 
-def test_frames_can_be_read_twice(model, scene):
+def test_frames_are_the_same_when_they_are_read_again(model, scene):
     photo, mask, motion = scene
     cinemagraph = model.animate(photo, 3, mask=mask, motion=motion)
     for first, again in zip(cinemagraph.frames, cinemagraph.frames, strict=True):
@@ -120,7 +128,7 @@ def test_frames_can_be_read_twice(model, scene):
 
 
 @pytest.mark.parametrize("style", [None, StyleChange(torch.ones(1, 14, 8), 0.5)])
-def test_frames_that_are_rendered_at_once_are_the_same_bits(model, scene, style, monkeypatch):
+def test_frames_are_the_same_bits_however_many_are_rendered_at_once(model, scene, style, monkeypatch):
     photo, mask, motion = scene
     results = []
     for num_at_once in (1, 3):
@@ -131,7 +139,7 @@ def test_frames_that_are_rendered_at_once_are_the_same_bits(model, scene, style,
         assert torch.equal(alone, at_once)
 
 
-def test_a_large_photo_is_inverted_at_a_smaller_size(scene):
+def test_a_large_photo_is_inverted_at_a_smaller_size_and_animated_at_its_own(scene):
     photo, mask, motion = scene
     model = tiny_model(inversion_side=64)
     cinemagraph = model.animate(photo, 2, mask=mask, motion=motion)
@@ -139,17 +147,20 @@ def test_a_large_photo_is_inverted_at_a_smaller_size(scene):
     assert [frame.shape for frame in cinemagraph.frames] == [photo.shape] * 2
 
 
-def test_a_generator_of_1024_sees_the_photo_at_a_quarter():
+def test_the_encoder_of_a_generator_of_1024_pixels_gets_the_photo_at_a_quarter_of_its_size():
     model = tiny_model(1024)
     inversion = model.invert(torch.zeros(1, 3, 128, 192))
-    assert inversion.features[10].shape[2:] == (8, 12)
+    assert inversion.features[10].shape[2:] == (8, 12)  # a quarter of the encoder's input
     assert sorted(inversion.features) == list(range(10, 19))
     assert inversion.image.shape == (1, 3, 128, 192)
 
 
-def test_a_seed_samples_a_landscape(model):
-    assert torch.equal(model.sample(3), model.sample(3))
-    assert model.sample(3).shape == (1, 3, 256, 256)
+def test_a_seed_always_gives_the_same_sample_and_another_seed_another(model):
+    sample = model.sample(3)
+    assert sample.shape == (1, 3, 256, 256)
+    assert sample.abs().max() <= 1.0
+    assert torch.equal(sample, model.sample(3))
+    assert not torch.equal(sample, model.sample(4))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +175,7 @@ def test_a_seed_samples_a_landscape(model):
         ({"warping": Warping(warp_layers=(11, 14))}, r"only even layers .* got \[11\]"),
     ],
 )
-def test_what_does_not_fit_is_refused(model, scene, changes, message):
+def test_arguments_that_do_not_fit_are_refused_with_the_reason(model, scene, changes, message):
     photo, mask, motion = scene
     arguments = {"image": photo, "num_frames": 3, "mask": mask, "motion": motion, **changes}
     with pytest.raises(InputError, match=message):
@@ -172,7 +183,7 @@ def test_what_does_not_fit_is_refused(model, scene, changes, message):
 
 
 @pytest.mark.parametrize("direction", sorted(DIRECTIONS))
-def test_directions_point_where_their_words_say(direction):
+def test_the_motion_of_a_direction_points_there(direction):
     motion = directed_motion(direction, torch.ones(1, 1, 32, 32))
     x, y = motion[0, :, 0, 0].tolist()
     assert (x > 0) == ("right" in direction)
@@ -181,7 +192,7 @@ def test_directions_point_where_their_words_say(direction):
     assert (y < 0) == ("up" in direction)
 
 
-def test_motion_is_slower_towards_the_horizon():
+def test_the_motion_of_a_direction_is_slower_towards_the_horizon():
     mask = torch.ones(1, 1, 60, 20)
     mask[:, :, 25:35] = 0.0
     speed = directed_motion("left", mask)[0, 0, :, 0].abs()
@@ -210,12 +221,12 @@ def test_predicted_water_is_slow_at_its_horizon_unless_the_weights_are_released_
     assert speed[63].min() == pytest.approx(1.0, abs=0.01)
 
 
-def test_an_unknown_direction_lists_the_known_ones():
+def test_the_message_about_an_unknown_direction_lists_the_known_ones():
     with pytest.raises(InputError, match=r"right, down-right, .* got sideways"):
         directed_motion("sideways", torch.ones(1, 1, 4, 4))
 
 
-def test_speed_is_that_of_the_fastest_pixel_at_512():
+def test_speed_is_that_of_the_fastest_pixel_in_a_picture_of_512_pixels():
     motion = torch.zeros(1, 2, 256, 128)
     motion[0, :, 5, 5] = torch.tensor([3.0, 4.0])
     assert normalize_speed(motion, 1.0).norm(dim=1).max() == pytest.approx(0.5)
