@@ -7,7 +7,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.framing import Crop, choose_crop, covering_size, inner_size, parse_aspect
 
 
-def test_a_crop_goes_where_most_moves():
+def test_a_crop_contains_as_much_motion_as_possible_near_the_middle():
     amount = torch.zeros(1, 1, 40, 100)
     amount[..., 70:90] = 1.0
     amount[..., 5:20] = 0.5
@@ -18,12 +18,12 @@ def test_a_crop_goes_where_most_moves():
     assert crop.left == 66
 
 
-def test_a_crop_is_central_where_nothing_decides():
+def test_a_crop_is_central_where_nothing_or_everything_moves():
     for amount in (torch.zeros(1, 1, 40, 100), torch.ones(1, 1, 40, 100)):
         assert choose_crop(amount, (20, 30)) == Crop(10, 35, 20, 30)
 
 
-def test_a_crop_may_leave_out_rows_as_well():
+def test_a_crop_moves_to_rows_as_well_as_columns():
     amount = torch.zeros(1, 1, 50, 30)
     amount[:, :, 41:] = 1.0
     assert choose_crop(amount, (9, 30)) == Crop(41, 0, 9, 30)
@@ -42,7 +42,7 @@ def test_the_inner_size_is_the_largest_of_its_aspect_with_even_sides(size, aspec
     assert inner_size(size, parse_aspect(aspect)) == expected
 
 
-def test_a_photo_covers_a_preset_exactly_in_one_direction():
+def test_a_photo_is_resized_to_cover_a_preset_with_one_side_equal():
     assert covering_size((600, 800), (1920, 1080)) == (1920, 2560)
     assert covering_size((3000, 1000), (1080, 1920)) == (5760, 1920)
     assert covering_size((1920, 1080), (1920, 1080)) == (1920, 1080)
@@ -52,4 +52,7 @@ def test_a_photo_covers_a_preset_exactly_in_one_direction():
 def test_an_aspect_of_another_form_is_refused(text):
     with pytest.raises(InputError, match="WIDTH:HEIGHT as in 9:16"):
         parse_aspect(text)
+
+
+def test_an_aspect_is_read_as_width_over_height():
     assert parse_aspect(" 16:9 ") == Fraction(16, 9)

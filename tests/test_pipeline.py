@@ -128,7 +128,9 @@ def test_frames_are_the_same_when_they_are_read_again(model, scene):
 
 
 @pytest.mark.parametrize("style", [None, StyleChange(torch.ones(1, 14, 8), 0.5)])
-def test_frames_are_the_same_bits_however_many_are_rendered_at_once(model, scene, style, monkeypatch):
+def test_frames_are_the_same_bits_however_many_are_rendered_at_once(
+    model, scene, style, monkeypatch
+):
     photo, mask, motion = scene
     results = []
     for num_at_once in (1, 3):

@@ -63,7 +63,7 @@ def test_nothing_is_computed_before_it_is_read(model, drawn):
     assert model.calls == []
 
 
-def test_every_network_runs_once_however_often_a_scene_is_animated(model, drawn):
+def test_mask_and_motion_are_predicted_once_however_often_a_scene_is_animated(model, drawn):
     scene = open_scene(model, drawn)
     for num_frames in (2, 3):
         assert len(list(scene.animate(num_frames).frames)) == num_frames
@@ -109,13 +109,15 @@ def test_a_preview_is_the_same_scene_at_another_size(drawn):
     scene.mask = drawn.mask
     scene.motion("left", speed=4.0)
     full, preview = scene.animate(4), scene.animate(4, size=72)
-    assert next(preview.frames).shape == (1, 3, 48, 72)
+    for frame, small in zip(full.frames, preview.frames, strict=True):
+        assert small.shape == (1, 3, 48, 72)
+        assert (F.interpolate(frame, (48, 72), mode="area") - small).abs().mean() < 0.03
     # Displacement scales with the side.
     ratio = preview.motion.abs().amax() / full.motion.abs().amax()
     assert ratio.item() == pytest.approx(0.75, rel=0.1)
 
 
-def test_motion_of_a_huge_photo_is_that_of_its_small_version(drawn, monkeypatch):
+def test_the_motion_of_a_huge_photo_resembles_that_at_full_size(drawn, monkeypatch):
     held = torch.zeros_like(drawn.mask)
     held[..., 20] = 1.0  # a line of one pixel
     controls = {"arrows": [[20, 5, 60, 12]], "anchors": held, "speed": 2.0}  # pixels of the photo
@@ -135,7 +137,7 @@ def test_motion_of_a_huge_photo_is_that_of_its_small_version(drawn, monkeypatch)
     assert difference < 0.05 * full.norm(dim=1, keepdim=True)[moves].mean()
 
 
-def test_a_hairline_mask_moves_in_a_huge_photo_too(drawn, monkeypatch):
+def test_a_mask_of_one_pixel_moves_in_a_huge_photo_too(drawn, monkeypatch):
     monkeypatch.setattr(working_size, "LONGEST_SIDE", 24)
     scene = open_scene(Counting(drawn.mask), drawn)
     scene.mask = torch.zeros_like(drawn.mask)
@@ -165,11 +167,13 @@ def test_a_camera_moves_what_stands_still_and_comes_back(drawn, warping):
     assert torch.equal(pushed[0], plain[0])
     static = (drawn.mask == 0).expand_as(drawn.image)
     assert (pushed[2] - plain[2])[static].abs().mean() > 0.02
+    assert (pushed[2] - pushed[1])[static].abs().mean() > 0.01
+    assert (pushed[3] - pushed[1])[static].abs().mean() < 1e-5  # on the way back
     preview = scene.animate(4, warping=warping, size=72, camera="slide", camera_amount=0.1)
     assert [frame.shape for frame in preview.frames] == [(1, 3, 48, 72)] * 4
 
 
-def test_a_given_depth_says_what_is_near(drawn):
+def test_what_is_near_in_a_given_depth_moves_further_than_the_rest(drawn):
     scene = tiny_model().scene(drawn.image)
     scene.mask = drawn.mask
     scene.motion("left")
@@ -180,11 +184,9 @@ def test_a_given_depth_says_what_is_near(drawn):
     first, last = (camera.source(progress, (64, 96))[0, 0] for progress in (-1.0, 1.0))
     way = first - last
     assert (way[:, :44] - way[:, 60:].max()).min() > 0.9 * 0.05 * 96
-    with pytest.raises(InputError, match="the depth is constant"):
-        scene.animate(4, camera="slide", depth=torch.ones(1, 1, 3, 3))
 
 
-def test_what_fits_no_scene_is_refused(model, drawn):
+def test_arguments_that_do_not_fit_are_refused_with_the_reason(model, drawn):
     with pytest.raises(InputError, match=r"a photo must be \[1, 3, H, W\]"):
         tiny_model().scene(drawn.image[0])
     scene = open_scene(model, drawn)
@@ -194,6 +196,8 @@ def test_what_fits_no_scene_is_refused(model, drawn):
         scene.motion("sideways")
     with pytest.raises(InputError, match="camera must be one of none, push, slide, got zoom"):
         scene.animate(4, camera="zoom")
+    with pytest.raises(InputError, match="the depth is constant"):
+        scene.animate(4, camera="slide", depth=torch.ones(1, 1, 3, 3))
 
 
 class Restless(Counting):
@@ -204,7 +208,7 @@ class Restless(Counting):
         return super().segment(photo, region, caution=caution)
 
 
-def test_bars_and_frames_are_static_in_predicted_masks_and_not_shown_to_the_networks(drawn):
+def test_black_bars_are_static_in_predicted_masks_and_cut_off_before_segmentation(drawn):
     photo = F.pad(drawn.image + 1, (0, 0, 16, 16)) - 1  # black bars above and below
     model = Restless(drawn.mask)
     scene = Scene(model, photo)
@@ -230,7 +234,7 @@ def test_transparent_places_are_static_in_every_mask(drawn):
         assert torch.equal(frame[..., 35:55], drawn.image[..., 35:55])
 
 
-def test_falling_water_falls_into_its_pool_which_goes_on():
+def test_falling_water_moves_down_and_its_pool_to_the_side():
     # White streaks between dark rocks, above a pool.
     rng = np.random.default_rng(3)
     size = 96

@@ -13,7 +13,7 @@ from stylecinegan.transparency import (
 )
 
 
-def test_alpha_is_kept_where_it_is_asked_for(tmp_path):
+def test_alpha_is_split_off_put_back_and_laid_on_white(tmp_path):
     rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [0, 0, 0, 51]]], np.uint8)
     Image.fromarray(rgba).save(tmp_path / "a.png")
     photo, opacity = split_opacity(io.read_image(tmp_path / "a.png", keep_alpha=True))
@@ -27,7 +27,7 @@ def test_alpha_is_kept_where_it_is_asked_for(tmp_path):
     assert io.to_uint8(stored)[0, :, 3].tolist() == [255, 0, 51]
 
 
-def test_an_opaque_photo_has_no_alpha(tmp_path):
+def test_alpha_that_is_opaque_everywhere_is_dropped(tmp_path):
     Image.fromarray(np.full((3, 3, 4), 255, np.uint8)).save(tmp_path / "a.png")
     image = io.read_image(tmp_path / "a.png", keep_alpha=True)
     assert image.shape == (1, 3, 3, 3)

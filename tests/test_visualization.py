@@ -15,8 +15,12 @@ def test_hues_stand_for_directions_as_in_middleburys_wheel():
     assert red == 1
     assert green == pytest.approx(13.75 / 15 * 2 - 1, abs=1e-5)
     assert blue == -1
-    red, _, blue = colour_of(-1.0, 0.0)  # left is between cyan and blue
+    red, green, blue = colour_of(-1.0, 0.0)  # left is between cyan and blue
     assert (red, blue) == (-1, 1)
+    assert -1 < green < 1
+    red, green, blue = colour_of(0.0, -1.0)  # up is between blue and magenta
+    assert (green, blue) == (-1, 1)
+    assert -1 < red < 1
 
 
 def test_rest_is_white_and_half_the_speed_has_half_the_saturation():
@@ -34,7 +38,7 @@ def test_nothing_moving_is_white():
     assert (motion_to_image(torch.zeros(1, 2, 4, 5)) == 1).all()
 
 
-def test_the_legend_changes_only_a_corner():
+def test_the_legend_changes_only_a_corner_and_is_left_out_of_tiny_pictures():
     motion = torch.ones(1, 2, 50, 80)
     plain, legend = motion_to_image(motion), motion_to_image(motion, use_legend=True)
     changed = (plain != legend).any(dim=1)[0]
@@ -61,7 +65,7 @@ def test_an_overlay_tints_what_moves_and_keeps_the_rest_exact():
     assert overlay_mask(image, torch.ones(1, 1, 2, 2)).shape == image.shape
 
 
-def test_a_contact_sheet_fits_every_size_into_its_cell():
+def test_a_contact_sheet_shows_every_picture_in_its_cell_reduced_if_need_be():
     images = [
         torch.full((1, 3, 4, 6), -0.5),
         torch.full((1, 3, 16, 12), 0.25),  # fits at a quarter: 4 high, 3 wide

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-def test_ci_runs_what_is_run_at_home():
+def test_the_ci_workflow_runs_make_test_by_the_script_that_developers_run():
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     commands = [step.get("run", "") for step in workflow["jobs"]["test"]["steps"]]
     assert ".ci/run" in commands
@@ -21,7 +21,7 @@ def test_ci_runs_what_is_run_at_home():
     assert (ROOT / ".ci/run").read_text().rstrip().endswith("make test")
 
 
-def test_hooks_call_tools_that_the_development_extra_installs():
+def test_hooks_call_tools_of_the_development_extra_and_of_the_makefile():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     modules = {re.search(r"-m (\w+)", hook["entry"])[1] for hook in hooks}  # pyright: ignore
     installed = {re.split(r"[<>=~]", requirement)[0] for requirement in EXTRAS["dev"]}
@@ -35,7 +35,7 @@ def test_the_changelog_begins_with_the_version_of_the_package():
     assert versions[0] == stylecinegan.__version__
 
 
-def test_the_image_installs_extras_that_there_are_and_copies_what_the_wheel_is_made_of():
+def test_the_docker_image_installs_existing_extras_and_copies_the_folders_of_the_wheel():
     text = (ROOT / "Dockerfile").read_text()
     wanted = re.findall(r"/src\[([\w,]+)\]", text)
     assert wanted
