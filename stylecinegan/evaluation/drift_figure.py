@@ -75,6 +75,28 @@ class DriftMeasurement:
             entries.append({"row": row, "photo": name, "curves": curves})
         return entries
 
+    def settings(self, source: str) -> dict[str, str]:
+        """All that the numbers depend on, for the cache.
+
+        Args:
+            source: Origin of the pictures.
+        """
+        numbers = (self.num_frames, self.period, self.direction, self.speed, self.size)
+        return {
+            "model": fingerprint(self.model),
+            "pictures": source,
+            "methods": repr(self.methods),
+            "frames": " ".join(map(str, (*numbers, self.horizon))),
+            "metrics": repr([metric.name for metric in self.metrics]),
+        }
+
+    def conditions(self) -> str:
+        """Masks and motion, for the title of the table."""
+        moving = (
+            "predicted masks" if self.horizon is None else f"the upper {self.horizon:.0%} moves"
+        )
+        return f"{moving}, N = {self.period}, motion {self.direction} at speed {self.speed:g}"
+
     def _mask(self, photo: Tensor) -> Tensor:
         if self.horizon is None:
             return self.model.segment(photo).mask
@@ -164,27 +186,16 @@ def measure_drift(
     Raises:
         InputError: If no picture could be used, or the loop is shorter than ``num_frames``.
     """
-    if not 3 <= num_frames <= period:
-        raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
-    if horizon is not None and not SMALLEST_REGION <= horizon <= 1.0 - SMALLEST_REGION:
-        limits = [SMALLEST_REGION, 1.0 - SMALLEST_REGION]
-        raise InputError(f"horizon must be in {limits} or null, got {horizon}")
+    _check_settings(num_frames, period, horizon)
     names = [f"seed_{seed:05d}" for seed in range(num_samples)] if clips is None else clips.names
+    source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
     methods = name_rows(methods, row_names)
     size = fit_size(read_picture(model, clips, names[0]), compared_size).shape[2:]
     metrics = make_metrics(min(size), squeezenet, lpips, lpips_trunk)
     measure = DriftMeasurement(
         model, clips, methods, num_frames, period, motion, speed, compared_size, metrics, horizon
     )
-    source = f"{num_samples} samples" if clips is None else f"{clips.path} {clips.size}"
-    settings = {
-        "model": fingerprint(model),
-        "pictures": source,
-        "methods": repr(methods),
-        "frames": f"{num_frames} {period} {motion} {speed} {compared_size} {horizon}",
-        "metrics": repr([metric.name for metric in metrics]),
-    }
-    cache = MeasurementCache(output_dir / "photos", settings)
+    cache = MeasurementCache(output_dir / "photos", measure.settings(source))
     results = measure_all(names, measure, cache, num_processes=num_processes)
     entries = [entry for found in results for entry in found if "row" in entry]
     if not entries:
@@ -194,14 +205,25 @@ def measure_drift(
     curves = {row: _mean([e["curves"] for e in entries if e["row"] == row]) for row in methods}
     _write_curves(output_dir, curves)
     num_used = len({entry["photo"] for entry in entries})
-    moving = "predicted masks" if horizon is None else f"the upper {horizon:.0%} moves"
     title = (
         f"Drift from frame 0 over {num_frames} frames of {num_used} of {len(names)} pictures "
-        f"({source}), {moving}, N = {period}, motion {motion} at speed {speed:g}, compared "
-        f"at {' x '.join(map(str, size))}"
+        f"({source}), {measure.conditions()}, compared at {' x '.join(map(str, size))}"
     )
     rows = [row for name in methods for row in _rows(name, curves[name])]
     return Table(title, rows, seconds=cache.seconds(names))
+
+
+def _check_settings(num_frames: int, period: int, horizon: float | None) -> None:
+    """Checks the settings.
+
+    Raises:
+        InputError: If one is out of range.
+    """
+    if not 3 <= num_frames <= period:
+        raise InputError(f"num_frames must be in [3, period={period}], got {num_frames}")
+    if horizon is not None and not SMALLEST_REGION <= horizon <= 1.0 - SMALLEST_REGION:
+        limits = [SMALLEST_REGION, 1.0 - SMALLEST_REGION]
+        raise InputError(f"horizon must be in {limits} or null, got {horizon}")
 
 
 def _mean(curves: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:

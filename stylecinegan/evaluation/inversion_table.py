@@ -1,7 +1,7 @@
 """Table 5: inversion with w+ alone and with w+ and D^10; Fréchet distance of samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.comparison import make_metrics
 from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.photos import Photos
-from stylecinegan.evaluation.report import Table
+from stylecinegan.evaluation.report import Row, Table
 from stylecinegan.evaluation.statistics import deviations, mean_rows
 from stylecinegan.metrics.frechet_protocols import (
     FrechetProtocol,
@@ -83,6 +83,16 @@ class InversionMeasurement:
         return {
             row: _fit(image, photo)
             for row, image in zip(PAPER, (code_only, inversion.image), strict=True)
+        }
+
+    def settings(self) -> dict[str, str]:
+        """All that the numbers of a photo depend on, for the cache."""
+        protocols = [protocol.name for protocol in self.protocols]
+        return {
+            "model": fingerprint(self.model),
+            # Without their number: more photos measure only the others.
+            "photos": f"{self.photos.folder.path} {self.photos.size}",
+            "metrics": f"{[metric.name for metric in self.metrics]} {protocols}",
         }
 
     def _features(self, image: Tensor) -> dict[str, list[float]]:
@@ -173,55 +183,76 @@ def measure_inversion(
     protocols = picture_protocols(squeezenet)
     side = min(photos.read(photos.names[0]).shape[2:])
     metrics = make_metrics(side, None, lpips, lpips_trunk)
-    digest = photos.digest()
-    settings = {
-        "model": fingerprint(model),
-        "photos": f"{photos.folder.path} {photos.size}",  # more of them measure only the others
-        "metrics": f"{[m.name for m in metrics]} {[p.name for p in protocols]}",
-    }
     measure = InversionMeasurement(model, photos, metrics, protocols)
+    settings, digest = measure.settings(), photos.digest()
     cache = MeasurementCache(output_dir / "photos", settings)
     results = measure_all(photos.names, measure, cache, num_processes=num_processes)
     found = [entry for entries in results for entry in entries]
     real = {p.name: _gaussian(found, p, None) for p in protocols}
-    for protocol in protocols:
-        path = output_dir / "reference" / f"{protocol.name}.npz"
-        real[protocol.name].write(path, protocol.name, digest)
+    for name, gaussian in real.items():
+        gaussian.write(output_dir / "reference" / f"{name}.npz", name, digest)
+    _write_reconstructions(measure, output_dir)
+    title = f"Inversion of {len(photos)} photos, SHA-256 of their pixels {digest[:8]}…"
+    rows, details = _inversion_rows(found, protocols, real)
+    spread = deviations(details, PAPER)
+    table = Table(title, rows, PAPER, details, spread, seconds=cache.seconds(photos.names))
+    sources = f"photos {digest[:8]}…"
+    if reference is not None:
+        real, sources = _read_references(Path(reference), protocols)
+    if num_samples:
+        _write_samples(model, output_dir, min(num_samples, NUM_SAMPLES_SHOWN))
+    if not (num_samples and protocols):
+        return table
+    settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
+    cache = MeasurementCache(output_dir / "samples", settings)
+    measure_run = SampleMeasurement(model, num_samples, protocols, real)
+    table = _add_samples(table, measure_run, num_runs, cache)
+    title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
+    return replace(table, title=title)
+
+
+def _inversion_rows(
+    found: Entries, protocols: Sequence[FrechetProtocol], real: Mapping[str, Gaussian]
+) -> tuple[list[Row], Entries]:
+    """Rows of both inversions, and their figures photo by photo."""
     details = [
         {key: value for key, value in entry.items() if key != "features"}
         for entry in found
         if "row" in entry
     ]
-    rows = [
+    rows: list[Row] = [
         {**row, **_distances(found, protocols, real, str(row["row"]))}
         for row in mean_rows(details, PAPER)
     ]
-    spread = deviations(details, PAPER)
-    _write_reconstructions(measure, output_dir)
-    title = f"Inversion of {len(photos)} photos, SHA-256 of their pixels {digest[:8]}…"
-    seconds = cache.seconds(photos.names)
-    sources = f"photos {digest[:8]}…"
-    if reference is not None:
-        read = {p.name: Gaussian.read(Path(reference) / f"{p.name}.npz", p.name) for p in protocols}
-        real = {name: gaussian for name, (gaussian, _) in read.items()}
-        sources = ", ".join(sorted({f"photos {source[:8]}…" for _, source in read.values()}))
-    if num_samples:
-        _write_samples(model, output_dir, min(num_samples, NUM_SAMPLES_SHOWN))
-    if num_samples and protocols:
-        settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
-        cache = MeasurementCache(output_dir / "samples", settings)
-        names = [f"run_{run}" for run in range(num_runs)]
-        measure_run = SampleMeasurement(model, num_samples, protocols, real)
-        runs = [entries[0] for entries in measure_all(names, measure_run, cache)]
-        columns = {p.column(num_samples): [float(run[p.name]) for run in runs] for p in protocols}
-        rows.append({"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}})
-        if num_runs > 1:
-            spread["samples"] = {
-                column: float(np.std(values, ddof=1)) for column, values in columns.items()
-            }
-        title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
-        seconds += cache.seconds(names)
-    return Table(title, rows, PAPER, details, spread, seconds=seconds)
+    return rows, details
+
+
+def _read_references(
+    folder: Path, protocols: Sequence[FrechetProtocol]
+) -> tuple[dict[str, Gaussian], str]:
+    """Reads the statistics of real photos by protocol, and names the photos they are of."""
+    read = {p.name: Gaussian.read(folder / f"{p.name}.npz", p.name) for p in protocols}
+    sources = ", ".join(sorted({f"photos {source[:8]}…" for _, source in read.values()}))
+    return {name: gaussian for name, (gaussian, _) in read.items()}, sources
+
+
+def _add_samples(
+    table: Table, measure: SampleMeasurement, num_runs: int, cache: MeasurementCache
+) -> Table:
+    """Measures the runs of samples and adds their mean as a row, with the deviation over runs."""
+    names = [f"run_{run}" for run in range(num_runs)]
+    runs = [entries[0] for entries in measure_all(names, measure, cache)]
+    columns = {
+        p.column(measure.count): [float(run[p.name]) for run in runs] for p in measure.protocols
+    }
+    row: Row = {"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}}
+    spread = dict(table.deviations)
+    if num_runs > 1:
+        spread["samples"] = {
+            column: float(np.std(values, ddof=1)) for column, values in columns.items()
+        }
+    seconds = (table.seconds or 0.0) + cache.seconds(names)
+    return replace(table, rows=[*table.rows, row], deviations=spread, seconds=seconds)
 
 
 def _gaussian(found: Entries, protocol: FrechetProtocol, row: str | None) -> Gaussian:
