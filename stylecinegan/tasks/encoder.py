@@ -148,7 +148,9 @@ class EncoderTask(SupervisedTask):
         real = image[num_synthetic:]
         terms: Terms = {}
         if len(real):
-            terms = self._compare(self._cut(real) if self.vary_size else real)[0]
+            # Sides that the networks can take.
+            unit = 32 * max(1, self.generator.resolution // 256)
+            terms = self._compare(random_crop(real, unit) if self.vary_size else real)[0]
         if num_synthetic:
             sampled, codes, features = self._sample(num_synthetic, image.device)
             synthetic, w_plus, feature = self._compare(sampled)
@@ -178,17 +180,6 @@ class EncoderTask(SupervisedTask):
             terms["perceptual"] = self.perceptual(images[-1], image)
         return terms, w_plus, feature
 
-    def _cut(self, image: Tensor) -> Tensor:
-        """Crops a batch to a random size and aspect, so that the encoder suits any size."""
-        unit = 32 * max(1, self.generator.resolution // 256)
-        tops_and_sides = []
-        for length in image.shape[2:]:
-            most = length // unit
-            side = unit * int(torch.randint((most + 1) // 2, most + 1, ()))
-            tops_and_sides.append((int(torch.randint(length - side + 1, ())), side))
-        (top, height), (left, width) = tops_and_sides
-        return image[:, :, top : top + height, left : left + width]
-
     @torch.no_grad()
     def _sample(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         z = torch.randn(count, self.generator.style_dim, device=device)
@@ -216,3 +207,19 @@ class EncoderTask(SupervisedTask):
 
     def _averaged_networks(self) -> nn.ModuleDict:
         return cast(nn.ModuleDict, self.averaged.module.eval())
+
+
+def random_crop(image: Tensor, unit: int) -> Tensor:
+    """Crops a batch to a random size and aspect, so that the encoder suits any size.
+
+    Args:
+        image: ``[B, C, H, W]``, at least ``unit`` on each side.
+        unit: Divisor of the sides, which are at least about half as long as the picture's.
+    """
+    tops_and_sides = []
+    for length in image.shape[2:]:
+        most = length // unit
+        side = unit * int(torch.randint((most + 1) // 2, most + 1, ()))
+        tops_and_sides.append((int(torch.randint(length - side + 1, ())), side))
+    (top, height), (left, width) = tops_and_sides
+    return image[:, :, top : top + height, left : left + width]

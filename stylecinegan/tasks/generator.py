@@ -197,7 +197,9 @@ class GeneratorTask:
 
     def generator_loss(self, batch: Terms) -> tuple[Tensor, Terms]:
         """Weighted sum of the terms over samples and reconstructions; keeps both as fakes."""
-        w_plus = self._mix_styles(batch["z"], batch["other_z"], batch["crossing"])
+        z = torch.cat([batch["z"], batch["other_z"]])
+        w, other_w = self.generator.mapping(z).float().chunk(2)
+        w_plus = mix_styles(w, other_w, batch["crossing"], self.generator.num_styles)
         terms: Terms = {}
         photo = batch["image"][: round(self.reconstruction_share * len(w_plus))]
         target = None
@@ -310,12 +312,6 @@ class GeneratorTask:
             "numbers": draw_numbers(count, device),
         }
 
-    def _mix_styles(self, z: Tensor, other_z: Tensor, crossing: Tensor) -> Tensor:
-        w, other = self.generator.mapping(torch.cat([z, other_z])).float().chunk(2)
-        place = torch.arange(self.generator.num_styles, device=z.device)
-        is_first = (place < crossing[:, None]).unsqueeze(2)
-        return torch.where(is_first, w.unsqueeze(1), other.unsqueeze(1))
-
     def _view(self, image: Tensor) -> Tensor:
         """Resizes photos to the discriminator's input."""
         side = layer_resolution(self.view_layer)
@@ -339,3 +335,20 @@ class GeneratorTask:
         mean = distributed.average_(lengths.detach().mean())
         self.path_mean = torch.lerp(self.path_mean, mean, 0.01)
         return (lengths - self.path_mean).square().mean()
+
+
+def mix_styles(w: Tensor, other_w: Tensor, crossing: Tensor, num_styles: int) -> Tensor:
+    """Style mixing (StyleGAN, Sec. 3.1): codes of one sample, from a layer on those of another.
+
+    Args:
+        w: Code before the crossing, ``[B, D]``.
+        other_w: Code from the crossing on, ``[B, D]``.
+        crossing: Number of layers that have the first code, ``[B]``.
+        num_styles: Number of layers.
+
+    Returns:
+        w+, ``[B, num_styles, D]``.
+    """
+    place = torch.arange(num_styles, device=w.device)
+    is_first = (place < crossing[:, None]).unsqueeze(2)
+    return torch.where(is_first, w.unsqueeze(1), other_w.unsqueeze(1))

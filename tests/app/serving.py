@@ -13,7 +13,7 @@ import torch
 import uvicorn
 from PIL import Image
 
-from stylecinegan import Scene, io
+from stylecinegan import Cinemagraph, Scene, io
 from stylecinegan.app.responses import FRAME, MASK
 from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
@@ -74,16 +74,21 @@ class SkyFinder(torch.nn.Module):
 
     def animate(self, *args, **settings):
         cinemagraph = self.model.animate(*args, **settings)
-        render = cinemagraph._render
 
         def counted():
-            for frame in render():
+            for frame in cinemagraph.steady_frames:
                 self.num_frames += 1
                 time.sleep(self.frame_s)
                 yield frame
 
-        object.__setattr__(cinemagraph, "_render", counted)
-        return cinemagraph
+        return Cinemagraph(
+            cinemagraph.num_frames,
+            cinemagraph.photo,
+            cinemagraph.mask,
+            cinemagraph.motion,
+            lambda: cinemagraph.inversion,
+            counted,
+        )
 
 
 SMALL = PreviewSettings(side=96, num_frames=4, working_side=160, picture_side=640)

@@ -1,5 +1,6 @@
 """The benchmark of many users, with the small model."""
 
+import json
 import threading
 import time
 
@@ -14,12 +15,15 @@ class Measured:
     def __init__(self, server):
         self.server = server
         self.record = []
+        self.created = []  # identifiers of sessions
 
     def post(self, path, body):
         status, _, data = self.server.ask("POST", path, body)
         if status >= 300:
             raise RuntimeError(f"{path}: {status}")
         self.record.append(path)
+        if path == "/api/sessions":
+            self.created.append(json.loads(data)["id"])
         return data
 
     @property
@@ -54,12 +58,11 @@ def test_memory_is_read_once_every_user_has_seen_a_few_loops(measured, photo):
 
 def test_an_edit_that_is_not_shown_counts_as_lost(measured, photo):
     sessions = measured.server.app.sessions
-    known = set(sessions._sessions)
 
     def forget_one():
-        while len(new := set(sessions._sessions) - known) < 3:
+        while len(measured.created) < 3:
             time.sleep(0.01)
-        sessions.remove(sessions.find(new.pop()))
+        sessions.remove(sessions.find(measured.created[0]))
 
     thread = threading.Thread(target=forget_one)
     thread.start()
