@@ -173,6 +173,15 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
     return rows
 
 
+def timings(measured: Sequence[Measurement]) -> list[Row]:
+    """Single timings, for statistics other than those of the table."""
+    return [
+        {"row": measurement.candidate.name, "seconds": seconds}
+        for measurement in measured
+        for seconds in measurement.seconds
+    ]
+
+
 def _bandwidth(measurement: Measurement) -> float:
     """Bytes per second."""
     assert measurement.candidate.bytes_moved is not None
