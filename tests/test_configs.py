@@ -119,7 +119,7 @@ def test_shipped_files_are_found_from_any_folder(tmp_path, monkeypatch):
     assert Path(load("benchmark", "suite=splat").generate.photo).is_file()
 
 
-def test_all_commands_run_in_place():
+def test_every_command_uses_hydra_without_changing_the_folder_or_the_log():
     for root in (path.stem for path in (ROOT / "configs").glob("*.yaml")):
         text = (ROOT / f"configs/{root}.yaml").read_text()
         assert "  - hydra/in_place\n" in text, root

@@ -24,7 +24,7 @@ def test_each_thread_has_its_cores_and_the_caller_keeps_its_own():
     assert later == [before]
 
 
-def test_work_that_has_not_begun_is_dropped():
+def test_work_that_has_not_begun_is_cancelled_when_its_pool_ends():
     begun, go_on = threading.Event(), threading.Event()
 
     def work():

@@ -347,7 +347,7 @@ def test_a_guessed_session_is_not_there(server, photo, identity):
         assert b"root:" not in data
 
 
-def test_sessions_cannot_be_guessed_or_listed(server, photo):
+def test_session_identifiers_are_long_and_distinct_and_not_listed(server, photo):
     ids = [server.open(photo)["id"] for _ in range(3)]
     assert len(set(ids)) == 3
     assert all(len(identity) >= 24 for identity in ids)
@@ -541,11 +541,12 @@ def test_what_is_no_json_is_refused(server, photo, body):
         assert message(data)
 
 
-def test_an_empty_body_sets_nothing(server, photo):
-    session = server.open(photo)
-    status, _, data = server.ask("POST", f"/api/sessions/{session['id']}/preview")
+def test_a_preview_without_a_body_is_that_of_a_photo_without_edits(server, photo):
+    path = f"/api/sessions/{server.open(photo)['id']}"
+    status, _, data = server.ask("POST", f"{path}/preview")
     assert status == 200
     assert unpack(data)[-1] == ("status", {"type": "done"})
+    assert unpack(server.ask("POST", f"{path}/preview", {"edits": {}})[2]) == unpack(data)
 
 
 # Bounds
@@ -615,7 +616,7 @@ def test_a_video_larger_than_allowed_is_refused(example, photo):
         assert news[-1] == {"type": "done"}
 
 
-def test_a_full_disk_is_told(example, photo):
+def test_a_full_disk_is_reported_to_the_client(example, photo):
     with Server(example, limits=Limits(disk_mib=0)) as server:
         server.open(photo)  # there was nothing yet
         status, _, data = server.ask("POST", "/api/sessions", photo)
@@ -623,7 +624,7 @@ def test_a_full_disk_is_told(example, photo):
         assert "disk space" in message(data)
 
 
-def test_the_end_of_the_server_deletes_everything(example, photo):
+def test_the_end_of_the_server_deletes_the_files_of_all_sessions(example, photo):
     with Server(example) as server:
         session = server.open(photo)
         server.render(session["id"], {}, {"num_frames": 2})

@@ -156,7 +156,7 @@ def test_urgent_work_goes_before_and_in_the_middle_of_what_is_not(worker):
     assert order == ["frame 0", "preview", "frame 1", "other video"]
 
 
-def test_everybody_hears_the_place_in_the_line(worker):
+def test_every_waiting_client_is_told_its_position_in_the_queue(worker):
     is_open, _ = gate(worker)
     heard = [submit(worker, lambda job: None, name)[1] for name in ("anna", "bob", "carl")]
     assert [message[-1]["position"] for message in heard] == [1, 2, 3]

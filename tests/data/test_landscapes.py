@@ -87,7 +87,7 @@ def test_samples_depend_on_seed_and_counter_alone(tmp_path):
     assert not torch.equal(samples(Landscapes(tmp_path, seed=1, **options)), expected)
 
 
-def test_the_cache_changes_nothing(tmp_path):
+def test_cached_photos_are_the_same_even_after_their_files_are_deleted(tmp_path):
     draw_set(tmp_path)
     cached = Landscapes(tmp_path, crop=16, cache=True)
     expected = samples(Landscapes(tmp_path, crop=16, cache=False))
@@ -271,7 +271,7 @@ def test_held_out_photos_are_in_the_test_split_only(tmp_path):
     assert test.names == ["0000001.png", "0000003.png", "b.c.png"]
 
 
-def test_select_names_the_only_photos(tmp_path):
+def test_only_selected_photos_that_are_not_held_out_are_read(tmp_path):
     folder = draw_set(tmp_path / "photos", 5)
     (tmp_path / "select.txt").write_text("0000001.png\n0000003.png\n")
     (tmp_path / "held_out.txt").write_text("0000003\n")

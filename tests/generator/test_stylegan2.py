@@ -108,7 +108,7 @@ def test_truncation_moves_between_the_mean_and_the_sample():
     torch.testing.assert_close(generator.w_mean, more, atol=0.1, rtol=0.0)  # sampling error
 
 
-def test_a_seed_fixes_the_sample():
+def test_a_seed_always_samples_the_same_codes_and_another_seed_others():
     generator = tiny(32)
     assert torch.equal(generator.sample_w_plus(3), generator.sample_w_plus(3))
     assert not torch.equal(generator.sample_w_plus(3), generator.sample_w_plus(4))
@@ -142,7 +142,7 @@ def test_only_layers_from_first_rgb_layer_on_contribute():
         ({"resolution": 64, "first_rgb_layer": 7}, r"even layer in \[2, 10\], got 7"),
     ],
 )
-def test_impossible_generators_are_refused(arguments, message):
+def test_invalid_settings_of_a_generator_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Generator(**arguments)
 

@@ -112,8 +112,8 @@ for name in ("a.mp4", "a.gif", "a.webp", "a.webm", "frames/"):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 5
-    assert all("cannot write" in line and "too large" in line for line in lines[:4]), lines
-    assert list(tmp_path.glob("*.*")) == []
+    assert all("cannot write" in line and "too large" in line for line in lines), lines
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_leaves_no_file(tmp_path):

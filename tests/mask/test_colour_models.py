@@ -42,7 +42,7 @@ def test_correlated_colours_are_told_from_others_of_the_same_spread():
     assert model.squared_distance(other)[32, 32] > 40.0
 
 
-def test_colours_change_from_place_to_place():
+def test_the_mean_of_a_colour_model_varies_over_the_picture():
     picture = np.zeros((16, 200, 3), np.float32)
     picture[:, 100:] = 1.0
     model = fit_colours(picture, np.ones((16, 200), np.float32))

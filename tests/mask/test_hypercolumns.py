@@ -29,7 +29,7 @@ def test_pixel_centres_read_what_enlarging_and_stacking_gives():
     torch.testing.assert_close(read.transpose(1, 2).reshape(2, 5, 16, 16), stacked)
 
 
-def test_rows_of_a_picture_are_its_tiles():
+def test_pixel_centres_of_rows_are_those_of_the_whole_picture():
     whole = pixel_centres(6, 4)
     assert whole[0].tolist() == pytest.approx([-0.75, -1 + 1 / 6])
     assert torch.equal(torch.cat([pixel_centres(6, 4, 0, 2), pixel_centres(6, 4, 2, 6)]), whole)

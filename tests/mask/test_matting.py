@@ -107,10 +107,12 @@ def test_a_doubtful_cloud_inside_the_sky_moves_with_it():
     assert matte(probability, photo)[0, 0, 50:190, 50:190].min() > 0.9
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 31), (97, 300)])
-def test_any_size_and_number_of_kinds_is_matted(size):
+@pytest.mark.parametrize(
+    ("size", "num_classes"), [((1, 1), 1), ((3, 40), 2), ((200, 31), 1), ((97, 300), 3)]
+)
+def test_any_size_and_number_of_classes_gives_a_mask_of_the_photos_size(size, num_classes):
     photo = torch.rand(1, 3, *size) * 2.0 - 1.0
-    probability = torch.rand(1, 3, 7, 9).softmax(dim=1)[:, :2]
+    probability = torch.rand(1, num_classes + 1, 7, 9).softmax(dim=1)[:, :num_classes]
     mask = matte(probability, photo)
     assert mask.shape == (1, 1, *size)
     assert mask.min() >= 0.0

@@ -24,7 +24,7 @@ def test_an_outlier_is_replaced_by_the_local_median():
     torch.testing.assert_close(remove_outliers(motion, half_mask()), torch.ones(1, 2, 40, 100))
 
 
-def test_a_smooth_field_has_no_outliers():
+def test_removing_outliers_keeps_a_smooth_field():
     x = torch.linspace(0.5, 1.5, 100).expand(40, 100)
     motion = torch.stack([x, -x])[None]
     torch.testing.assert_close(remove_outliers(motion, half_mask()), motion)

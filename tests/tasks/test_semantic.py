@@ -46,7 +46,7 @@ def test_the_first_blocks_of_the_trunk_stay_as_they_are(batch):
     assert "blocks.2.expand.weight" in changed
 
 
-def test_networks_are_trained_one_at_a_time():
+def test_training_several_semantic_networks_at_once_is_refused():
     with pytest.raises(InputError, match="one at a time"):
         make_task(make_ensemble(context_networks=2))
 

@@ -85,7 +85,7 @@ def test_a_process_that_waits_for_others_logs_it_and_ends_at_a_signal(start, ran
     assert errors.splitlines()[-1] == "stopped"
 
 
-def test_the_waiting_has_a_limit(start):
+def test_a_process_that_waits_longer_than_the_limit_ends_with_one_line(start):
     port = free_port()
     process = start("0", "2", port, timeout_s=1)
     _, errors = process.communicate(timeout=PATIENCE)

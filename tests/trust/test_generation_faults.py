@@ -180,7 +180,7 @@ def test_a_stranger_without_home_needs_neither_it_nor_a_writable_checkpoint(star
 
 
 @pytest.mark.parametrize("home", ["/nonexistent", ""])
-def test_an_unusable_home_is_no_hindrance(folder, tmp_path, start, home):
+def test_a_video_is_written_where_the_home_folder_cannot_be_used(folder, tmp_path, start, home):
     job = start(
         "generate.py",
         *arguments(folder, tmp_path / "a.gif", 3),

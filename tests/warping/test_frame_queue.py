@@ -45,7 +45,7 @@ def test_what_a_frame_raises_reaches_the_reader():
         next(frames)
 
 
-def test_frames_need_no_gradients():
+def test_frames_are_rendered_without_gradients():
     weight = torch.ones(1, requires_grad=True)
     for num_at_once in (1, 2):
         (frame,) = render_ahead([2.0], lambda factor: factor * weight, num_at_once)
