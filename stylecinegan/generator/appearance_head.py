@@ -85,7 +85,10 @@ class AppearanceHead(nn.Module):
         mean = rows.mean(dim=0)
         variances, vectors = torch.linalg.eigh(torch.cov(rows.t()))
         order = variances.argsort(descending=True)
-        deviations = variances[order].clamp(min=1e-12).sqrt()
+        # Fewer photos than components leave some without variance: their weights stay in the range
+        # of half precision, in which they are stored.
+        least = max(1e-12, 1e-6 * float(variances.max()))
+        deviations = variances[order].clamp(min=least).sqrt()
         vectors = vectors[:, order]
         largest = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
         vectors = vectors * torch.where(largest < 0, -1.0, 1.0)

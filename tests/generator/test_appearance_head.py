@@ -45,6 +45,17 @@ def test_standardized_descriptors_are_whitened_and_give_the_same_offsets():
     torch.testing.assert_close(after.mean(dim=0), torch.zeros(3), atol=1e-3, rtol=0.0)
 
 
+def test_a_head_standardized_by_two_photos_fits_into_half_precision():
+    head = make_head()
+    features = torch.randn(2, 4, 16, 16) + 2.0 * torch.randn(2, 4, 1, 1)
+    before = head(features)
+    offset = head.offset(before[1] - before[0])
+    head.standardize(before)
+    assert all(parameter.half().isfinite().all() for parameter in head.parameters())
+    after = head(features)
+    torch.testing.assert_close(head.offset(after[1] - after[0]), offset, atol=1e-3, rtol=1e-3)
+
+
 def test_samples_of_a_generator_with_a_head_have_zero_codes_after_layer_10():
     codes = make_generator(appearance_dim=3).sample_w_plus(5)
     assert codes.shape == (1, 12, 8)
