@@ -85,7 +85,7 @@ except SystemExit as error:
             ["photo=a.jpg", "size=64"],
             "a command is missing: stylecinegan generate photo=a.jpg size=64",
         ),
-        (["generat"], "no command generat; did you mean generate?"),
+        (["genrat"], "no command genrat; did you mean generate?"),
         (["xyz"], "no command xyz; one of generate, style_sheet"),
     ],
 )
