@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Job:
@@ -59,6 +60,7 @@ def _run(script, arguments, output, cwd, environment, unset, file_limit, uid, pa
     status = 70
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
@@ -87,6 +89,9 @@ def _run(script, arguments, output, cwd, environment, unset, file_limit, uid, pa
 
         os.write(2, traceback.format_exc().encode())
     finally:
+        # Where coverage is measured, _exit saves it first; a signal would raise out of that, and
+        # the fork would go on as a second runner of the tests.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         os._exit(status)
 
 
@@ -110,12 +115,15 @@ def start(tmp_path_factory):
         output = folder / f"{len(jobs)}.txt"
         given = [str(argument) for argument in arguments]
         sys.stdout.flush()
+        # Blocked until the fork can handle them.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid == 0:
             _run(
                 str(ROOT / "scripts" / script), given, output, cwd, environment or {}, unset,
                 file_limit, uid, [str(entry) for entry in path],
             )  # fmt: skip
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         jobs.append(Job(pid, output))
         return jobs[-1]
 
