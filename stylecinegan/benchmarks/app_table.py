@@ -4,34 +4,26 @@ import logging
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from stylecinegan import io
-from stylecinegan.benchmarks import app
-from stylecinegan.benchmarks.chromium import find_program
+from stylecinegan.benchmarks.app_latency import Latencies, measure_idle, measure_latencies
+from stylecinegan.benchmarks.app_load import (
+    FIRST_EDITS,
+    LoadResult,
+    LoadTest,
+    memory_growth,
+    run_load_test,
+)
+from stylecinegan.benchmarks.app_server import AppServer
+from stylecinegan.benchmarks.chromium import find_chromium
 from stylecinegan.benchmarks.visitor import Visitor
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Row
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LoadTest:
-    """Settings of the load test.
-
-    Attributes:
-        num_sessions: Number of users.
-        every_s: Interval between the edits of a user, in seconds.
-        duration_s: Duration of the test, in seconds.
-    """
-
-    num_sessions: int
-    every_s: float
-    duration_s: float
 
 
 def measure_app(
@@ -57,32 +49,30 @@ def measure_app(
     Raises:
         InputError: If no Chromium is installed, or the app does not start.
     """
-    if find_program() is None:
+    if find_chromium() is None:
         raise InputError("suite=app needs a browser: install Chromium")
     height, width = photo_size
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         io.write_image(folder / "photo.jpg", draw_landscape(height, width).image)
         io.write_image(folder / "small.jpg", draw_landscape(480, 640, 1).image)
-        with app.AppServer(arguments, folder / "log") as server:
+        with AppServer(arguments, folder / "log") as server:
             with Visitor(folder, server.address) as visitor:
                 visitor.visit()
-                latencies = app.measure_latencies(visitor, folder / "photo.jpg", repeats)
-                idle = app.measure_idle(server, idle_s)
+                latencies = measure_latencies(visitor, folder / "photo.jpg", repeats)
+                idle = measure_idle(server, idle_s)
             small = (folder / "small.jpg").read_bytes()
-            load = app.put_under_load(
-                server, small, test.num_sessions, test.every_s, test.duration_s
-            )
+            load = run_load_test(server, small, test)
     for error in dict.fromkeys(load.errors):
         logger.warning("under load: %s", error)
     return latency_rows(latencies, height * width) + load_rows(load, idle, test)
 
 
-def latency_rows(latencies: app.Seconds, num_pixels: int) -> list[Row]:
+def latency_rows(latencies: Latencies, num_pixels: int) -> list[Row]:
     """Rows of the median latencies, with the wanted ones.
 
     Args:
-        latencies: Seconds of each measurement, by the names of :func:`app.measure_latencies`.
+        latencies: Result of :func:`~stylecinegan.benchmarks.app_latency.measure_latencies`.
         num_pixels: Number of pixels of the photo.
     """
     names = {
@@ -97,7 +87,7 @@ def latency_rows(latencies: app.Seconds, num_pixels: int) -> list[Row]:
     ]
 
 
-def load_rows(load: app.Load, idle: float, test: LoadTest) -> list[Row]:
+def load_rows(load: LoadResult, idle: float, test: LoadTest) -> list[Row]:
     """Rows of the idle server and of the load test, with the wanted values where there are some.
 
     Args:
@@ -105,7 +95,7 @@ def load_rows(load: app.Load, idle: float, test: LoadTest) -> list[Row]:
         idle: Fraction of a core that the idle server uses.
         test: Settings of the load test.
     """
-    growth = app.memory_growth(load.memory, min(60.0, 0.2 * test.duration_s))
+    growth = memory_growth(load.memory, min(60.0, 0.2 * test.duration_s))
     users = f"{test.num_sessions} sessions"
     return [
         {"row": "processor while pages play, % of a core", "measured": 100 * idle, "wanted": 0.0},
@@ -114,7 +104,7 @@ def load_rows(load: app.Load, idle: float, test: LoadTest) -> list[Row]:
         {"row": f"{users}: replaced by a newer one", "measured": float(load.num_replaced)},
         {"row": f"{users}: lost edits", "measured": float(load.num_lost), "wanted": 0.0},
         {"row": f"{users}: edit to loop, s", "measured": median(load.seconds or [math.nan])},
-        {"row": f"{users}: edits of each before the load", "measured": float(app.FIRST_EDITS)},
+        {"row": f"{users}: edits of each before the load", "measured": float(FIRST_EDITS)},
         {"row": f"{users}: growth of memory, %", "measured": 100 * (growth - 1), "wanted": 10.0},
         {"row": f"{users}: memory, GB", "measured": load.memory[-1][1] / 1e9},
     ]

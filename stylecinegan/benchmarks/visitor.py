@@ -3,35 +3,47 @@
 import base64
 import json
 import time
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
-from stylecinegan.benchmarks.chromium import Chromium, find_program
+from stylecinegan.benchmarks.chromium import Chromium
 
-__all__ = ["Visitor", "find_program"]
-
-# Waits for the next repaint, so that the result is visible to a user.
 SETTLED = (
     "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(String)"
 )
+"""JavaScript expression that waits for the next repaint, after which a user sees the result."""
+
+Point = Sequence[float]
+"""(x, y), in normalised coordinates of the photo or in CSS pixels of the window."""
 
 
 class Visitor(Chromium):
     """Chromium on the app's page; a context manager.
 
     Attributes:
+        address: Address of the app.
         requests: Addresses of all network requests.
         problems: Exceptions and log entries of the page.
+
+    Args:
+        folder: Folder for the profile and for downloads.
+        address: Address of the app.
+
+    Raises:
+        InputError: If no Chromium is installed.
     """
 
-    def __init__(self, folder, address):
+    def __init__(self, folder: Path, address: str) -> None:
         super().__init__(folder)
         self.address = address
-        self.requests = []
-        self.problems = []
+        self.requests: list[str] = []
+        self.problems: list[dict[str, Any]] = []
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
 
-    def _read(self):
+    def _read(self) -> dict[str, Any]:
         message = super()._read()
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
@@ -41,35 +53,55 @@ class Visitor(Chromium):
             self.problems.append(message["params"]["entry"])
         return message
 
-    def visit(self, width=1280, height=800, *, is_phone=False, dark=True, ratio=1):
-        """Opens the app in a window of the given size and waits for the first loop."""
+    def visit(
+        self,
+        width: int = 1280,
+        height: int = 800,
+        *,
+        is_phone: bool = False,
+        dark: bool = True,
+        ratio: float = 1,
+    ) -> None:
+        """Opens the app in a window of the given size and waits for the first loop.
+
+        Args:
+            width: See :meth:`resize`.
+            height: See :meth:`resize`.
+            is_phone: See :meth:`resize`.
+            dark: Whether the user prefers dark colours.
+            ratio: See :meth:`resize`.
+        """
         self.resize(width, height, is_phone=is_phone, ratio=ratio)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.open(self.address)
         self.wait_for_loop()
 
-    def wait_for_loop(self, after=0, seconds=240):
-        """Waits until more loops than ``after`` have been shown."""
+    def wait_for_loop(self, after: int = 0, seconds: float = 240) -> int:
+        """Waits until more than ``after`` loops have been shown, and returns their number.
+
+        Raises:
+            TimeoutError: If that takes longer than ``seconds``.
+        """
         self.wait(f"(window.stylecinegan?.app.previews ?? 0) > {after}", seconds)
         return self.num_loops()
 
-    def num_loops(self):
+    def num_loops(self) -> int:
         """Number of loops that have been shown since the page was opened."""
         return self.evaluate("window.stylecinegan?.app.previews ?? 0")
 
-    def edits(self):
+    def edits(self) -> dict[str, Any]:
         """All strokes, arrows and settings."""
         return self.evaluate("window.stylecinegan.app.history.edits")
 
-    def status(self):
+    def status(self) -> str:
         """Text of the message on the stage, empty if there is none."""
         return self.evaluate(
             "(e => e.hidden ? '' : e.textContent)(document.querySelector('#status'))"
         )
 
-    def upload(self, *paths, selector="#file"):
-        """Selects files for an input field."""
+    def upload(self, *paths: Path, selector: str = "#file") -> None:
+        """Selects files for an input field, by default that of the photo."""
         node = self.call("Runtime.evaluate", expression=f"document.querySelector('{selector}')")
         self.call(
             "DOM.setFileInputFiles",
@@ -77,7 +109,7 @@ class Visitor(Chromium):
             objectId=node["result"]["objectId"],
         )
 
-    def place_of(self, share):
+    def place_of(self, point: Point) -> list[float]:
         """Position in the window of a point of the photo, given in normalised coordinates."""
         return self.evaluate(
             f"""(([x, y]) => {{
@@ -85,11 +117,20 @@ class Visitor(Chromium):
                 const [left, top] = view.toStage(x * view.photo.width, y * view.photo.height);
                 const box = document.querySelector("#stage").getBoundingClientRect();
                 return [box.x + left, box.y + top];
-            }})({json.dumps(share)})"""
+            }})({json.dumps(point)})"""
         )
 
-    def mouse(self, kind, x, y, *, button="left", **more):
-        """Dispatches a mouse event at a position in the window."""
+    def mouse(self, kind: str, x: float, y: float, *, button: str = "left", **more: object) -> None:
+        """Dispatches a mouse event at a position in the window.
+
+        Args:
+            kind: Type of the event in the DevTools protocol, e.g. ``"mousePressed"``.
+            x: Column in CSS pixels.
+            y: Row in CSS pixels.
+            button: ``"left"``, ``"middle"`` or ``"none"``.
+            more: Further parameters of the event.
+        """
+        # Bits of the buttons that are down during the event.
         held = {"left": 1, "middle": 4}.get(button, 0) if kind != "mouseReleased" else 0
         self.call(
             "Input.dispatchMouseEvent",
@@ -102,9 +143,15 @@ class Visitor(Chromium):
             **more,
         )
 
-    def drag(self, shares, *, steps=6, by_touch=False):
-        """Drags from point to point of the photo, given in normalised coordinates."""
-        ends = [self.place_of(share) for share in shares]
+    def drag(self, points: Sequence[Point], *, steps: int = 6, by_touch: bool = False) -> None:
+        """Drags from point to point of the photo.
+
+        Args:
+            points: Two or more points in normalised coordinates.
+            steps: Number of movements between two points.
+            by_touch: Whether a finger drags, rather than the mouse.
+        """
+        ends = [self.place_of(point) for point in points]
         path = [ends[0]]
         for start, end in pairwise(ends):
             for step in range(1, steps + 1):
@@ -121,12 +168,12 @@ class Visitor(Chromium):
                 self.mouse("mouseMoved", *place)
             self.mouse("mouseReleased", *path[-1])
 
-    def touch(self, kind, *places):
-        """Dispatches a touch event."""
+    def touch(self, kind: str, *places: Point) -> None:
+        """Dispatches a touch event of fingers at positions in the window."""
         points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
         self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
-    def choose(self, tool, *, by_touch=False):
+    def choose(self, tool: str, *, by_touch: bool = False) -> None:
         """Selects a tool."""
         self.press(f"[data-tool={tool}]", by_touch=by_touch)
         is_selected = f"stylecinegan.tools.tool === {tool!r}"
@@ -139,9 +186,18 @@ class Visitor(Chromium):
                 self.press(f"[data-tool={tool}]", by_touch=True)
         self.wait(is_selected)
 
-    def key(self, key, *, code=None, modifiers=0, text=None):
-        """Presses and releases a key."""
-        common = {"key": key, "code": code or key, "modifiers": modifiers}
+    def key(
+        self, key: str, *, code: str | None = None, modifiers: int = 0, text: str | None = None
+    ) -> None:
+        """Presses and releases a key.
+
+        Args:
+            key: Its name in the DOM, e.g. ``"Enter"`` or ``"z"``.
+            code: Name of the physical key, by default ``key``.
+            modifiers: Sum of 1 for Alt, 2 for Ctrl, 4 for Meta and 8 for Shift.
+            text: Text that it types; by default a single character types itself.
+        """
+        common: dict[str, object] = {"key": key, "code": code or key, "modifiers": modifiers}
         if text or len(key) == 1:
             common["text"] = text or key
         if key == "Enter":
@@ -152,19 +208,8 @@ class Visitor(Chromium):
         common.pop("text", None)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    def screenshot(self, path):
-        """Writes a screenshot as PNG."""
+    def screenshot(self, path: Path) -> None:
+        """Writes a screenshot of the next repaint as PNG."""
         self.evaluate(SETTLED)
         picture = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(picture))
-
-    def saved(self, suffix, seconds=60):
-        """Waits for a download whose name ends in ``suffix``, and returns its path."""
-        end = time.monotonic() + seconds
-        while True:
-            found = list(self.downloads.glob(f"*{suffix}")) if self.downloads.exists() else []
-            if found:
-                return found[0]
-            assert time.monotonic() < end, f"no {suffix} was saved"
-            self.evaluate("0")
-            time.sleep(0.05)

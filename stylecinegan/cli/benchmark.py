@@ -10,7 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.benchmarks import app_table
+from stylecinegan.benchmarks.app_load import LoadTest
+from stylecinegan.benchmarks.app_table import measure_app
 from stylecinegan.benchmarks.drawn_scene import draw_scene
 from stylecinegan.benchmarks.generate_command import (
     Job,
@@ -72,7 +73,7 @@ def main(cfg: DictConfig) -> None:
         "commit": command_line.commit(),
     }
     if cfg.suite == "app":
-        table = Table(title, measure_app(cfg))
+        table = Table(title, app(cfg))
     else:
         measured = measure_suite(cfg, device, output_dir)
         table = Table(title, to_rows(measured, UNITS[cfg.suite]), details=timings(measured))
@@ -196,15 +197,15 @@ def photos(cfg: DictConfig, device: torch.device) -> list[Measurement]:
     )
 
 
-def measure_app(cfg: DictConfig) -> list[Row]:
-    """Measures the browser app."""
+def app(cfg: DictConfig) -> list[Row]:
+    """Latencies of the browser app and its load by many users."""
     settings = cfg.app
     arguments = model_arguments(cfg)
     if cfg.threads is not None:
         arguments.append(f"threads={cfg.threads}")
     height, width = settings.photo
-    test = app_table.LoadTest(settings.sessions, settings.every_s, settings.load_s)
-    return app_table.measure_app(
+    test = LoadTest(settings.sessions, settings.every_s, settings.load_s)
+    return measure_app(
         arguments, (height, width), test, repeats=cfg.repeats, idle_s=settings.idle_s
     )
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stylecinegan.benchmarks.app import FIRST_EDITS, memory_growth, put_under_load
+from stylecinegan.benchmarks.app_load import FIRST_EDITS, LoadTest, memory_growth, run_load_test
 
 
 class Measured:
@@ -39,7 +39,7 @@ def measured(server):
 
 def test_of_many_edits_the_last_one_of_every_user_is_shown(measured, photo):
     measured.server.model.mask_layer.seconds = 0.002  # edits come faster than loops
-    load = put_under_load(measured, photo, 3, 0.05, 0.5)
+    load = run_load_test(measured, photo, LoadTest(3, 0.05, 0.5))
     assert load.num_edits == 30
     assert load.num_replaced > 0
     assert load.num_shown + load.num_replaced == 30
@@ -47,7 +47,7 @@ def test_of_many_edits_the_last_one_of_every_user_is_shown(measured, photo):
 
 
 def test_memory_is_read_once_every_user_has_seen_a_few_loops(measured, photo):
-    load = put_under_load(measured, photo, 3, 0.1, 0.2)
+    load = run_load_test(measured, photo, LoadTest(3, 0.1, 0.2))
     before = measured.record[: measured.record.index("memory")]
     previews = [path for path in before if path.endswith("/preview")]
     first = previews[: 3 * FIRST_EDITS]
@@ -66,7 +66,7 @@ def test_an_edit_that_is_not_shown_counts_as_lost(measured, photo):
 
     thread = threading.Thread(target=forget_one)
     thread.start()
-    load = put_under_load(measured, photo, 3, 0.2, 1.0)
+    load = run_load_test(measured, photo, LoadTest(3, 0.2, 1.0))
     thread.join()
     assert load.num_lost == 1
     assert load.errors

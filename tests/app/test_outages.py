@@ -9,12 +9,13 @@ import pytest
 
 from stylecinegan.app import responses
 from stylecinegan.app.settings import Limits
-from stylecinegan.benchmarks.visitor import Visitor, find_program
+from stylecinegan.benchmarks.chromium import find_chromium
+from stylecinegan.benchmarks.visitor import Visitor
 from tests.app.relay import Relay
 from tests.app.serving import Server, encode, landscape, wait_until
 
 pytestmark = [
-    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -224,7 +225,7 @@ def test_a_video_whose_server_goes_away_is_not_finished_and_can_be_made_again(ap
     page.press("#video-start")
     page.wait("!document.querySelector('#video-save').hidden", 60)
     page.press("#video-save")
-    assert page.saved(".mp4").name == "example.mp4"
+    assert page.wait_for_download("*.mp4").name == "example.mp4"
     page.key("Escape")
 
 

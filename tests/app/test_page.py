@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylecinegan import io
-from stylecinegan.benchmarks.visitor import SETTLED, Visitor, find_program
+from stylecinegan.benchmarks.chromium import find_chromium
+from stylecinegan.benchmarks.visitor import SETTLED, Visitor
 from tests.app.serving import Server, encode, landscape, picture_of, wait_until
 
 pytestmark = [
-    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -337,7 +338,7 @@ def test_a_video_of_each_kind_is_made_and_saved(page, kind):
     page.wait("!document.querySelector('#video-save').hidden", 60)
     assert "Done: 160 × 120" in page.evaluate("document.querySelector('#video-news').textContent")
     page.press("#video-save")
-    file = page.saved(f".{kind}")
+    file = page.wait_for_download(f"*.{kind}")
     assert file.name == f"example.{kind}"
     if kind in ("webp", "gif"):
         assert Image.open(file).n_frames in (2, 3)  # frames that are alike become one
@@ -376,7 +377,7 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     # Without a clipboard, as on a page without a certificate, the line is shown.
     page.wait(f"{copied} || document.querySelector('#command-line').value === '{line}'")
     page.evaluate("document.querySelector('#command').close()")
-    session = page.saved(".stylecinegan")
+    session = page.wait_for_download("*.stylecinegan")
     edit(page, lambda: page.press("#undo"))
     edit(page, lambda: page.upload(session))
     assert len(page.edits()["strokes"]) == 1

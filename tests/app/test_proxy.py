@@ -7,8 +7,8 @@ import json
 import pytest
 
 from stylecinegan.app.session_file import SUFFIX
+from stylecinegan.benchmarks.chromium import find_chromium
 from stylecinegan.benchmarks.visitor import Visitor
-from stylecinegan.benchmarks.visitor import find_program as find_chromium
 from tests.app.nginx import Nginx, find_program
 from tests.app.serving import Server, encode, landscape, unpack, wait_until
 
@@ -134,7 +134,7 @@ def test_the_page_works_behind_a_proxy_and_outlives_its_restart(app, proxy, tmp_
         page.press("#video-start")
         page.wait("!document.querySelector('#video-save').hidden", 120)
         page.press("#video-save")
-        assert page.saved(".mp4").name == "lake.mp4"
+        assert page.wait_for_download("*.mp4").name == "lake.mp4"
         page.key("Escape")
         assert page.problems == []
         proxy.__exit__()

@@ -1,7 +1,7 @@
 import math
 
-from stylecinegan.benchmarks import app
-from stylecinegan.benchmarks.app_table import LoadTest, latency_rows, load_rows
+from stylecinegan.benchmarks.app_load import LoadResult, LoadTest
+from stylecinegan.benchmarks.app_table import latency_rows, load_rows
 
 TEST = LoadTest(num_sessions=8, every_s=2.0, duration_s=100.0)
 
@@ -21,7 +21,7 @@ def test_latencies_are_medians_beside_the_wanted_ones():
 def test_the_growth_of_memory_excludes_the_warm_up():
     # A fifth of the test is warm-up: 1 GB until 20 s, then from 2 GB to 3 GB.
     memory = [(0.0, 10**9), (10.0, 10**9), (21.0, 2 * 10**9), (100.0, 3 * 10**9)]
-    load = app.Load(num_edits=5, num_lost=1, errors=["a", "a"], memory=memory)
+    load = LoadResult(num_edits=5, num_lost=1, errors=["a", "a"], memory=memory)
     rows = {row["row"]: row["measured"] for row in load_rows(load, 0.02, TEST)}
     assert rows["8 sessions: growth of memory, %"] == 50.0
     assert rows["8 sessions: memory, GB"] == 3.0

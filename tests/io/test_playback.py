@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from stylecinegan import io
-from stylecinegan.benchmarks.chromium import Chromium, find_program
+from stylecinegan.benchmarks.chromium import Chromium, find_chromium
 from tests.io.moving import loop, with_alpha
 
 pytestmark = [
-    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
     pytest.mark.xdist_group("browser"),
 ]
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from stylecinegan.benchmarks.chromium import Chromium, find_program
+from stylecinegan.benchmarks.chromium import Chromium, find_chromium
 from stylecinegan.user_study.tables import measure_preferences
 from tests.processes import run_script
 from tests.user_study.studies import write_results
@@ -16,7 +16,7 @@ POINTS = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(find_program() is None, reason="no Chromium is installed"),
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -105,9 +105,13 @@ def test_two_participants_answer_and_their_files_give_the_tables(folder, tmp_pat
         browser.wait("!document.querySelector('#end').hidden")
         for kind in ("json", "csv"):
             anna.press(f"#save-{kind}")
-        saved = browser.downloaded("answers-anna.json")
+        saved = browser.wait_for_download("answers-anna.json").read_text("utf-8")
         rows = [{k: str(v) for k, v in row.items()} for row in json.loads(saved)["answers"]]
-        assert rows == list(csv.DictReader(browser.downloaded("answers-anna.csv").splitlines()))
+        assert rows == list(
+            csv.DictReader(
+                browser.wait_for_download("answers-anna.csv").read_text("utf-8").splitlines()
+            )
+        )
         assert [row["number"] for row in rows] == list("1234567")
         (answers / "anna.json").write_text(saved)
 
@@ -119,7 +123,9 @@ def test_two_participants_answer_and_their_files_give_the_tables(folder, tmp_pat
             bob.answer()
             bob.advance()
         bob.press("#save-csv")
-        (answers / "bob.csv").write_text(browser.downloaded("answers-bob.csv"))
+        (answers / "bob.csv").write_text(
+            browser.wait_for_download("answers-bob.csv").read_text("utf-8")
+        )
 
     # Both had all questions, each in a different order.
     assert sorted(map(sorted, anna.seen)) == sorted(map(sorted, bob.seen))
