@@ -76,6 +76,7 @@ def measure_commands(
 
 
 def _candidate(job: Job, baseline: Job, arguments: Sequence[str], folder: Path) -> Candidate:
+    """The command of a job, run in a folder that has the photo of its size."""
     words = [
         *(f"photo={job.side}.jpg", f"video={job.side}-{job.num_frames}.mp4"),
         *(f"num_frames={job.num_frames}", *arguments),
@@ -97,13 +98,13 @@ def job_name(job: Job) -> str:
 def growth_curves(
     measured: Sequence[Measurement], baseline: Job, sides: Iterable[int], lengths: Iterable[int]
 ) -> Curves:
-    """Seconds over megapixels and over frames, where there are two or more.
+    """Median seconds over megapixels and over frames; a curve of one point is left out.
 
     Args:
         measured: Result of :func:`measure_commands`.
-        baseline: As there.
-        sides: As there.
-        lengths: As there.
+        baseline: See :func:`measure_commands`.
+        sides: See :func:`measure_commands`.
+        lengths: See :func:`measure_commands`.
     """
     seconds = {measurement.candidate.name: measurement.median for measurement in measured}
     points = {

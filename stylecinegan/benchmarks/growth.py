@@ -10,6 +10,8 @@ from stylecinegan.evaluation.panel import Panel
 from stylecinegan.io import from_uint8, load_opencv
 
 _PANEL = (360, 480)
+"""(height, width) of a panel, in pixels."""
+
 _MARGIN = (60, 30, 70, 60)
 """Left, right, bottom and top of a panel, in pixels."""
 
@@ -21,29 +23,35 @@ class Growth:
     Attributes:
         fixed: Seconds at x = 0.
         per_unit: Seconds per unit of x.
-        explained: Coefficient of determination R²; 1 for a line.
+        r_squared: Coefficient of determination R², ``1 - Σ residual² / Σ (seconds - mean)²``; 1
+            for a line.
         steepening: Ratio of the slope between the last two points to that between the first two; 1
             for a line.
     """
 
     fixed: float
     per_unit: float
-    explained: float
+    r_squared: float
     steepening: float
 
     @classmethod
     def fit(cls, x: Sequence[float], seconds: Sequence[float]) -> "Growth":
-        """Fits two or more points of different x."""
+        """Fits a line to points.
+
+        Args:
+            x: Two or more different amounts, in any order.
+            seconds: Time at each of them.
+        """
         order = np.argsort(np.asarray(x))
         amounts = np.asarray(x, np.float64)[order]
         times = np.asarray(seconds, np.float64)[order]
         per_unit, fixed = np.polyfit(amounts, times, 1)
         residual = times - (fixed + per_unit * amounts)
         variance = float(((times - times.mean()) ** 2).sum())
-        explained = 1.0 - float((residual**2).sum()) / variance if variance else 1.0
+        r_squared = 1.0 - float((residual**2).sum()) / variance if variance else 1.0
         slopes = np.diff(times) / np.diff(amounts)
         steepening = float(slopes[-1] / slopes[0]) if slopes[0] else float("nan")
-        return cls(float(fixed), float(per_unit), explained, steepening)
+        return cls(float(fixed), float(per_unit), r_squared, steepening)
 
 
 def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Tensor:
@@ -79,6 +87,6 @@ def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarra
         panel.write(f"{time:.3g} s", (column - 40, row - 10), 0.4)
         panel.write(f"{amount:.3g}", (column - 12, height - bottom + 18), 0.4)
     panel.write(name, (width // 2 - 40, height - bottom + 45), 0.5)
-    line = f"{growth.fixed:.3g} s + {growth.per_unit:.3g} s each, R2 {growth.explained:.4f}"
+    line = f"{growth.fixed:.3g} s + {growth.per_unit:.3g} s each, R2 {growth.r_squared:.4f}"
     panel.write(f"{line}, steepening {growth.steepening:.2f}", (left, 24), 0.4)
     return panel.canvas

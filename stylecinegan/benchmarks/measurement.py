@@ -13,7 +13,10 @@ from stylecinegan.errors import InputError
 from stylecinegan.evaluation.report import Row
 
 SHORTEST_TIMING = 0.05
-"""Shortest timing, in seconds; faster runs are repeated within one, for the clock's resolution."""
+"""Shortest timing, in seconds; shorter runs are repeated within one timing."""
+
+COPY = "copy"
+"""Name of a candidate that copies memory: it measures the bandwidth, and has no speed ratio."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,28 @@ def measure(
         for index, measurement in enumerate(measured):
             if not _has_turn(round_number, turns[index], repeats):
                 continue
-            run, units = measurement.candidate.run, measurement.candidate.units
-            seconds = _time(run, counts[index], device)
-            measurement.seconds.append(seconds / units)
-            if round_number == 0:  # the first turn determines the number of turns
-                fit = int(budget_s / max(seconds * counts[index], 1e-9))
-                turns[index] = min(repeats, max(1, fit))
-            if measurement.candidate.peak_bytes is not None:
-                peaks = (measurement.candidate.peak_bytes(), measurement.peak_bytes)
+            candidate = measurement.candidate
+            seconds = _time(candidate.run, counts[index], device)
+            measurement.seconds.append(seconds / candidate.units)
+            if round_number == 0:  # the first timing tells how many fit into the budget
+                num_affordable = int(budget_s / max(seconds * counts[index], 1e-9))
+                turns[index] = min(repeats, max(1, num_affordable))
+            if candidate.peak_bytes is not None:
+                peaks = (candidate.peak_bytes(), measurement.peak_bytes)
                 measurement.peak_bytes = max((peak for peak in peaks if peak), default=None)
     return measured
 
 
 def _has_turn(round_number: int, turns: int, repeats: int) -> bool:
-    """Whether a round has one of ``turns`` timings that are spread evenly over all rounds."""
-    return round_number == 0 or (
-        -(-round_number * turns // repeats) < -(-(round_number + 1) * turns // repeats)
-    )
+    """Whether round r has one of n ``turns`` that are spread evenly over R ``repeats``.
+
+    Before round r there have been ``ceil(r n / R)`` turns, so that round 0 has one.
+    """
+
+    def num_before(number: int) -> int:
+        return -(-number * turns // repeats)  # rounded up, in exact integers
+
+    return num_before(round_number) < num_before(round_number + 1)
 
 
 def _warm_up(measurement: Measurement, device: torch.device) -> int:
@@ -145,11 +153,11 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
     """Rows of a table of measurements.
 
     Args:
-        measured: Measurements. One named ``"copy"`` measures the memory bandwidth only.
+        measured: Measurements. One named :data:`COPY` is what bandwidths are compared with.
         unit: Name of the unit of the times, e.g. ``"frame"``.
     """
     baselines = [m for m in measured if m.candidate.is_baseline]
-    copies = [m for m in measured if m.candidate.name == "copy"]
+    copies = [m for m in measured if m.candidate.name == COPY]
     rows = []
     for measurement in measured:
         lower, upper = measurement.quartiles
@@ -174,7 +182,7 @@ def to_rows(measured: Sequence[Measurement], unit: str) -> list[Row]:
 
 
 def timings(measured: Sequence[Measurement]) -> list[Row]:
-    """Single timings, for statistics other than those of the table."""
+    """All timings as rows of ``details.jsonl``, for statistics other than those of the table."""
     return [
         {"row": measurement.candidate.name, "seconds": seconds}
         for measurement in measured
@@ -183,6 +191,6 @@ def timings(measured: Sequence[Measurement]) -> list[Row]:
 
 
 def _bandwidth(measurement: Measurement) -> float:
-    """Bytes per second."""
+    """Smallest number of bytes that a run must move, per second of its median time."""
     assert measurement.candidate.bytes_moved is not None
     return measurement.candidate.bytes_moved / (measurement.median * measurement.candidate.units)

@@ -13,7 +13,9 @@ from stylecinegan.freed_memory import return_freed_memory
 _POLL_INTERVAL_S = 0.02
 """Seconds between samples of a running command's memory."""
 
-_RESET = Path("/proc/self/clear_refs")
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"
+"""Written to :data:`_CLEAR_REFS`, resets VmHWM, the peak resident memory (``man 5 proc``)."""
 
 
 def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
@@ -36,11 +38,11 @@ def peak_of(run: Callable[[], object], device: torch.device) -> int | None:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    # Its reuse would hide part of the increase.
+    # The call could reuse memory that is free but still resident, which would hide its demand.
     gc.collect()
     return_freed_memory()
     try:
-        _RESET.write_text("5")
+        _CLEAR_REFS.write_text(_RESET_PEAK)
     except OSError:
         run()
         return None
@@ -65,7 +67,7 @@ def _peak_of_process(process: subprocess.Popen) -> int | None:
 
 
 def _status(name: str, process: int | str = "self") -> int | None:
-    """A memory figure of a process in bytes; ``None`` if not available, e.g. after its end."""
+    """Reads a memory figure of a process, e.g. VmRSS, in bytes; ``None`` after its end."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:

@@ -5,7 +5,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from stylecinegan.benchmarks.measurement import Candidate
+from stylecinegan.benchmarks.measurement import COPY, Candidate
 from stylecinegan.benchmarks.plain_splatting import plain_joint_splat
 from stylecinegan.ops import Backend
 from stylecinegan.warping.displacement import euler_step, integrate_motion, reflect
@@ -24,8 +24,8 @@ def splat_candidates(
         copy_bytes: Size of the copy that measures the memory bandwidth; larger than the caches.
     """
     batch, channels, height, width = image.shape
-    # Read: feature and two displacements. Written: the blend and its two weights.
-    moved = 4 * batch * height * width * (channels + 4 + channels + 2)
+    # In float32. Read: feature and two displacements (x, y). Written: the blend and two weights.
+    moved = 4 * batch * height * width * ((channels + 2 * 2) + (channels + 2))
     source = torch.zeros(copy_bytes // 4, device=image.device)
     target = torch.zeros_like(source)
 
@@ -44,7 +44,7 @@ def splat_candidates(
         is_baseline=True,
     )
     copy = Candidate(
-        "copy", lambda: target.copy_(source), bytes_moved=2 * source.numel() * source.element_size()
+        COPY, lambda: target.copy_(source), bytes_moved=2 * source.numel() * source.element_size()
     )
     return [ours("reference"), plain, ours("native"), copy]
 

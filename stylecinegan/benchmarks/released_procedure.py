@@ -13,17 +13,20 @@ from stylecinegan.warping.frame_warp import HOLE_WINDOW
 from stylecinegan.warping.settings import INTEGRATION_SIDE
 
 RELEASED_WARP_LAYERS = (11, 14, 16, 18)
+"""Layers whose features the released code warps."""
+
 RELEASED_FIRST_RGB_LAYER = 12
+"""First layer whose to-RGB output is part of the frame; it is convolved from warped layer 11."""
 
 
 class ReleasedProcedure:
     """Renders every frame from scratch, as the released code does.
 
-    For each frame the motion is integrated from frame 0 and from frame N (N steps in total, N² for
-    the loop) on a map extended by 3/8 of its side on each edge; the generator runs again from D^10;
-    and features of up to 512 channels, extended likewise, are splatted. The layers before D^10,
-    which the released code also runs without need, are left out. Its CUDA kernel in CuPy is
-    replaced by our compiled operators or by PyTorch operations. The formulas are those of
+    For each frame the motion is integrated from both ends of the loop (N - 1 steps in total, so
+    N (N - 1) for the loop) on a map extended by 3/8 of its side on each edge; the generator runs
+    again from D^10; and features of up to 512 channels, extended likewise, are splatted. The layers
+    before D^10, which the released code also runs without need, are left out. Its CUDA kernel in
+    CuPy is replaced by our compiled operators or by PyTorch operations. The formulas are those of
     ``Warping.of_the_paper(warp_layers=(11, 14, 16, 18), first_rgb_layer=12, use_folding=False,
     sampling="nearest", period=num_frames - 1)``.
 
@@ -34,7 +37,7 @@ class ReleasedProcedure:
         photo: I, ``[1, 3, H, W]`` in [-1, 1]; sides divisible by 32.
         mask: S, ``[1, 1, H, W]``.
         motion: M times S, ``[1, 2, H, W]``, pixels per frame of the photo.
-        num_frames: N.
+        num_frames: N. As in the released code, frame N - 1 shows frame 0 again.
         sampling: Interpolation of the motion between pixels.
         use_compiled: Whether splatting, integration and resizing use our compiled operators or
             PyTorch, the splat with ``index_add_``.
@@ -97,6 +100,7 @@ class ReleasedProcedure:
         return torch.lerp(self.photo, image, self.mask).clamp(-1.0, 1.0)
 
     def _integrate(self, motion: Tensor, num_steps: int) -> Tensor:
+        """Euler integration (Eq. 1) from zero, in pixels of the motion's map."""
         displacement = torch.zeros_like(motion)
         for _ in range(num_steps):
             displacement = euler_step(
@@ -128,6 +132,6 @@ class ReleasedProcedure:
 
 
 def _extend(field: Tensor) -> Tensor:
-    """Extends a map by reflection, by 3/8 of its side on each edge."""
+    """Extends ``[B, C, H, W]`` by reflection, by 3/8 of its side on each edge."""
     rows, columns = field.shape[2] * 3 // 8, field.shape[3] * 3 // 8
     return F.pad(field, (columns, columns, rows, rows), mode="reflect")

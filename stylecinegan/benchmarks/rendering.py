@@ -15,16 +15,15 @@ from stylecinegan.warping.settings import Warping
 
 
 @torch.no_grad()
-def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inversion:
-    """Inversion of the photo's size with a random D^10: rendering takes the same time.
+def random_inversion(model: StyleCineGAN, photo: Tensor) -> Inversion:
+    """Makes an inversion of random w+ and D^10, whose rendering takes as long as a real one's.
 
     Args:
         model: The model; its generator is used.
-        photo: ``[1, 3, H, W]``; sides divisible by 32.
-        seed: Seed of D^10.
+        photo: ``[1, 3, H, W]``, whose size the inversion has; sides divisible by 32.
     """
     generator = model.generator
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator().manual_seed(0)
     shrink = generator.resolution // layer_resolution(FEATURE_LAYER)
     channels = generator.channels[layer_resolution(FEATURE_LAYER)]
     size = (photo.shape[2] // shrink, photo.shape[3] // shrink)
@@ -37,15 +36,17 @@ def random_inversion(model: StyleCineGAN, photo: Tensor, seed: int = 0) -> Inver
 def render_candidates(
     model: StyleCineGAN, photo: Tensor, mask: Tensor, motion: Tensor, num_frames: int
 ) -> list[Candidate]:
-    """The released procedure, splat in PyTorch and compiled; ours unfolded, folded, with additions.
+    """Implementations of the rendering: the released procedure, and ours of three kinds.
 
-    A run of a slow candidate renders a single frame, a run of a fast one a whole loop, so that its
-    time includes the integration of the motion.
+    Splats of the released procedure are in PyTorch or compiled. Ours warps features (unfolded), or
+    their to-RGB outputs (folded), or has all additions to the paper. A run of a slow candidate
+    renders a single frame, a run of a fast one a whole loop, so that its time includes the
+    integration of the motion.
 
     Args:
         model: Its generator renders.
         photo: I, ``[1, 3, H, W]``; sides divisible by 32.
-        mask: S, ``[1, 1, H, W]``.
+        mask: S, ``[1, 1, H, W]`` in [0, 1].
         motion: M, ``[1, 2, H, W]``, pixels per frame.
         num_frames: N.
     """

@@ -9,10 +9,10 @@ from stylecinegan.benchmarks.measurement import Candidate
 
 
 class Task(Protocol):
-    """Interface of a task to the training loop."""
+    """A task of the training loop, of which only the step is timed."""
 
     def step(self, batch: dict[str, Tensor]) -> Mapping[str, Tensor]:
-        """Runs one optimisation step."""
+        """Runs one optimisation step and returns its loss terms by name."""
         ...
 
 
@@ -21,7 +21,7 @@ def train_candidates(tasks: Mapping[str, Task], images: Tensor) -> list[Candidat
 
     Args:
         tasks: Tasks by their names in the table; the first is the baseline.
-        images: A batch, ``[B, 3, S, S]`` in [-1, 1].
+        images: Batch of every step, ``[B, 3, S, S]`` in [-1, 1].
     """
 
     def step_of(task: Task) -> Callable[[], object]:

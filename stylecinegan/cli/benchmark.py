@@ -1,6 +1,7 @@
 """Measures speed and memory: stylecinegan benchmark suite=splat"""  # noqa: D415
 
 import logging
+import math
 from pathlib import Path
 
 import hydra
@@ -50,9 +51,10 @@ UNITS = {
     "generate": "run",
     "photos": "photo",
     "train": "picture",
-    "app": "wait",
 }
-"""Unit of the times, by suite."""
+"""Unit of the times, by suite of implementations."""
+
+SUITES = (*UNITS, "app")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="benchmark")
@@ -98,8 +100,8 @@ def check_settings(cfg: DictConfig) -> None:
     Raises:
         InputError: If one is invalid.
     """
-    if cfg.suite not in UNITS:
-        raise InputError(f"suite must be one of {', '.join(UNITS)}, got {cfg.suite}")
+    if cfg.suite not in SUITES:
+        raise InputError(f"suite must be one of {', '.join(SUITES)}, got {cfg.suite}")
     check_number("size", cfg.size, least=32, is_whole=True)
     check_number("num_frames", cfg.num_frames, least=2, is_whole=True)
     check_number("repeats", cfg.repeats, least=1, is_whole=True)
@@ -117,10 +119,11 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def splat(cfg: DictConfig, device: torch.device) -> list[Candidate]:
-    """Joint splatting at the middle of the loop, where both displacements are large."""
+    """Implementations of joint splatting, at mid-loop, where both displacements are large."""
     image, _, motion = draw_scene(cfg.size, device)
     displacement = motion * (cfg.num_frames / 2)
-    feature = image.repeat(1, -(-cfg.splat.channels // 3), 1, 1)[:, : cfg.splat.channels]
+    num_repeats = math.ceil(cfg.splat.channels / 3)
+    feature = image.repeat(1, num_repeats, 1, 1)[:, : cfg.splat.channels]
     copy_bytes = cfg.splat.copy_mb * 10**6
     return splat_candidates(
         feature.contiguous(), displacement, -displacement, copy_bytes=copy_bytes
@@ -128,44 +131,46 @@ def splat(cfg: DictConfig, device: torch.device) -> list[Candidate]:
 
 
 def euler(cfg: DictConfig, device: torch.device) -> list[Candidate]:
-    """Integration of the displacements of a loop."""
-    return euler_candidates(draw_scene(cfg.size, device)[2], cfg.num_frames)
+    """Implementations of the integration of a loop's displacements."""
+    _, _, motion = draw_scene(cfg.size, device)
+    return euler_candidates(motion, cfg.num_frames)
 
 
 def render(cfg: DictConfig, device: torch.device) -> list[Candidate]:
-    """Frames of a generator with random weights; a trained one takes the same time."""
+    """Implementations of the rendering, with random weights: trained ones take the same time."""
     generator = instantiate(cfg.render.generator)
-    channels = generator.channels[layer_resolution(FEATURE_LAYER)]
-    narrow = ((4,) * 5, (1,) * 4, 4, 1)
-    # No photo is inverted here: the smallest encoder completes the model.
-    encoder = FeatureStyleEncoder(generator.num_styles, generator.style_dim, channels, *narrow)
+    # No photo is inverted here: a minimal encoder completes the model.
+    encoder = FeatureStyleEncoder(
+        generator.num_styles,
+        generator.style_dim,
+        generator.channels[layer_resolution(FEATURE_LAYER)],
+        widths=(4,) * 5,
+        depths=(1,) * 4,
+        content_width=4,
+        pool=1,
+    )
     model = StyleCineGAN(generator, encoder).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.eval().requires_grad_(False)
     return render_candidates(model, *draw_scene(cfg.size, device), cfg.num_frames)
 
 
 def train(cfg: DictConfig, device: torch.device) -> list[Candidate]:
-    """Optimisation steps of an experiment on one batch."""
-    tasks, images = {}, None
+    """Optimisation steps of an experiment on one batch, by compute dtype."""
+    overrides = [f"experiment={cfg.train.experiment}", "data.dir=none"]
+    experiment = compose("train", overrides)
+    crop = cfg.train.crop or experiment.data.crop
+    batch_size = cfg.train.batch_size or experiment.batch_size
+    images = draw_landscape(crop, crop).image.to(device).repeat(batch_size, 1, 1, 1)
+    tasks = {}
     for precision in cfg.train.precisions:
-        experiment = compose(
-            "train",
-            [f"experiment={cfg.train.experiment}", "data.dir=none", f"precision={precision}"],
-        )
-        crop = cfg.train.crop or experiment.data.crop
-        batch_size = cfg.train.batch_size or experiment.batch_size
-        if images is None:
-            image = draw_landscape(crop, crop).image.to(device)
-            images = image.repeat(batch_size, 1, 1, 1)
-        task = instantiate(experiment.task)
+        task = instantiate(compose("train", [*overrides, f"precision={precision}"]).task)
         task.to(device)
         tasks[precision] = task
-    assert images is not None
     return train_candidates(tasks, images)
 
 
 def generate(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Measurement]:
-    """Whole commands over sizes and numbers of frames, and the growth of their time."""
+    """Whole commands over sizes and numbers of frames; plots the growth of their time."""
     baseline = Job(cfg.size, cfg.num_frames)
     sides, lengths = cfg.generate.sizes, cfg.generate.frame_counts
     measured = measure_commands(
@@ -183,7 +188,7 @@ def generate(cfg: DictConfig, device: torch.device, output_dir: Path) -> list[Me
 
 
 def photos(cfg: DictConfig, device: torch.device) -> list[Measurement]:
-    """A folder of photos, animated by different numbers of processes."""
+    """Folders of photos, animated by different numbers of processes."""
     settings = cfg.photos
     frames = f"num_frames={settings.num_frames}"
     return measure_processes(

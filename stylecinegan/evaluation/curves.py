@@ -9,6 +9,8 @@ from stylecinegan.evaluation.panel import Panel
 from stylecinegan.io import from_uint8, load_opencv
 
 PANEL = (300, 420)
+"""(height, width) of a panel, in pixels."""
+
 MARGIN = (64, 16, 44, 36)
 """Left, right, bottom and top of a panel, in pixels."""
 

@@ -183,7 +183,7 @@ def test_growth_is_a_least_squares_line_with_the_ratio_of_the_end_slopes():
     line = Growth.fit([4.0, 1.0, 16.0], [5.0, 3.5, 11.0])
     assert line.fixed == pytest.approx(3.0)
     assert line.per_unit == pytest.approx(0.5)
-    assert line.explained == pytest.approx(1.0)
+    assert line.r_squared == pytest.approx(1.0)
     assert line.steepening == pytest.approx(1.0)
     # 1, 4, 16 squared: 5 a unit between the first two points, 20 between the last two.
     assert Growth.fit([1.0, 4.0, 16.0], [1.0, 16.0, 256.0]).steepening == pytest.approx(4.0)
