@@ -86,6 +86,13 @@ def limited_size(size: Sequence[int], side: int, *, least: int = 1) -> tuple[int
     return height, width
 
 
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resizes ``[B, C, H, W]`` to (height, width), bilinearly with antialiasing."""
+    if tuple(image.shape[2:]) == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", antialias=True)
+
+
 def choose_crop(amount: Tensor, size: tuple[int, int]) -> Crop:
     """Crop with the most motion; of equal ones the most central.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylecinegan.errors import InputError
-from stylecinegan.framing import Crop, choose_crop, covering_size, inner_size, parse_aspect
+from stylecinegan.framing import Crop, choose_crop, covering_size, inner_size, parse_aspect, resize
 
 
 def test_a_crop_contains_as_much_motion_as_possible_near_the_middle():
@@ -56,3 +56,11 @@ def test_an_aspect_of_another_form_is_refused(text):
 
 def test_an_aspect_is_read_as_width_over_height():
     assert parse_aspect(" 16:9 ") == Fraction(16, 9)
+
+
+def test_resizing_averages_what_it_shrinks_and_keeps_a_picture_of_the_wanted_size():
+    stripes = torch.tensor([0.0, 1.0]).repeat(1, 1, 6, 6)  # every third pixel is 0, 1, 0, 1
+    shrunken = resize(stripes, (2, 4))
+    assert shrunken.shape == (1, 1, 2, 4)
+    assert (shrunken - 0.5).abs().max() < 0.1
+    assert resize(stripes, (6, 12)) is stripes

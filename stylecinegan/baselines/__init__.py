@@ -6,7 +6,7 @@ from stylecinegan.baselines.emf.method import EMF
 from stylecinegan.baselines.laplacian import LaplacianPyramid
 from stylecinegan.baselines.mocogan_hd.method import MoCoGANHD
 from stylecinegan.baselines.ours import Ours
-from stylecinegan.baselines.scene import Baseline, Scene
+from stylecinegan.baselines.scene import Baseline, FixedScene
 from stylecinegan.baselines.text2cinemagraph import Text2Cinemagraph
 from stylecinegan.baselines.written import WrittenFrames
 
@@ -14,11 +14,11 @@ __all__ = [
     "EMF",
     "Baseline",
     "DeepLandscape",
+    "FixedScene",
     "LaplacianPyramid",
     "MoCoGANHD",
     "Ours",
     "RecurrentWarping",
-    "Scene",
     "Text2Cinemagraph",
     "WrittenFrames",
 ]

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.warping.displacement import pixel_grid
 
 
@@ -27,7 +27,7 @@ class RecurrentWarping:
     def __repr__(self) -> str:
         return f"RecurrentWarping(use_mask={self.use_mask})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         motion = scene.motion * scene.mask if self.use_mask else scene.motion
         height, width = scene.photo.shape[2:]

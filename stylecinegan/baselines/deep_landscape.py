@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import islice
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
+from stylecinegan.framing import resize
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 from stylecinegan.inputs import resize_photo
@@ -62,7 +62,7 @@ class DeepLandscape:
         name = type(self.perceptual).__name__
         return f"DeepLandscape({self.num_steps}, {self.learning_rate:g}, {name})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         side = model.generator.resolution
         photo = resize_photo(scene.photo, (side, side))  # the generator makes square pictures
@@ -85,7 +85,7 @@ class DeepLandscape:
         return self._render(generator, w_plus, scene)
 
     @torch.no_grad()
-    def _render(self, generator: Generator, w_plus: Tensor, scene: Scene) -> Iterator[Tensor]:
+    def _render(self, generator: Generator, w_plus: Tensor, scene: FixedScene) -> Iterator[Tensor]:
         side = generator.resolution
         settings = Warping.of_the_paper(direction="backward", warp_layers=(FEATURE_LAYER,))
         features = generator.features(w_plus)
@@ -98,9 +98,7 @@ class DeepLandscape:
             # DL makes no loop, so frame N has no weight.
             frame = warped.render(replace(warp, progress=0.0))
             size = (scene.photo.shape[2], scene.photo.shape[3])
-            if tuple(frame.shape[2:]) != size:
-                frame = F.interpolate(frame, size, mode="bilinear", antialias=True)
-            yield frame.clamp(-1.0, 1.0)
+            yield resize(frame, size).clamp(-1.0, 1.0)
 
 
 def tune(

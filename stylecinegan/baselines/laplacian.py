@@ -6,7 +6,7 @@ from itertools import islice
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.warping.photo_layer.levels import band_pass
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 from stylecinegan.warping.settings import Warping, extend, frame_warps
@@ -27,7 +27,7 @@ class LaplacianPyramid:
     def __repr__(self) -> str:
         return f"LaplacianPyramid({self.num_levels})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         photo, mask = extend(scene.photo), extend(scene.mask)
         levels = band_pass(photo, self.num_levels)

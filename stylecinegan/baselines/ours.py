@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.warping.settings import Warping
 
 
@@ -28,7 +28,7 @@ class Ours:
     def __repr__(self) -> str:
         return f"Ours({self.warping!r}, use_mask={self.use_mask})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         cinemagraph = model.animate(
             scene.photo,

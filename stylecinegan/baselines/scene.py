@@ -1,4 +1,4 @@
-"""Interface of the compared methods."""
+"""Interface of the compared methods, and the scenes that they animate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from stylecinegan import StyleCineGAN
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A photo, or a sample of the generator, to be animated.
+class FixedScene:
+    """A photo, or a sample of the generator, with the mask and motion that all methods share.
+
+    Unlike in a :class:`stylecinegan.scene.Scene`, nothing is predicted.
 
     Attributes:
         name: Name of the clip whose first frame is the photo.
@@ -39,7 +41,7 @@ class Baseline(Protocol):
     Measurements are cached by its ``repr``, which therefore has to contain all settings.
     """
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo.
 
         Args:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN
 from stylecinegan.baselines.emf.method import EMF
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.data.real_motion import typical_speed
 from stylecinegan.motion.controls.controls import DIRECTIONS, controlled_motion
 
@@ -39,7 +39,7 @@ class Text2Cinemagraph:
     def __repr__(self) -> str:
         return f"Text2Cinemagraph({self.text!r}, {self.renderer!r})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo at the scene's speed (see :class:`Baseline`).
 
         Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import resize_photo
@@ -26,7 +26,7 @@ class WrittenFrames:
     def __repr__(self) -> str:
         return f"WrittenFrames({str(self.dir)!r})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Reads the frames, resized to the photo's size (see :class:`Baseline`).
 
         Raises:

@@ -12,21 +12,16 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io, visualization
 from stylecinegan.backbones.lpips_trunks import Net
-from stylecinegan.baselines import Baseline, Scene
+from stylecinegan.baselines import Baseline, FixedScene
 from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
-from stylecinegan.evaluation.comparison import Part, compare_frames, make_metrics
+from stylecinegan.evaluation.comparison import Part, compare_frames, fit_size, make_metrics
 from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.report import Table, name_rows
-from stylecinegan.evaluation.scenes import (
-    SceneSettings,
-    fit_mask,
-    fit_size,
-    make_scene,
-    measure_speed,
-)
+from stylecinegan.evaluation.scenes import SceneSettings, estimate_clip_motion, make_scene
 from stylecinegan.evaluation.statistics import deviations, mean_rows, paired_differences
+from stylecinegan.framing import resize
 from stylecinegan.metrics.pictures import PictureMetric
 
 PAPER_ABLATIONS = {
@@ -69,7 +64,7 @@ class ClipMeasurement:
         model: Our model.
         clips: The real clips.
         methods: Methods by the name of their row.
-        settings: Mask, motion and speed of the scenes.
+        scenes: Mask, motion and speed of the scenes.
         metrics: Metrics to compute.
         parts: Regions to compare.
         compared_size: Longer side at which frames are compared; ``None`` is that of the clips.
@@ -81,7 +76,7 @@ class ClipMeasurement:
     model: StyleCineGAN
     clips: RealClips
     methods: Mapping[str, Baseline]
-    settings: SceneSettings
+    scenes: SceneSettings
     metrics: Sequence[PictureMetric]
     parts: Sequence[Part]
     compared_size: int | None
@@ -97,11 +92,11 @@ class ClipMeasurement:
         """
         real = self.clips.read(name)
         try:
-            scene = make_scene(self.model, name, real, self.settings, self.mean_speed)
+            scene = make_scene(self.model, name, real, self.scenes, self.mean_speed)
         except InputError as error:
             return [{"clip": name, "left out": str(error)}]
         real = fit_size(real, self.compared_size)
-        mask = fit_mask(scene.mask, (real.shape[2], real.shape[3]))
+        mask = resize(scene.mask, (real.shape[2], real.shape[3]))
         share = float((mask > 0.5).float().mean())
         entries: Entries = []
         rows = [real]
@@ -113,7 +108,18 @@ class ClipMeasurement:
         self._write_sheet(name, rows)
         return entries
 
-    def _animate(self, method: Baseline, scene: Scene) -> Tensor:
+    def settings(self) -> dict[str, str]:
+        """All that the numbers depend on, for the cache."""
+        metrics = [metric.name for metric in self.metrics]
+        return {
+            "model": fingerprint(self.model),
+            "clips": _describe(self.clips),
+            "methods": repr(self.methods),
+            "scenes": f"{self.scenes!r} {self.mean_speed}",
+            "compared": f"{list(self.parts)} {self.compared_size} {metrics}",
+        }
+
+    def _animate(self, method: Baseline, scene: FixedScene) -> Tensor:
         """The first T frames of a method, ``[T, 3, H, W]`` in [-1, 1]."""
         frames = torch.cat(list(islice(method(self.model, scene), scene.num_frames)))
         return frames.clamp(-1.0, 1.0)
@@ -125,7 +131,7 @@ class ClipMeasurement:
         io.write_image(self.sheets_dir / f"{name.replace('/', '_')}.png", sheet)
 
 
-def measure_clips(
+def measure_animations(
     model: StyleCineGAN,
     output_dir: Path,
     *,
@@ -171,32 +177,16 @@ def measure_clips(
     metrics = make_metrics(min(shape[2:]), squeezenet, lpips, lpips_trunk)
     mean = _mean_speed(clips, output_dir, num_processes) if scenes.speed == "mean" else None
     methods = name_rows(methods, row_names)
-    settings = {
-        "model": fingerprint(model),
-        "clips": f"{clips.path} {clips.num_frames} {clips.size}",
-        "methods": repr(methods),
-        "scenes": f"{scenes!r} {mean}",
-        "compared": f"{list(parts)} {side} {[metric.name for metric in metrics]}",
-    }
     measure = ClipMeasurement(
         model, clips, methods, scenes, metrics, list(parts), side, mean, output_dir / "sheets"
     )
-    cache = MeasurementCache(output_dir / "clips", settings)
+    cache = MeasurementCache(output_dir / "clips", measure.settings())
     results = measure_all(clips.names, measure, cache, num_processes=num_processes)
     details = [entry for entries in results for entry in entries]
-    num_used = len({entry["clip"] for entry in details if "row" in entry})
-    if not num_used:
+    if not any("row" in entry for entry in details):
         raise InputError(f"no clip could be measured: {details[0]['left out']}")
-    title = (
-        f"{num_used} of {len(clips)} clips of {clips.path.name}, frames 1 to "
-        f"{clips.num_frames - 1} with frame 0 as input, rendered at {clips.size or 'their size'}, "
-        f"compared at {' x '.join(map(str, shape[2:]))}: {scenes.describe()}"
-    )
-    if "static" in parts:
-        has_static = (entry for entry in details if any(key.startswith("static ") for key in entry))
-        title += f"; static regions in {len({entry['clip'] for entry in has_static})} clips"
     return Table(
-        title,
+        _title(measure, details, (shape[2], shape[3])),
         mean_rows(details, methods),
         PAPER[table],
         details,
@@ -206,10 +196,33 @@ def measure_clips(
     )
 
 
+def _title(measure: ClipMeasurement, details: Entries, compared_size: tuple[int, int]) -> str:
+    """Describes the measured clips, and the size and the scenes that they are compared at."""
+    clips = measure.clips
+    num_used = len({entry["clip"] for entry in details if "row" in entry})
+    title = (
+        f"{num_used} of {len(clips)} clips of {clips.path.name}, frames 1 to "
+        f"{clips.num_frames - 1} with frame 0 as input, rendered at {clips.size or 'their size'}, "
+        f"compared at {' x '.join(map(str, compared_size))}: {measure.scenes.describe()}"
+    )
+    if "static" in measure.parts:
+        with_static = {
+            entry["clip"]
+            for entry in details
+            if any(column.startswith("static ") for column in entry)
+        }
+        title += f"; static regions in {len(with_static)} clips"
+    return title
+
+
+def _describe(clips: RealClips) -> str:
+    """All of the clips that a measurement of one depends on, for the cache."""
+    return f"{clips.path} {clips.num_frames} {clips.size}"
+
+
 def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float:
     """Mean typical speed of the test set, in longer sides of the picture per frame."""
-    settings = {"clips": f"{clips.path} {clips.num_frames} {clips.size}"}
-    cache = MeasurementCache(output_dir / "speeds", settings)
+    cache = MeasurementCache(output_dir / "speeds", {"clips": _describe(clips)})
     measure = partial(_speed_entry, clips)
     entries = measure_all(clips.names, measure, cache, num_processes=num_processes)
     speeds = [entry["speed"] for (entry,) in entries if "speed" in entry]
@@ -219,7 +232,8 @@ def _mean_speed(clips: RealClips, output_dir: Path, num_processes: int) -> float
 
 
 def _speed_entry(clips: RealClips, name: str) -> Entries:
+    """Typical speed of a clip, or the reason for leaving it out, as a single entry."""
     try:
-        return [{"clip": name, "speed": measure_speed(clips.read(name))[1]}]
+        return [{"clip": name, "speed": estimate_clip_motion(clips.read(name))[1]}]
     except InputError as error:
         return [{"clip": name, "left out": str(error)}]

@@ -19,6 +19,9 @@ class RealClips:
     """Real clips, sorted by name.
 
     Attributes:
+        path: The folder or file.
+        num_frames: Number of frames that are read of every clip.
+        size: Longer side of the frames in pixels, ``None`` for their own.
         names: Names of the clips.
 
     Args:
@@ -70,7 +73,13 @@ class RealClips:
         return len(self.names)
 
     def read(self, name: str) -> Tensor:
-        """Reads the frames of a clip, ``[T, 3, H, W]`` in [-1, 1].
+        """Reads the frames of a clip.
+
+        Args:
+            name: One of :attr:`names`.
+
+        Returns:
+            ``[T, 3, H, W]`` in [-1, 1], T = ``num_frames``.
 
         Raises:
             InputError: If the clip has too few frames or is damaged.
@@ -88,13 +97,17 @@ class RealClips:
         return io.read_video(self._videos[name], self.num_frames)
 
 
-def _find_videos(dir: Path) -> dict[str, Path]:
-    """Finds videos at any depth, by their path in the folder without the suffix."""
+def _find_videos(folder: Path) -> dict[str, Path]:
+    """Finds videos at any depth, by their path in the folder without the suffix.
+
+    Raises:
+        InputError: If two videos differ only in their suffix.
+    """
     videos: dict[str, Path] = {}
-    for file in sorted(dir.rglob("*")) if dir.is_dir() else []:
+    for file in sorted(folder.rglob("*")) if folder.is_dir() else []:
         if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith("."):
-            name = file.relative_to(dir).with_suffix("").as_posix()
+            name = file.relative_to(folder).with_suffix("").as_posix()
             if name in videos:
-                raise InputError(f"wanted one video of each name in {dir}, found two of {name}")
+                raise InputError(f"wanted one video of each name in {folder}, found two of {name}")
             videos[name] = file
     return videos

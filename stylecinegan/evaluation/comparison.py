@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylecinegan.backbones.lpips_trunks import Net
 from stylecinegan.errors import InputError
+from stylecinegan.framing import resize
 from stylecinegan.metrics.perceptual import LPIPS, SqueezeNetDistance
 from stylecinegan.metrics.pictures import MSSSIM, RMSE, PictureMetric, compare
 
@@ -117,3 +118,17 @@ def compare_each(
         for name, values in compare(metrics, actual, wanted, where).items():
             collected.setdefault(name, []).append(values)
     return {name: torch.cat(values) for name, values in collected.items()}
+
+
+def fit_size(images: Tensor, size: int | None) -> Tensor:
+    """Resizes pictures to the size at which they are compared.
+
+    Args:
+        images: ``[T, 3, H, W]`` in [-1, 1].
+        size: Longer side in pixels; ``None`` keeps the pictures' own.
+    """
+    if size is None or max(images.shape[2:]) == size:
+        return images
+    scale = size / max(images.shape[2:])
+    height, width = (max(1, round(side * scale)) for side in images.shape[2:])
+    return resize(images, (height, width)).clamp(-1.0, 1.0)

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.backbones.lpips_trunks import Net
-from stylecinegan.baselines import Baseline, Scene
+from stylecinegan.baselines import Baseline, FixedScene
 from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
 from stylecinegan.evaluation.clips import RealClips
-from stylecinegan.evaluation.comparison import compare_each, make_metrics
+from stylecinegan.evaluation.comparison import compare_each, fit_size, make_metrics
 from stylecinegan.evaluation.curves import plot_curves
 from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.report import Row, Table, name_rows
-from stylecinegan.evaluation.scenes import fit_mask, fit_size
+from stylecinegan.framing import resize
 from stylecinegan.metrics.pictures import PictureMetric
 from stylecinegan.motion.controls.controls import directed_motion, normalize_speed
 
@@ -104,7 +104,7 @@ class DriftMeasurement:
         mask[:, :, : round(self.horizon * photo.shape[2])] = 1.0
         return mask
 
-    def _make_scene(self, name: str, photo: Tensor, mask: Tensor) -> Scene:
+    def _make_scene(self, name: str, photo: Tensor, mask: Tensor) -> FixedScene:
         if self.direction == "predicted":
             motion = self.model.predict_motion(photo, mask)
         else:
@@ -113,12 +113,12 @@ class DriftMeasurement:
         w_plus = None
         if self.clips is None:
             w_plus = self.model.generator.sample_w_plus(_seed(name))  # as model.sample draws it
-        return Scene(name, photo, mask, motion, self.num_frames, self.period, w_plus)
+        return FixedScene(name, photo, mask, motion, self.num_frames, self.period, w_plus)
 
     def _measure(self, frames: Tensor, mask: Tensor) -> dict[str, list[float]]:
         """Metrics of frames 1, 2, … against the method's own frame 0."""
         first = frames[:1].expand(len(frames) - 1, -1, -1, -1)
-        is_static = (fit_mask(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
+        is_static = (resize(mask, (frames.shape[2], frames.shape[3])) <= 0.5).float()
         curves: dict[str, list[float]] = {}
         for part, region in (("static", is_static), ("frame", None)):
             numbers = compare_each(frames[1:], first, self.metrics, region)
@@ -200,7 +200,8 @@ def measure_drift(
     entries = [entry for found in results for entry in found if "row" in entry]
     if not entries:
         raise InputError(
-            "no picture has both a moving and a static part (horizon= divides all alike)"
+            "no picture has both a moving and a static region of at least "
+            f"{SMALLEST_REGION:.0%}; table.horizon=0.5 moves the upper half of every picture"
         )
     curves = {row: _mean([e["curves"] for e in entries if e["row"] == row]) for row in methods}
     _write_curves(output_dir, curves)

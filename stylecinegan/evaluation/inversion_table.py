@@ -1,12 +1,11 @@
 """Table 5: inversion with w+ alone and with w+ and D^10; Fréchet distance of samples."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io, visualization
@@ -18,12 +17,15 @@ from stylecinegan.evaluation.comparison import make_metrics
 from stylecinegan.evaluation.measurement_cache import Entries, MeasurementCache, measure_all
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
-from stylecinegan.evaluation.statistics import deviations, mean_rows
-from stylecinegan.metrics.frechet_protocols import (
-    FrechetProtocol,
-    picture_protocols,
-    seeds_of_run,
+from stylecinegan.evaluation.sample_quality import (
+    SampleMeasurement,
+    add_samples,
+    read_references,
+    write_samples,
 )
+from stylecinegan.evaluation.statistics import deviations, mean_rows
+from stylecinegan.framing import resize
+from stylecinegan.metrics.frechet_protocols import FrechetProtocol, picture_protocols
 from stylecinegan.metrics.gaussians import Gaussian
 from stylecinegan.metrics.pictures import PictureMetric
 
@@ -43,9 +45,7 @@ PAPER = {
 }
 """Table 5, on 256 photos of the paper's test set at 1024x1024; its LPIPS network is not named."""
 
-NUM_RECONSTRUCTIONS = 16
-NUM_SAMPLES_SHOWN = 64
-BATCH_SIZE = 16
+NUM_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -77,62 +77,38 @@ class InversionMeasurement:
 
     @torch.no_grad()
     def invert(self, photo: Tensor) -> dict[str, Tensor]:
-        """Inverts a photo with w+ alone and with D^10, at its own size; by row."""
+        """Inverts a photo with w+ alone and with w+ and D^10.
+
+        Args:
+            photo: ``[1, 3, H, W]`` in [-1, 1].
+
+        Returns:
+            Images of the photo's size, by row of the table.
+        """
         inversion = self.model.invert(photo)
         code_only = self.model.generator(inversion.w_plus).clamp(-1.0, 1.0)
-        return {
-            row: _fit(image, photo)
-            for row, image in zip(PAPER, (code_only, inversion.image), strict=True)
-        }
+        size = (photo.shape[2], photo.shape[3])
+        images = (code_only, inversion.image)
+        return {row: resize(image, size) for row, image in zip(PAPER, images, strict=True)}
 
     def settings(self) -> dict[str, str]:
         """All that the numbers of a photo depend on, for the cache."""
         protocols = [protocol.name for protocol in self.protocols]
         return {
             "model": fingerprint(self.model),
-            # Without their number: more photos measure only the others.
+            # Without their number, so that a run with more photos measures only the added ones.
             "photos": f"{self.photos.folder.path} {self.photos.size}",
             "metrics": f"{[metric.name for metric in self.metrics]} {protocols}",
         }
 
     def _features(self, image: Tensor) -> dict[str, list[float]]:
-        """Features of an image by protocol, to seven digits."""
+        """Features of an image by protocol, to seven digits, the precision of float32."""
         found: dict[str, list[float]] = {}
         for protocol in self.protocols:
             statistics = protocol.statistics()
             statistics.add(image)
             found[protocol.name] = [float(f"{x:.7g}") for x in statistics.features()[0]]
         return found
-
-
-@dataclass(frozen=True)
-class SampleMeasurement:
-    """Measures the Fréchet distances of the samples of a run.
-
-    Attributes:
-        model: The model.
-        count: Number of samples in a run.
-        protocols: Fréchet distances.
-        real: Statistics of real photos by protocol.
-    """
-
-    model: StyleCineGAN
-    count: int
-    protocols: Sequence[FrechetProtocol]
-    real: Mapping[str, Gaussian]
-
-    @torch.no_grad()
-    def __call__(self, name: str) -> Entries:
-        """Measures a run by its name, ``run_NUMBER``; a single entry."""
-        statistics = [protocol.statistics() for protocol in self.protocols]
-        for images in _samples(self.model, seeds_of_run(int(name[4:]), self.count)):
-            for accumulated in statistics:
-                accumulated.add(images)
-        distances = {
-            protocol.name: self.real[protocol.name].distance(accumulated.gaussian())
-            for protocol, accumulated in zip(self.protocols, statistics, strict=True)
-        }
-        return [{"run": name, **distances}]
 
 
 @torch.no_grad()
@@ -166,7 +142,7 @@ def measure_inversion(
         num_runs: Number of runs, each with its own seeds.
         reference: Folder of ``PROTOCOL.npz``, statistics to compare samples with; by default those
             of the photos.
-        squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
+        squeezenet: ``.npz`` of SqueezeNet 1.0, for the Fréchet distance of its features.
         lpips: Network of LPIPS.
         lpips_trunk: File of its convolutions, see
             :func:`~stylecinegan.evaluation.comparison.make_metrics`.
@@ -196,25 +172,24 @@ def measure_inversion(
     rows, details = _inversion_rows(found, protocols, real)
     spread = deviations(details, PAPER)
     table = Table(title, rows, PAPER, details, spread, seconds=cache.seconds(photos.names))
-    sources = f"photos {digest[:8]}…"
+    compared_with = f"photos {digest[:8]}…"
     if reference is not None:
-        real, sources = _read_references(Path(reference), protocols)
+        real, compared_with = read_references(Path(reference), protocols)
     if num_samples:
-        _write_samples(model, output_dir, min(num_samples, NUM_SAMPLES_SHOWN))
+        write_samples(output_dir / "samples.png", model, num_samples)
     if not (num_samples and protocols):
         return table
-    settings = {"model": settings["model"], "samples": f"{num_samples} beside {sources}"}
-    cache = MeasurementCache(output_dir / "samples", settings)
+    run_settings = {"model": settings["model"], "samples": f"{num_samples} beside {compared_with}"}
+    cache = MeasurementCache(output_dir / "samples", run_settings)
     measure_run = SampleMeasurement(model, num_samples, protocols, real)
-    table = _add_samples(table, measure_run, num_runs, cache)
-    title += f"; {num_runs} runs of {num_samples} samples, beside {sources}"
-    return replace(table, title=title)
+    title += f"; {num_runs} runs of {num_samples} samples, beside {compared_with}"
+    return replace(add_samples(table, measure_run, num_runs, cache), title=title)
 
 
 def _inversion_rows(
     found: Entries, protocols: Sequence[FrechetProtocol], real: Mapping[str, Gaussian]
 ) -> tuple[list[Row], Entries]:
-    """Rows of both inversions, and their figures photo by photo."""
+    """Rows of both inversions, and their metrics photo by photo."""
     details = [
         {key: value for key, value in entry.items() if key != "features"}
         for entry in found
@@ -227,34 +202,6 @@ def _inversion_rows(
     return rows, details
 
 
-def _read_references(
-    folder: Path, protocols: Sequence[FrechetProtocol]
-) -> tuple[dict[str, Gaussian], str]:
-    """Reads the statistics of real photos by protocol, and names the photos they are of."""
-    read = {p.name: Gaussian.read(folder / f"{p.name}.npz", p.name) for p in protocols}
-    sources = ", ".join(sorted({f"photos {source[:8]}…" for _, source in read.values()}))
-    return {name: gaussian for name, (gaussian, _) in read.items()}, sources
-
-
-def _add_samples(
-    table: Table, measure: SampleMeasurement, num_runs: int, cache: MeasurementCache
-) -> Table:
-    """Measures the runs of samples and adds their mean as a row, with the deviation over runs."""
-    names = [f"run_{run}" for run in range(num_runs)]
-    runs = [entries[0] for entries in measure_all(names, measure, cache)]
-    columns = {
-        p.column(measure.count): [float(run[p.name]) for run in runs] for p in measure.protocols
-    }
-    row: Row = {"row": "samples", **{c: sum(v) / len(v) for c, v in columns.items()}}
-    spread = dict(table.deviations)
-    if num_runs > 1:
-        spread["samples"] = {
-            column: float(np.std(values, ddof=1)) for column, values in columns.items()
-        }
-    seconds = (table.seconds or 0.0) + cache.seconds(names)
-    return replace(table, rows=[*table.rows, row], deviations=spread, seconds=seconds)
-
-
 def _gaussian(found: Entries, protocol: FrechetProtocol, row: str | None) -> Gaussian:
     """Statistics of a row's features; ``None`` is the row of the photos."""
     features = [e["features"][protocol.name] for e in found if e.get("row") == row]
@@ -264,6 +211,7 @@ def _gaussian(found: Entries, protocol: FrechetProtocol, row: str | None) -> Gau
 def _distances(
     found: Entries, protocols: Sequence[FrechetProtocol], real: Mapping[str, Gaussian], row: str
 ) -> dict[str, float]:
+    """Fréchet distances of a row to the photos, by column; none for a single photo."""
     return {
         p.column(real[p.name].count): real[p.name].distance(_gaussian(found, p, row))
         for p in protocols
@@ -273,30 +221,8 @@ def _distances(
 
 def _write_reconstructions(measure: InversionMeasurement, output_dir: Path) -> None:
     shown: list[Tensor] = []
-    for name in measure.photos.names[:NUM_RECONSTRUCTIONS]:
+    for name in measure.photos.names[:NUM_SHOWN]:
         photo = measure.photos.read(name)
         shown += [photo, *measure.invert(photo).values()]
     sheet = visualization.contact_sheet(shown, 6, cell=(256, 256))
     io.write_image(output_dir / "reconstructions.png", sheet)
-
-
-def _write_samples(model: StyleCineGAN, output_dir: Path, count: int) -> None:
-    batches = _samples(model, range(count))
-    shown = [image for images in batches for image in images.split(1)]
-    io.write_image(output_dir / "samples.png", visualization.contact_sheet(shown, 8))
-
-
-def _samples(model: StyleCineGAN, seeds: range) -> Iterator[Tensor]:
-    """Samples of the generator (ψ = 1) in batches, ``[B, 3, H, W]`` in [-1, 1]."""
-    for first in range(0, len(seeds), BATCH_SIZE):
-        codes = [
-            model.generator.sample_w_plus(seed, truncation=1.0)
-            for seed in seeds[first : first + BATCH_SIZE]
-        ]
-        yield model.generator(torch.cat(codes)).clamp(-1.0, 1.0)
-
-
-def _fit(image: Tensor, photo: Tensor) -> Tensor:
-    if image.shape == photo.shape:
-        return image
-    return F.interpolate(image, photo.shape[2:], mode="bilinear", antialias=True)

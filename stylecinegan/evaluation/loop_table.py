@@ -1,6 +1,6 @@
 """Table of loop quality: closing, motion and detail."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ COLUMNS = {
     "detail_kept": "detail kept",
     "least_detail_kept": "least detail kept",
 }
+"""Columns of the table by the names of :class:`~stylecinegan.metrics.loop_quality.LoopQuality`."""
 
 
 @torch.no_grad()
@@ -55,7 +56,7 @@ def measure_loops(
     - Motion: mean absolute difference of neighbouring frames where the mask exceeds 0.9, in
       [0, 255].
 
-    Static videos (motion below 0.05) have only the last two: the ratios would be meaningless.
+    Static videos (motion below 0.05) have only the last two: a ratio of steps would be noise.
 
     Args:
         model: Predicts masks, and motion for photos.
@@ -90,10 +91,10 @@ def measure_loops(
     for row, loops in groups.items():
         measured: list[dict[str, float]] = []
         for name, mask, frames in tqdm(loops, unit="loop"):
-            figures, pictures = _measure(mask, frames, lpips)
+            figures, shown = _measure(mask, frames, lpips)
             measured.append(figures)
             details.append({"row": row, "loop": name, **figures})
-            sheet += pictures
+            sheet += _pictures(shown, mask)
         rows.append({"row": row, "loops": float(len(measured)), **_means(measured)})
     output_dir.mkdir(parents=True, exist_ok=True)
     io.write_image(output_dir / "loops.png", visualization.contact_sheet(sheet, 5, cell=(192, 192)))
@@ -103,6 +104,7 @@ def measure_loops(
 def _rendered(
     model: StyleCineGAN, photos: Photos, num_frames: int, speed: float, warping: Warping | None
 ) -> Iterator[tuple[str, Tensor, Iterable[Tensor]]]:
+    """Name, mask and frames of the loop of each photo."""
     for name, photo in photos:
         scene = model.scene(photo)
         scene.motion(speed=speed)
@@ -113,6 +115,7 @@ def _rendered(
 def _written(
     model: StyleCineGAN, folder: Path, size: int | None
 ) -> Iterator[tuple[str, Tensor, Iterable[Tensor]]]:
+    """Name, mask and frames of each video of a folder."""
     for file in _find_videos(folder):
         frames = [resize_photo(frame, size) for frame in io.read_video(file)]
         given = file.with_name(f"{file.stem}_mask.png")
@@ -146,14 +149,13 @@ def _find_videos(folder: Path) -> list[Path]:
 def _measure(
     mask: Tensor, frames: Iterable[Tensor], lpips: LPIPS | None
 ) -> tuple[dict[str, float], list[Tensor]]:
-    """Metrics of a loop, and its pictures for the contact sheet."""
+    """Metrics of a loop, and its frames."""
     quality = LoopQuality(mask)
     distances: list[float] = []
     moving, static = (mask > 0.9).float(), (mask == 0).float()
     steps: list[float] = []
     errors: list[float] = []
     shown: list[Tensor] = []
-    row = int(mask[0, 0].sum(dim=1).argmax())
     for frame in frames:
         quality.add(frame)
         if shown:
@@ -173,14 +175,20 @@ def _measure(
         figures["seam LPIPS"] = float("nan") if is_static else seam
     figures["static error"] = max(errors)
     figures["motion"] = motion
-    quarters = [shown[len(shown) * k // 4] for k in range(4)]
+    return figures, shown
+
+
+def _pictures(frames: Sequence[Tensor], mask: Tensor) -> list[Tensor]:
+    """Frames at 0, 1/4, 1/2 and 3/4 of a loop, and over time the row with most of S."""
+    row = int(mask[0, 0].sum(dim=1).argmax())
+    quarters = [frames[len(frames) * k // 4] for k in range(4)]
     # Two loops, so that the seam is in the middle.
-    over_time = torch.cat([frame[:, :, row : row + 1] for frame in (*shown, *shown)], dim=2)
-    return figures, [*quarters, F.interpolate(over_time, quarters[0].shape[2:])]
+    over_time = torch.cat([frame[:, :, row : row + 1] for frame in (*frames, *frames)], dim=2)
+    return [*quarters, F.interpolate(over_time, quarters[0].shape[2:])]
 
 
 def _difference(a: Tensor, b: Tensor, region: Tensor) -> float:
-    """Mean absolute difference over a region, 0 to 255; 0 where it is empty."""
+    """Mean absolute difference over a region, in [0, 255]; 0 if the region is empty."""
     total = ((a - b).abs() * region).sum() / (3.0 * region.sum()).clamp(min=1.0)
     return float(total) * 127.5
 

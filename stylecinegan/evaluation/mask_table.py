@@ -20,6 +20,8 @@ from stylecinegan.mask import MaskEnsemble
 from stylecinegan.metrics.mask_quality import TOLERANCE, Overlap, boundary_f_score, measure_masks
 
 NUM_SHOWN = 24
+"""Largest number of labelled photos, and of composites, on a contact sheet."""
+
 GREEN = (-0.6, 0.9, -0.6)
 
 
@@ -45,7 +47,8 @@ def measure_mask(
         model: The model; its ensemble is the default.
         output_dir: Folder of ``masks.png``: photo, ground truth in green, prediction in red.
         labelled: Photos with labels, held out from training, measured at their own size.
-        ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own.
+        ensembles: Files of the ensembles to measure by row name; ``None`` is the model's own, whose
+            segmentation network is then used too.
         drawn: Photos with masks ``NAME_mask.png`` beside them.
         composited: Photos onto which static objects are composited; some of them are written to
             ``composites.png`` with the predicted masks in red.
@@ -59,14 +62,17 @@ def measure_mask(
     sheet: list[Tensor] = []
     for name, file in (ensembles or {"default": None}).items():
         measured = _with_ensemble(model, file)
-        sheet.clear()  # the last ensemble's masks are shown
+        sheet = []  # the last ensemble's masks are shown
         if labelled is not None:
-            rows.append({"row": name, **_measure_labelled(measured, labelled, sheet)})
+            figures, pictures = _measure_labelled(measured, labelled)
+            rows.append({"row": name, **figures})
+            sheet += pictures
         if drawn is not None:
             row = f"{name}, drawn masks"
-            figures, entries = _measure_drawn(measured, drawn, sheet)
+            figures, entries, pictures = _measure_drawn(measured, drawn)
             rows.append({"row": row, **figures})
             details += [{"row": row, **entry} for entry in entries]
+            sheet += pictures
         if composited is not None:
             figures, composites = measure_composites(measured, composited)
             rows.append({"row": f"{name}, composited objects", **figures})
@@ -88,7 +94,7 @@ def _write_sheet(path: Path, pictures: list[Tensor], *, columns: int) -> None:
 
 
 def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN:
-    """The model with the mask ensemble of a file."""
+    """The model with the mask ensemble of a file, and without its segmentation network."""
     if file is None:
         return model
     ensemble = checkpoints.load(file, MaskEnsemble)
@@ -96,8 +102,9 @@ def _with_ensemble(model: StyleCineGAN, file: str | Path | None) -> StyleCineGAN
 
 
 def _measure_labelled(
-    model: StyleCineGAN, labelled: AnnotatedLandscapes, sheet: list[Tensor]
-) -> dict[str, float]:
+    model: StyleCineGAN, labelled: AnnotatedLandscapes
+) -> tuple[dict[str, float], list[Tensor]]:
+    """Measures predictions against labels; returns the metrics, and pictures of some photos."""
     pairs = (_read(labelled, index) for index in tqdm(range(len(labelled)), unit="photo"))
     shown: list[tuple[Tensor, Tensor]] = []
 
@@ -107,26 +114,33 @@ def _measure_labelled(
             shown.append((photo, mask))
         return classes, mask
 
-    figures = measure_masks(pairs, predict)
+    measured = measure_masks(pairs, predict)
+    figures = {
+        "IoU sky": measured["iou_sky"],
+        "IoU water": measured["iou_water"],
+        "IoU moving": measured["iou_moving"],
+        "IoU moving, unrefined": measured["iou_moving_unrefined"],
+        "boundary F": measured["boundary"],
+        "boundary F, unrefined": measured["boundary_unrefined"],
+    }
+    pictures: list[Tensor] = []
     for index, (photo, mask) in enumerate(shown):
         wanted = (_read(labelled, index)[1] > 0).float()[None, None]
-        sheet += _overlays(photo, wanted, mask)
-    return {
-        "IoU sky": figures["iou_sky"],
-        "IoU water": figures["iou_water"],
-        "IoU moving": figures["iou_moving"],
-        "IoU moving, unrefined": figures["iou_moving_unrefined"],
-        "boundary F": figures["boundary"],
-        "boundary F, unrefined": figures["boundary_unrefined"],
-    }
+        pictures += _overlays(photo, wanted, mask)
+    return figures, pictures
 
 
 def _measure_drawn(
-    model: StyleCineGAN, photos: Photos, sheet: list[Tensor]
-) -> tuple[dict[str, float], list[dict[str, str | float]]]:
-    """Measures predictions against the masks beside the photos; IoU is over the pixels of all."""
+    model: StyleCineGAN, photos: Photos
+) -> tuple[dict[str, float], list[dict[str, str | float]], list[Tensor]]:
+    """Measures predictions against the masks beside the photos.
+
+    Returns:
+        Metrics, with the IoU over the pixels of all photos; an entry per photo; and pictures.
+    """
     overlap, unrefined = Overlap(), Overlap()
     entries: list[dict[str, str | float]] = []
+    pictures: list[Tensor] = []
     for name, photo in tqdm(photos, unit="photo"):
         size = (photo.shape[2], photo.shape[3])
         wanted = io.read_mask(photos.beside(name, "_mask.png"), size=size)
@@ -145,11 +159,11 @@ def _measure_drawn(
                 "boundary F, unrefined": boundary_f_score(moves_unrefined, truth, tolerance),
             }
         )
-        sheet += _overlays(photo, wanted, mask)
+        pictures += _overlays(photo, wanted, mask)
     figures = {"IoU moving": overlap.result(), "IoU moving, unrefined": unrefined.result()}
     for column in ("boundary F", "boundary F, unrefined"):
         figures[column] = float(np.mean([float(entry[column]) for entry in entries]))
-    return figures, entries
+    return figures, entries, pictures
 
 
 def _predict(model: StyleCineGAN, photo: Tensor) -> tuple[Tensor, Tensor]:

@@ -66,22 +66,32 @@ class Clip:
 
 
 def predict_clips(model: StyleCineGAN, generator: MotionGenerator, clips: RealMotion) -> list[Clip]:
-    """Predicts mask and motion of each clip from its first frame."""
+    """Predicts mask and motion of each clip from its first frame.
+
+    Args:
+        model: Predicts masks and classes.
+        generator: The motion generator.
+        clips: The clips, of which the first of each video is used.
+    """
     result = []
     for video in tqdm(clips.videos, unit="clip"):
         truth = clips.read(video, 0)
         photo = truth["image"][None]
         prediction = model.segment(photo)
-        # The generator was trained on speeds of 1 at its own resolution, whatever the clip's size.
-        unit = generator.side / min(photo.shape[2:])
-        motion = unit * predict_motion(generator, photo, prediction.classes.probabilities)
-        from_photo = unit * predict_motion(generator, photo)
+        # Predicted displacements grow with the photo's size, those of the ground truth do not:
+        # clips of any size have a typical speed of 1, as in training.
+        scale = generator.side / min(photo.shape[2:])
+        motion = scale * predict_motion(generator, photo, prediction.classes.probabilities)
+        from_photo = scale * predict_motion(generator, photo)
         result.append(Clip(video, truth, prediction, motion, from_photo))
     return result
 
 
 def measure_clips(clips: Sequence[Clip]) -> tuple[list[Row], list[Row]]:
-    """Measures the prediction, its variants and trivial baselines on all clips.
+    """Measures the prediction, its variants and trivial baselines.
+
+    Args:
+        clips: Result of :func:`predict_clips`.
 
     Returns:
         Rows of the table, and one entry per variant and clip.
@@ -147,7 +157,7 @@ def _make_variants(clips: Sequence[Clip]) -> list[_Variant]:
 
 
 def _refine(clip: Clip, mask: Tensor, painted: Tensor | None = None) -> Tensor:
-    """Prediction refined by a mask; falls are looked for in a painted one too."""
+    """Prediction refined by a mask; falls are also looked for in a ``painted`` one, if given."""
     classes = clip.prediction.classes
     falls = find_falls(clip.truth["image"][None], classes, painted)
     return refine_motion(clip.motion, mask, classes.probabilities, falls=falls)
@@ -164,7 +174,7 @@ def _refine_by_truth(clip: Clip) -> Tensor:
 
 
 def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
-    """Metrics of a motion on a clip, with ``is_masked`` angles only inside the predicted mask."""
+    """Metrics of a motion on a clip; ``is_masked`` restricts angles to the predicted mask."""
     truth, confidence = clip.truth["motion"], clip.truth["confidence"][0]
     error = (motion[0] - truth).norm(dim=0)
     moves = (confidence > CONFIDENT) & (truth.norm(dim=0) > MOVING)
@@ -183,7 +193,7 @@ def _compare(clip: Clip, motion: Tensor, is_masked: bool) -> dict[str, float]:
 def _best_constants(clips: Sequence[Clip]) -> Tensor:
     """Constant motion of each class, ``[3, 2]``, with the least mean end-point error."""
     vectors = torch.cat([clip.truth["motion"].flatten(1) for clip in clips], dim=1)
-    # Every clip has the same weight, as in the table's means.
+    # Clips are weighted equally, as in the table's means.
     weights = torch.cat([(c := clip.truth["confidence"].flatten()) / c.sum() for clip in clips])
     classes = torch.cat([clip.classes.flatten() for clip in clips])
     constants = torch.zeros(3, 2)
@@ -209,7 +219,10 @@ def _follow_arrows(clip: Clip) -> Tensor | None:
 
 
 def _draw_arrow(clip: Clip, regions: Regions, number: int) -> list[float] | None:
-    """Arrow of a region's local mean motion, at its pixel nearest to the centre of motion."""
+    """Arrow [x0, y0, x1, y1] of a region's local mean motion, in pixels; ``None`` if it is static.
+
+    Its middle is the moving pixel nearest to the region's centre of motion.
+    """
     truth, confidence = clip.truth["motion"], clip.truth["confidence"]
     speed = truth.norm(dim=0)
     weight = confidence[0] * speed * ((regions.number == number) & regions.moves)
@@ -233,7 +246,11 @@ def _local_mean(field: Tensor) -> Tensor:
 
 
 def show_clip(clip: Clip) -> list[Tensor]:
-    """Pictures of a clip: photo, ground truth times its confidence, and prediction."""
+    """Pictures of a clip: photo, ground truth times its confidence, and prediction.
+
+    Returns:
+        Three pictures, ``[1, 3, H, W]`` in [-1, 1].
+    """
     truth = (clip.truth["motion"] * clip.truth["confidence"])[None]
     shown = (visualization.motion_to_image(m, max_speed=1.5) for m in (truth, clip.motion))
     return [clip.truth["image"][None], *shown]

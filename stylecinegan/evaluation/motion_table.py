@@ -5,16 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from stylecinegan import StyleCineGAN, checkpoints, io, visualization
 from stylecinegan.data.real_motion import RealMotion
-from stylecinegan.evaluation.motion_clips import measure_clips, predict_clips, show_clip
+from stylecinegan.evaluation.motion_clips import (
+    ANGLE,
+    SPEED,
+    measure_clips,
+    predict_clips,
+    show_clip,
+)
 from stylecinegan.evaluation.photos import Photos
 from stylecinegan.evaluation.report import Row, Table
+from stylecinegan.framing import resize
 from stylecinegan.importers.released_motion import load_motion_generator
+from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.metrics.motion_quality import angles, rank_correlation, with_sign_of
 from stylecinegan.motion.controls.controls import directed_motion
 from stylecinegan.motion.falls import find_falls
@@ -46,8 +53,8 @@ def measure_motion(
       error on these very clips (an oracle).
     - "A mask of what moves": the predicted mask, completed by the moving pixels of the clip, as a
       user would paint it.
-    - "With an arrow": one arrow at the centre of motion of each region of the predicted mask;
-      angles inside the mask only.
+    - "With an arrow a region": one arrow at the centre of motion of each region of the predicted
+      mask; angles inside the mask only.
 
     The authors' motion is compared inside their mask: by the median angle over the pixels of all
     pictures, with each region reversed if that fits better, and by Spearman's rank correlation of
@@ -72,8 +79,7 @@ def measure_motion(
         sheet = [picture for clip in predicted for picture in show_clip(clip)]
         _write_sheet(output_dir / "clips.png", sheet)
     if samples is not None:
-        sheet = []
-        sample_rows, sample_details = _measure_samples(model, generator, samples, sheet)
+        sample_rows, sample_details, sheet = _measure_samples(model, generator, samples)
         rows += sample_rows
         details += sample_details
         _write_sheet(output_dir / "samples.png", sheet)
@@ -81,59 +87,55 @@ def measure_motion(
 
 
 def _measure_samples(
-    model: StyleCineGAN, generator: MotionGenerator, photos: Photos, sheet: list[Tensor]
-) -> tuple[list[Row], list[Row]]:
+    model: StyleCineGAN, generator: MotionGenerator, photos: Photos
+) -> tuple[list[Row], list[Row], list[Tensor]]:
+    """Rows of the table, one entry per variant and photo, and pictures for the sheet."""
     details: list[Row] = []
     pooled: dict[str, list[Tensor]] = {}
+    pictures: list[Tensor] = []
     for name, photo in tqdm(photos, unit="photo"):
         theirs = io.read_motion(photos.beside(name, "_motion.npy"))
         size = (theirs.shape[2], theirs.shape[3])
-        photo = F.interpolate(photo, size, mode="bilinear", antialias=True)
+        photo = resize(photo, size)
         mask = io.read_mask(photos.beside(name, "_mask.png"), size=size)
         classes = model.segment(photo).classes
-        vote = classes.vote.float()
-        regions = find_regions(mask, vote)
-        variants = {
-            "everything to the right": directed_motion("right", mask, vote),
-            "ours": predict_motion(generator, photo, classes.probabilities),
-            "ours, from the photo alone": predict_motion(generator, photo),
-        }
-        # As in StyleCineGAN.predict_motion, only "ours" is refined by classes.
-        refinements = {row: refine_motion(motion, mask) for row, motion in variants.items()}
-        falls = find_falls(photo, classes, mask)
-        refinements["ours"] = refine_motion(
-            variants["ours"], mask, classes.probabilities, falls=falls
-        )
-        for row, motion in variants.items():
-            refined = refinements[row]
+        regions = find_regions(mask, classes.vote.float())
+        variants = _predict_variants(generator, photo, mask, classes)
+        for variant, (motion, refined) in variants.items():
+            row = f"{variant}, authors' motion"
             signed = with_sign_of(motion[0], theirs[0], regions.number)
-            found = angles(signed[:, regions.moves], theirs[0][:, regions.moves])
-            pooled.setdefault(row, []).append(found)
+            deviation = angles(signed[:, regions.moves], theirs[0][:, regions.moves])
             speeds = (m[0].norm(dim=0)[regions.moves] for m in (refined, theirs))
-            details.append(
-                {
-                    "row": f"{row}, authors' motion",
-                    "photo": name,
-                    "angle": float(found.median()),
-                    "speed": rank_correlation(*speeds),
-                }
-            )
-        sheet += [photo, *_colour(theirs * mask, refinements["ours"])]
+            pooled.setdefault(row, []).append(deviation)
+            figures = {ANGLE: float(deviation.median()), SPEED: rank_correlation(*speeds)}
+            details.append({"row": row, "photo": name, **figures})
+        pictures += [photo, *_colour(theirs * mask, variants["ours"][1])]
     rows: list[Row] = []
-    for row, found in pooled.items():
-        title = f"{row}, authors' motion"
-        speeds = [float(entry["speed"]) for entry in details if entry["row"] == title]
-        rows.append(
-            {
-                "row": title,
-                "angle": float(torch.cat(found).median()),
-                "speed, rank correlation": float(np.mean(speeds)),
-            }
-        )
-    return rows, details
+    for row, deviations in pooled.items():
+        speeds = [float(entry[SPEED]) for entry in details if entry["row"] == row]
+        angle = float(torch.cat(deviations).median())
+        rows.append({"row": row, ANGLE: angle, SPEED: float(np.mean(speeds))})
+    return rows, details, pictures
+
+
+def _predict_variants(
+    generator: MotionGenerator, photo: Tensor, mask: Tensor, classes: PixelClasses
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Predicted and refined motion, ``[1, 2, H, W]`` each, by variant."""
+    rightward = directed_motion("right", mask, classes.vote.float())
+    ours = predict_motion(generator, photo, classes.probabilities)
+    from_photo = predict_motion(generator, photo)
+    falls = find_falls(photo, classes, mask)
+    # As in StyleCineGAN.predict_motion, only "ours" is refined by classes.
+    return {
+        "everything to the right": (rightward, refine_motion(rightward, mask)),
+        "ours": (ours, refine_motion(ours, mask, classes.probabilities, falls=falls)),
+        "ours, from the photo alone": (from_photo, refine_motion(from_photo, mask)),
+    }
 
 
 def _colour(*motions: Tensor) -> list[Tensor]:
+    """Motions in the colours of the wheel, with its legend."""
     return [visualization.motion_to_image(motion, use_legend=True) for motion in motions]
 
 

@@ -39,7 +39,8 @@ class Table:
 def name_rows(methods: Mapping[str, Method], names: Mapping[str, str] | None) -> dict[str, Method]:
     """Renames methods to the names of their rows.
 
-    Hydra's command line can override and delete only keys without spaces and slashes.
+    Methods have keys besides, because Hydra's command line can override and delete only keys
+    without spaces and slashes.
 
     Args:
         methods: Methods by key.
@@ -95,6 +96,7 @@ def to_markdown(table: Table) -> str:
 
 
 def _markdown_rows(rows: Sequence[Row], table: Table) -> list[str]:
+    """Header and lines of rows, with the paper's numbers and deviations of a table."""
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "row"))
     lines = ["| | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
     for row in rows:

@@ -1,13 +1,12 @@
-"""Scenes of real clips: first frame, mask and motion."""
+"""Scenes of real clips, with the mask and motion that all methods share."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, io
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.data.real_motion import SMALLEST_SPEED, typical_speed
 from stylecinegan.errors import InputError
 from stylecinegan.motion.controls.controls import DIRECTIONS, directed_motion
@@ -28,8 +27,8 @@ class SceneSettings:
             the paper, Sec. 4.1).
         masks_dir: Folder of masks ``NAME.png``, white for moving; by default masks are predicted
             from the first frame.
-        period_factor: N divided by the number of compared frames T. Loops return to frame 0, clips
-            do not, so the paper compares only the first 60 frames.
+        period_factor: N divided by the number of compared frames T. Loops return to frame 0 and
+            clips do not; the paper, too, compares only the first 60 frames.
     """
 
     motion: str = "clip"
@@ -63,11 +62,14 @@ class SceneSettings:
         return f"{masks}, {source} at {speeds[self.speed]}, N = {self.period_factor} T"
 
 
-def measure_speed(frames: Tensor) -> tuple[ClipMotion, float]:
-    """Estimates a clip's motion, and its typical speed in longer sides of the picture per frame.
+def estimate_clip_motion(frames: Tensor) -> tuple[ClipMotion, float]:
+    """Estimates the motion of a clip by optical flow.
 
     Args:
         frames: ``[T, 3, H, W]`` in [-1, 1].
+
+    Returns:
+        The motion, and its typical speed in longer sides of the picture per frame.
 
     Raises:
         InputError: If the clip does not move.
@@ -87,8 +89,8 @@ def make_scene(
     frames: Tensor,
     settings: SceneSettings,
     mean_speed: float | None = None,
-) -> Scene:
-    """Makes the scene of a clip.
+) -> FixedScene:
+    """Makes the scene of a clip: its first frame, a mask and a motion of the wanted speed.
 
     Args:
         model: Predicts mask and motion, where the settings ask for it.
@@ -103,7 +105,7 @@ def make_scene(
     """
     photo = frames[:1]
     size = (photo.shape[2], photo.shape[3])
-    clip, own_speed = measure_speed(frames)
+    clip, own_speed = estimate_clip_motion(frames)
     if settings.masks_dir is None:
         mask = model.predict_mask(photo)
     else:
@@ -116,25 +118,9 @@ def make_scene(
         motion, known = model.predict_motion(photo, mask), mask
     else:
         motion, known = directed_motion(settings.motion, mask), mask
-    wanted = own_speed if settings.speed == "own" else mean_speed
-    assert wanted is not None
-    found = float(typical_speed(motion[0], known[0])) / max(size)
-    motion = motion * (wanted / found)
+    wanted_speed = own_speed if settings.speed == "own" else mean_speed
+    assert wanted_speed is not None
+    found_speed = float(typical_speed(motion[0], known[0])) / max(size)
+    motion = motion * (wanted_speed / found_speed)
     num_frames = len(frames)
-    return Scene(name, photo, mask, motion, num_frames, num_frames * settings.period_factor)
-
-
-def fit_size(images: Tensor, size: int | None) -> Tensor:
-    """Resizes ``[T, 3, H, W]`` to a longer side of ``size`` pixels; ``None`` keeps the size."""
-    if size is None or max(images.shape[2:]) == size:
-        return images
-    scale = size / max(images.shape[2:])
-    sides = [max(1, round(side * scale)) for side in images.shape[2:]]
-    return F.interpolate(images, sides, mode="bilinear", antialias=True).clamp(-1.0, 1.0)
-
-
-def fit_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes S to (height, width), ``[1, 1, H, W]``."""
-    if tuple(mask.shape[2:]) == size:
-        return mask
-    return F.interpolate(mask, size, mode="bilinear", antialias=True)
+    return FixedScene(name, photo, mask, motion, num_frames, num_frames * settings.period_factor)

@@ -12,7 +12,12 @@ LABELS = ("row", "clip", "photo", "moving share")
 
 
 def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Means of all metrics over the clips, a row for each name; missing values are ignored."""
+    """Means of all metrics over the clips or photos; missing values are ignored.
+
+    Args:
+        details: An entry per row and clip: the row's name, the clip's name, and metrics.
+        names: Names of the rows, in order.
+    """
     details = list(details)
     rows: list[Row] = []
     for name in names:
@@ -24,9 +29,14 @@ def mean_rows(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
 
 
 def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Sample standard deviations (n - 1) over the clips, by row and column.
+    """Sample standard deviations (n - 1) over the clips or photos.
 
-    Columns with a single clip are left out.
+    Args:
+        details: See :func:`mean_rows`.
+        names: Names of the rows.
+
+    Returns:
+        Deviations by row and column; columns with a single value are left out.
     """
     details = list(details)
     return {
@@ -43,6 +53,10 @@ def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list
     """Paired differences of all rows from the first.
 
     Clips differ more than methods; pairing removes the variance between clips.
+
+    Args:
+        details: See :func:`mean_rows`.
+        names: Names of the rows.
 
     Returns:
         A row for each further method: mean difference ± standard error, and the number of clips on

@@ -2,7 +2,7 @@
 
 import torch
 
-from stylecinegan.baselines import Scene
+from stylecinegan.baselines import FixedScene
 from stylecinegan.data.drawn import draw_landscape
 
 
@@ -13,4 +13,4 @@ def make_scene(num_frames=3, speed=1.0, size=(64, 96)):
     mask[:, :, : size[0] // 2] = 1.0
     motion = torch.zeros_like(photo[:, :2])
     motion[:, 0] = speed
-    return Scene("clip", photo, mask, motion, num_frames, 2 * num_frames)
+    return FixedScene("clip", photo, mask, motion, num_frames, 2 * num_frames)

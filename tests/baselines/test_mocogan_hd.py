@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stylecinegan import checkpoints
-from stylecinegan.baselines import MoCoGANHD, Scene
+from stylecinegan.baselines import FixedScene, MoCoGANHD
 from stylecinegan.baselines.mocogan_hd.network import (
     ImageDiscriminator,
     TrajectoryGenerator,
@@ -23,7 +23,7 @@ def make_scene(num_frames=4, name="seed_00001", w_plus=None, side=64):
     photo = draw_landscape(side, side).image
     mask = torch.ones(1, 1, side, side)
     motion = torch.zeros(1, 2, side, side)
-    return Scene(name, photo, mask, motion, num_frames, 2 * num_frames, w_plus)
+    return FixedScene(name, photo, mask, motion, num_frames, 2 * num_frames, w_plus)
 
 
 @pytest.fixture

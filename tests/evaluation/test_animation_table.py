@@ -8,11 +8,11 @@ import torch
 from stylecinegan import checkpoints, io
 from stylecinegan.baselines import Ours, RecurrentWarping
 from stylecinegan.errors import InputError
-from stylecinegan.evaluation.animation_table import measure_clips
+from stylecinegan.evaluation.animation_table import measure_animations
 from stylecinegan.evaluation.clips import RealClips
 from stylecinegan.evaluation.comparison import compare_frames
 from stylecinegan.evaluation.measurement_cache import MeasurementCache, measure_all
-from stylecinegan.evaluation.scenes import SceneSettings, make_scene, measure_speed
+from stylecinegan.evaluation.scenes import SceneSettings, estimate_clip_motion, make_scene
 from stylecinegan.metrics.pictures import RMSE
 from tests.processes import run_script
 from tests.tiny_model import drifting_clip, make_model
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 def measure(folder, output, methods=None, **settings):
     scenes = {"speed": "own", "masks_dir": str(folder / "masks")}
-    return measure_clips(
+    return measure_animations(
         make_model(),
         output,
         table="1",
@@ -70,7 +70,7 @@ def test_an_empty_region_is_left_out():
 
 def test_the_speed_of_a_clip_is_measured_and_scenes_are_scaled_to_a_given_one(folder):
     frames = RealClips(folder / "sky.npz", num_frames=6).read("sky_00000")
-    speed = measure_speed(frames)[1]
+    speed = estimate_clip_motion(frames)[1]
     assert speed == pytest.approx(1 / 64, rel=0.15)
     settings = SceneSettings(motion="right", speed="mean", masks_dir=str(folder / "masks"))
     slow, fast = (

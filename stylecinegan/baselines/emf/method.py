@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecinegan import StyleCineGAN, checkpoints
 from stylecinegan.baselines.emf.network import SplattingNetwork
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.warping.settings import Warping, extend, frame_warps
 
@@ -37,11 +37,11 @@ class EMF:
     def __repr__(self) -> str:
         return f"EMF({self._fingerprint})"
 
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo (see :class:`Baseline`)."""
         return self.animate(scene, scene.motion)
 
-    def animate(self, scene: Scene, motion: Tensor) -> Iterator[Tensor]:
+    def animate(self, scene: FixedScene, motion: Tensor) -> Iterator[Tensor]:
         """Animates a photo by another motion, ``[1, 2, H, W]``, pixels per frame."""
         height, width = scene.photo.shape[2:]
         photo = extend(scene.photo)

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecinegan import StyleCineGAN, checkpoints
 from stylecinegan.baselines.mocogan_hd.network import TrajectoryGenerator
-from stylecinegan.baselines.scene import Scene
+from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.errors import InputError
+from stylecinegan.framing import resize
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
 
 WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/mocogan_hd.safetensors"
@@ -47,7 +47,7 @@ class MoCoGANHD:
         return f"MoCoGANHD({fingerprint(self.trajectory)}, seed={self.seed})"
 
     @torch.no_grad()
-    def __call__(self, model: StyleCineGAN, scene: Scene) -> Iterator[Tensor]:
+    def __call__(self, model: StyleCineGAN, scene: FixedScene) -> Iterator[Tensor]:
         """Animates a photo or a sample (see :class:`Baseline`).
 
         Raises:
@@ -66,12 +66,10 @@ class MoCoGANHD:
 
     @torch.no_grad()
     def _render(
-        self, model: StyleCineGAN, scene: Scene, w_plus: Tensor, offsets: Tensor
+        self, model: StyleCineGAN, scene: FixedScene, w_plus: Tensor, offsets: Tensor
     ) -> Iterator[Tensor]:
         size = (scene.photo.shape[2], scene.photo.shape[3])
         for offset in offsets.unbind(dim=1):
             frame = model.generator(w_plus + model.generator.repeat_w(offset))
-            # The generator's square picture is the whole photo, squeezed.
-            if tuple(frame.shape[2:]) != size:
-                frame = F.interpolate(frame, size, mode="bilinear", antialias=True)
-            yield frame.clamp(-1.0, 1.0)
+            # The generator's picture is square: it shows the whole photo, squeezed.
+            yield resize(frame, size).clamp(-1.0, 1.0)
