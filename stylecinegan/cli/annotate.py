@@ -5,7 +5,6 @@ Checks finished labels: stylecinegan annotate check=OUT
 """  # noqa: D415
 
 import logging
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from stylecinegan import StyleCineGAN, io
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
+from stylecinegan.cli.seeds import parse_seeds
 from stylecinegan.cli.sweeps import job_path
 from stylecinegan.data import annotation_folder
 from stylecinegan.data.label_pictures import write_label
@@ -30,7 +30,6 @@ from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device
 
 logger = logging.getLogger(__name__)
-
 
 Sources = dict[str, Callable[[], Tensor]]
 """Functions that read pictures, by name."""
@@ -126,11 +125,7 @@ def list_samples(seeds: object, model: StyleCineGAN) -> Sources:
     Raises:
         InputError: If it is not a number or range.
     """
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(seeds))
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if first > last:
-        raise InputError(f"seeds must be a number or a range such as 0-31, got {seeds}")
-    return {f"seed{seed:05d}": partial(model.sample, seed) for seed in range(first, last + 1)}
+    return {f"seed{seed:05d}": partial(model.sample, seed) for seed in parse_seeds(seeds)}
 
 
 def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:

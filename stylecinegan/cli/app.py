@@ -23,14 +23,14 @@ from stylecinegan.appearance import read_style
 from stylecinegan.cli import command_line
 from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.literal_keys import literal_keys
-from stylecinegan.cli.scene_settings import make_scene
-from stylecinegan.cli.style_settings import make_style, make_target
+from stylecinegan.cli.scene_settings import animate_scene, make_scene
+from stylecinegan.cli.style_settings import make_target
 from stylecinegan.errors import InputError
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 from stylecinegan.resources import CONFIGS_DIR, EXAMPLE_PHOTO
 
-HOME = ("127.0.0.1", "localhost", "[::1]")
-"""Local host names."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts that only this machine can reach, as in addresses."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def main(cfg: DictConfig) -> None:
     port = listening.getsockname()[1]
     token = choose_token(host, cfg.token)
     app = make_app(cfg, allowed_hosts(host, port, cfg.allowed_hosts), token)
-    shown = HOME[0] if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    shown = LOOPBACK[0] if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}/" + ("" if token is None else f"?token={token}")
     logger.info("the app is at %s (Ctrl-C ends it)", address)
     if cfg.browser:
@@ -111,6 +111,9 @@ def animate(
         model: The model.
         settings: Settings of ``generate`` by key, as written on the command line.
         pause: Function to call between slow steps.
+
+    Raises:
+        InputError: If a setting is invalid, or the mask is empty.
     """
     typed = [f"{key}={value}" for key, value in settings.items()]
     keys = literal_keys("generate", typed) | {"text"}  # users may type anything
@@ -120,22 +123,18 @@ def animate(
     photo = resize_photo(image, cfg.size)
     scene = make_scene(cfg, model, photo, (image.shape[2], image.shape[3]))
     del image
-    style = None
+    target = None
     if cfg.style is not None:
         pause()
         target = make_target(cfg, read_style(str(cfg.style)), model)
-        style = make_style(cfg, target.codes_for(model.generator, scene.inversion))
-    for part in ("mask", "motion_field"):
-        pause()
-        getattr(scene, part)
+        _ = scene.inversion
+    # The scene keeps what is computed here, so that other jobs can run between these steps.
     pause()
-    return scene.animate(
-        cfg.num_frames,
-        warping=instantiate(cfg.warping),
-        style=style,
-        camera=cfg.camera,
-        camera_amount=cfg.camera_amount,
-    )
+    _ = scene.mask
+    pause()
+    _ = scene.motion_field
+    pause()
+    return animate_scene(cfg, model, scene, target)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -172,10 +171,10 @@ def choose_token(host: str, token: str | None) -> str | None:
 
 def allowed_hosts(host: str, port: int, further: Any) -> list[str]:
     """Lists the host names, with ports, that requests may have."""
-    own = [f"{name}:{port}" for name in HOME]
+    own = [f"{name}:{port}" for name in LOOPBACK]
     if host in ("0.0.0.0", "::"):
         own += [f"{name}:{port}" for name in (socket.gethostname(), *addresses())]
-    elif host not in HOME:
+    elif host not in LOOPBACK:
         own.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     return [*own, *(str(name) for name in further)]
 

@@ -1,9 +1,7 @@
-"""Turns one photo into a looping video: python scripts/generate.py photo=lake.jpg"""  # noqa: D415
+"""Turns photos into looping videos: stylecinegan generate photo=lake.jpg"""  # noqa: D415
 
-import json
 import logging
 import os
-import re
 import sys
 import tempfile
 import time
@@ -19,17 +17,17 @@ from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from stylecinegan import Cinemagraph, StyleCineGAN, io, visualization
+from stylecinegan import Cinemagraph, StyleCineGAN, io
 from stylecinegan.app.session_file import unpack
-from stylecinegan.appearance import StyleTarget, describe_inversion, read_style, write_latent
+from stylecinegan.appearance import StyleTarget, read_style
 from stylecinegan.cli import command_line
 from stylecinegan.cli.command_line import CONFIGS_DIR
 from stylecinegan.cli.failures import Failures
-from stylecinegan.cli.photo_folder import is_folder, name_folder_videos
-from stylecinegan.cli.scene_settings import make_scene
+from stylecinegan.cli.intermediate_results import write_descriptors, write_intermediate
+from stylecinegan.cli.scene_settings import animate_scene, make_scene
 from stylecinegan.cli.shares import Share, choose_share, is_of_torchrun, local_number
-from stylecinegan.cli.style_settings import check_style_settings, make_style, make_target
-from stylecinegan.cli.sweeps import job_path
+from stylecinegan.cli.style_settings import check_style_settings, make_target
+from stylecinegan.cli.video_names import is_many, name_videos
 from stylecinegan.cli.video_settings import (
     aim_camera,
     check_video_settings,
@@ -43,7 +41,6 @@ from stylecinegan.inputs import (
     choose_device,
     choose_precision,
 )
-from stylecinegan.io.paths import VIDEO_SUFFIXES
 from stylecinegan.mask.matting import moving_threshold
 from stylecinegan.metrics.loop_quality import LoopQuality
 from stylecinegan.transparency import resize_transparent, split_opacity
@@ -59,13 +56,14 @@ def main(cfg: DictConfig) -> None:
     videos = choose_videos(cfg, name_videos(cfg))
     if not videos:
         return
-    is_many = is_folder(cfg.photo) or cfg.seeds is not None
-    for video in list(videos.values())[:1]:
-        io.check_writable(video)
+    io.check_writable(next(iter(videos.values())))
     check_video_settings(cfg, videos.values())
     device = choose_device(cfg.device, local_number(os.environ))
     precision = choose_precision(cfg.precision, device)
-    photo = None if cfg.photo is None or is_many else io.read_image(cfg.photo, keep_alpha=True)
+    # Before the model is loaded, so that an unreadable photo is reported at once.
+    photo = None
+    if cfg.photo is not None and not is_many(cfg):
+        photo = io.read_image(cfg.photo, keep_alpha=True)
     style = None if cfg.style is None else read_style(str(cfg.style))
     with step("load the model"):
         model: StyleCineGAN = instantiate(cfg.model, precision=precision).to(device)
@@ -73,19 +71,19 @@ def main(cfg: DictConfig) -> None:
     if style is not None:
         with step("find the latent codes of the style"):
             target = make_target(cfg, style, model)
-    if is_many:
+    if is_many(cfg):
         write_many(cfg, model, target, videos)
         return
-    for source, video in videos.items():
-        image = read_source(cfg, model, source) if photo is None else photo
-        write_cinemagraph(cfg, model, image, target, video)
+    ((source, video),) = videos.items()
+    image = read_source(cfg, model, source) if photo is None else photo
+    write_cinemagraph(cfg, model, image, target, video)
 
 
 def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int | Path, Path]:
     """Chooses the videos of this process, without existing ones if they are to be skipped."""
     share = choose_share(str(cfg.share), os.environ)
-    if not is_folder(cfg.photo) and cfg.seeds is None:
-        # torchrun gives all processes the same photo. Tasks of Slurm may have one each.
+    if not is_many(cfg):
+        # torchrun gives all processes the same photo, whereas Slurm's tasks may have one each.
         if is_of_torchrun(os.environ) and share.index:
             logger.info("there is one photo, which process 0 animates")
             return {}
@@ -94,8 +92,8 @@ def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int |
     num_mine = len(chosen)
     if cfg.skip_existing:
         folders = {video.parent for video in chosen.values()}
-        there = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
-        chosen = {source: video for source, video in chosen.items() if video not in there}
+        existing = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+        chosen = {source: video for source, video in chosen.items() if video not in existing}
         if not chosen:
             logger.info("all videos exist already")
     if share.count > 1:
@@ -155,9 +153,58 @@ def read_source(cfg: DictConfig, model: StyleCineGAN, source: int | Path) -> Ten
 def write_cinemagraph(
     cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None, video: Path
 ) -> None:
-    """Animates one picture and writes the video."""
+    """Animates one picture and writes the video.
+
+    Args:
+        cfg: The settings.
+        model: The model.
+        image: ``[1, 3, H, W]`` in [-1, 1], or ``[1, 4, H, W]`` with an alpha channel.
+        target: Style of the video, if there is one.
+        video: File or folder to write.
+
+    Raises:
+        InputError: If a setting does not fit the picture, or memory is insufficient.
+    """
+    is_single = not is_many(cfg)
     with reporting_memory(image):
-        animate_picture(cfg, model, image, target, video)
+        with step("predict mask and motion, prepare the loop", is_logged=is_single):
+            cinemagraph, opacity = make_cinemagraph(cfg, model, image, target)
+        quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
+        with step("render and encode the frames", is_logged=is_single):
+            frames = progress(cinemagraph, quality, is_shown=is_single)
+            write_video(video, cinemagraph, frames, cfg, opacity)
+        if quality is not None:
+            write_intermediate(video, cinemagraph, quality)
+            write_descriptors(video, model, cinemagraph, target)
+    if is_single:
+        logger.info("the video is in %s", video)
+
+
+def make_cinemagraph(
+    cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None
+) -> tuple[Cinemagraph, Tensor | None]:
+    """Makes the cinemagraph of a picture, resized by the settings.
+
+    Args:
+        cfg: As for :func:`write_cinemagraph`.
+        model: As there.
+        image: As there.
+        target: As there.
+
+    Returns:
+        The cinemagraph, and the opacity of its photo, ``[1, 1, H, W]`` in [0, 1], if it has one.
+    """
+    image = image.to(next(model.parameters()).device)
+    original_size = (image.shape[2], image.shape[3])
+    photo, opacity = split_opacity(image)
+    if opacity is None:
+        photo = size_photo(photo, cfg)
+    else:
+        photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
+    if not is_many(cfg):
+        log_reduction(original_size, photo, cfg)
+    scene = make_scene(cfg, model, photo, original_size, opacity)
+    return aim_camera(animate_scene(cfg, model, scene, target), cfg), opacity
 
 
 @contextmanager
@@ -170,45 +217,6 @@ def reporting_memory(image: Tensor) -> Iterator[None]:
         raise InputError(
             f"not enough memory for {width}x{height}, size=1024 makes the picture smaller"
         ) from error
-
-
-def animate_picture(
-    cfg: DictConfig, model: StyleCineGAN, image: Tensor, target: StyleTarget | None, video: Path
-) -> None:
-    """Makes one video."""
-    image = image.to(next(model.parameters()).device)
-    drawn_size = (image.shape[2], image.shape[3])  # arrows are in pixels of the user's file
-    photo, opacity = split_opacity(image)
-    if opacity is None:
-        photo = size_photo(photo, cfg)
-    else:
-        photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
-    is_many = is_folder(cfg.photo) or cfg.seeds is not None
-    if not is_many:
-        log_reduction(drawn_size, photo, cfg)
-    with step("predict mask and motion, prepare the loop", is_logged=not is_many):
-        scene = make_scene(cfg, model, photo, drawn_size, opacity)
-        style = None
-        if target is not None:
-            style = make_style(cfg, target.codes_for(model.generator, scene.inversion))
-        cinemagraph = scene.animate(
-            cfg.num_frames,
-            warping=instantiate(cfg.warping),
-            style=style,
-            camera=cfg.camera,
-            camera_amount=cfg.camera_amount,
-            depth=None if cfg.depth is None else io.read_depth(cfg.depth),
-        )
-        cinemagraph = aim_camera(cinemagraph, cfg)
-    quality = LoopQuality(cinemagraph.mask) if cfg.save_intermediate else None
-    with step("render and encode the frames", is_logged=not is_many):
-        frames = progress(cinemagraph, quality, is_many=is_many)
-        write_video(video, cinemagraph, frames, cfg, opacity)
-    if quality is not None:
-        write_intermediate(video, cinemagraph, quality)
-        write_codes(video, model, cinemagraph, target)
-    if not is_many:
-        logger.info("the video is in %s", video)
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -239,63 +247,17 @@ def check_settings(cfg: DictConfig) -> None:
         raise InputError(f"mask_small must be keep or everything, got {cfg.mask_small}")
 
 
-def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
-    """Names the videos by seed or photo; the key of a single photo has no meaning."""
-    if is_folder(cfg.photo):
-        return {**name_folder_videos(cfg.photo, cfg.video)}
-    if cfg.seeds is None:
-        # A slash at the end is lost here, and files beside the video go by its name without ending.
-        if str(cfg.video).endswith("/") and Path(cfg.video).suffix:
-            raise InputError(
-                f"video must be a folder whose name has no ending, got {cfg.video}: leave out "
-                f"{Path(cfg.video).suffix}"
-            )
-        source = cfg.photo or f"seed{cfg.seed}.jpg"
-        return {cfg.seed or 0: job_path(cfg.video or Path(source).stem + ".mp4")}
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(cfg.seeds))
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if first > last:
-        raise InputError(f"seeds must be a range such as 0-63, got {cfg.seeds}")
-    folder = job_path(cfg.video or "samples")
-    if folder.suffix in VIDEO_SUFFIXES[:-1] or folder.is_file():
-        raise InputError(f"video must be a folder for many seeds, got {folder}")
-    return {seed: folder / f"seed{seed:0{len(str(last))}d}.mp4" for seed in range(first, last + 1)}
-
-
 def progress(
-    cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_many: bool
+    cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_shown: bool
 ) -> Iterator[Tensor]:
     """Yields the frames with a progress bar; quality is measured before the camera's move."""
     frames = cinemagraph.steady_frames
-    bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=is_many)
+    bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=not is_shown)
     with logging_redirect_tqdm():  # messages get lines of their own
         for number, frame in enumerate(bar):
             if quality is not None:
                 quality.add(frame)
             yield cinemagraph.reproject(frame, number)
-
-
-def write_intermediate(video: Path, cinemagraph: Cinemagraph, quality: LoopQuality) -> None:
-    """Writes mask, motion, inversion and loop quality beside the video."""
-    base = video.with_suffix("")
-    io.write_mask(f"{base}_mask.png", cinemagraph.mask)
-    io.write_motion(f"{base}_motion.npy", cinemagraph.motion)
-    io.write_image(f"{base}_motion.png", visualization.motion_to_image(cinemagraph.motion))
-    io.write_image(f"{base}_inversion.png", cinemagraph.inversion.image)
-    figures = json.dumps(quality.result(), indent=2)
-    Path(f"{base}_loop.json").write_text(figures + "\n")
-
-
-def write_codes(
-    video: Path, model: StyleCineGAN, cinemagraph: Cinemagraph, target: StyleTarget | None
-) -> None:
-    """Writes appearance descriptors of the photo and of its style, for ``style=``."""
-    base = video.with_suffix("")
-    inversion = cinemagraph.inversion
-    write_latent(f"{base}_latent.safetensors", describe_inversion(model.generator, inversion))
-    if target is not None:
-        style = target.description(model.generator, inversion)
-        write_latent(f"{base}_style.safetensors", style)
 
 
 @contextmanager

@@ -1,14 +1,17 @@
-"""Settings of a scene: mask, its corrections, and motion."""
+"""Settings of a scene: mask, its corrections, motion, and rendering."""
 
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from stylecinegan import Scene, StyleCineGAN, io
+from stylecinegan import Cinemagraph, Scene, StyleCineGAN, io
+from stylecinegan.appearance import StyleTarget
+from stylecinegan.cli.style_settings import make_style
 from stylecinegan.errors import InputError
 from stylecinegan.mask.prediction import Region
 from stylecinegan.motion.controls import (
@@ -23,14 +26,14 @@ from stylecinegan.motion.controls.speeds import normalize_points
 logger = logging.getLogger(__name__)
 
 REGION_OF: dict[str, Region] = {"auto": "both", "sky": "sky", "water": "water", "all": "both"}
-"""Region of the mask prediction for each word of ``mask=``."""
+"""Region of the mask prediction for each word of ``mask=``; other values are files."""
 
 
 def make_scene(
     cfg: DictConfig,
     model: StyleCineGAN,
     photo: Tensor,
-    drawn_size: tuple[int, int],
+    original_size: tuple[int, int],
     opacity: Tensor | None = None,
 ) -> Scene:
     """Creates the scene of a photo with the mask, corrections and motion of the settings.
@@ -39,7 +42,8 @@ def make_scene(
         cfg: The settings of ``generate``.
         model: The model.
         photo: ``[1, 3, H, W]`` in [-1, 1], resized.
-        drawn_size: (height, width) of the original photo, which pixel coordinates refer to.
+        original_size: (height, width) of the photo before resizing, which pixel coordinates of
+            arrows and anchors refer to.
         opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one.
 
     Raises:
@@ -74,22 +78,53 @@ def make_scene(
     is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
     scene.motion(
         cfg.motion if is_word else io.read_motion(cfg.motion),
-        **read_controls(cfg, drawn_size),
+        **read_controls(cfg, original_size),
         speed_sky=cfg.speed_sky,
         speed_water=cfg.speed_water,
     )
     return scene
 
 
+def animate_scene(
+    cfg: DictConfig, model: StyleCineGAN, scene: Scene, target: StyleTarget | None
+) -> Cinemagraph:
+    """Animates a scene with the style, rendering and camera of the settings.
+
+    Args:
+        cfg: The settings of ``generate``.
+        model: The model.
+        scene: The scene.
+        target: The style, if there is one.
+
+    Raises:
+        InputError: If an argument is out of range, or the mask is empty.
+    """
+    style = None
+    if target is not None:
+        style = make_style(cfg, target.codes_for(model.generator, scene.inversion))
+    return scene.animate(
+        cfg.num_frames,
+        warping=instantiate(cfg.warping),
+        style=style,
+        camera=cfg.camera,
+        camera_amount=cfg.camera_amount,
+        depth=None if cfg.depth is None else io.read_depth(cfg.depth),
+    )
+
+
 def read_arrows(
-    arrows: str | Sequence[Sequence[float]], drawn_size: tuple[int, int]
+    arrows: str | Sequence[Sequence[float]], original_size: tuple[int, int]
 ) -> Sequence[Sequence[float]]:
     """Reads arrows from a LabelMe file; arrows given as numbers are returned unchanged."""
-    return io.read_labelme(arrows).arrows(drawn_size) if isinstance(arrows, str) else arrows
+    return io.read_labelme(arrows).arrows(original_size) if isinstance(arrows, str) else arrows
 
 
-def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any]:
+def read_controls(cfg: DictConfig, original_size: tuple[int, int]) -> dict[str, Any]:
     """Merges the hints of a file with those of the settings, which take precedence.
+
+    Args:
+        cfg: The settings of ``generate``.
+        original_size: As for :func:`make_scene`.
 
     Returns:
         Keyword arguments of :meth:`~stylecinegan.scene.Scene.motion`.
@@ -97,8 +132,8 @@ def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any
     hints = Hints() if cfg.hints is None else read_hints(cfg.hints)
     hints = combine_hints(
         hints,
-        drawn_size,
-        arrows=read_arrows(cfg.arrows, drawn_size),
+        original_size,
+        arrows=read_arrows(cfg.arrows, original_size),
         anchors=cfg.anchors,
         text=cfg.text or "",
     )
@@ -108,5 +143,5 @@ def read_controls(cfg: DictConfig, drawn_size: tuple[int, int]) -> dict[str, Any
     if cfg.hints is None or cfg.anchor_radius != ANCHOR_RADIUS:
         controls["anchor_radius"] = cfg.anchor_radius
     if cfg.speeds:
-        controls["speeds"] = normalize_points(cfg.speeds, drawn_size)
+        controls["speeds"] = normalize_points(cfg.speeds, original_size)
     return controls

@@ -40,7 +40,11 @@ def check_style_settings(cfg: DictConfig) -> None:
 
 
 def make_target(cfg: DictConfig, style: Style, model: StyleCineGAN) -> StyleTarget:
-    """Computes the target of a style."""
+    """Computes the target of a style with the settings of sampling and inversion.
+
+    Raises:
+        InputError: If a file of the settings cannot be used.
+    """
     perceptual = None
     if cfg.style_features is not None:
         features = SqueezeNetFeatures(cfg.style_features).to(model.generator.w_mean.device)
@@ -66,6 +70,8 @@ def make_style(cfg: DictConfig, target: Tensor) -> StyleChange:
 
 
 def chosen_layers(cfg: DictConfig) -> list | None:
-    """Layers whose codes change, ``None`` for the default; a single number is accepted."""
+    """Layers whose codes change, ``None`` for the default; a single one needs no list."""
     layers = cfg.style_layers
-    return list(layers) if isinstance(layers, ListConfig) else layers and [layers]
+    if layers is None:
+        return None
+    return list(layers) if isinstance(layers, ListConfig) else [layers]

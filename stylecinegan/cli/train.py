@@ -71,7 +71,7 @@ def run_experiment(cfg: DictConfig, device: torch.device, run_dir: Path) -> None
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     if distributed.is_main():
-        describe(cfg, run_dir)
+        write_settings(cfg, run_dir)
     if device.type == "cpu":
         keep_all_freed_memory()
     seed_everything(cfg.seed)  # the same on all ranks, for equal initial weights
@@ -124,8 +124,8 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def describe(cfg: DictConfig, run_dir: Path) -> None:
-    """Writes the configuration and the commit to the run's folder."""
+def write_settings(cfg: DictConfig, run_dir: Path) -> None:
+    """Writes the settings, and the commit of the code if known, to the run's folder."""
     run_dir.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, run_dir / "config.yaml", resolve=True)
     commit = command_line.commit()
