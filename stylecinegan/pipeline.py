@@ -1,6 +1,6 @@
 """From a photo to a cinemagraph: the paper's Fig. 2 as code."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 from stylecinegan import checkpoints
 from stylecinegan.appearance import StyleChange
-from stylecinegan.appearance.restyling import restyling, style_path
-from stylecinegan.appearance.styled_photo import StyledPhoto, prepare_photo
+from stylecinegan.appearance.styled_loop import prepare_loop
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
 from stylecinegan.framing import limited_size
 from stylecinegan.generator import Generator
 from stylecinegan.generator.stylegan2 import FEATURE_LAYER
-from stylecinegan.inputs import check_photo
+from stylecinegan.inputs import check_photo, check_precision
 from stylecinegan.inversion import FeatureStyleEncoder, Inversion
 from stylecinegan.inversion.optimization import refine_inversion
 from stylecinegan.mask import MaskEnsemble, check_cover, predict_mask
@@ -32,8 +31,9 @@ from stylecinegan.motion.prediction import predict_motion
 from stylecinegan.motion.refinement import refine_motion
 from stylecinegan.scene import Scene
 from stylecinegan.warping.displacement import resize_displacement
-from stylecinegan.warping.frame_queue import choose_num_at_once, render_ahead
-from stylecinegan.warping.settings import Warping, extend, frame_warps
+from stylecinegan.warping.settings import Warping, extend
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class StyleCineGAN(nn.Module):
@@ -133,10 +133,17 @@ class StyleCineGAN(nn.Module):
 
     @torch.no_grad()
     def sample(self, seed: int, *, truncation: float = 0.7) -> Tensor:
-        """Samples a landscape of a seed with truncation ψ, ``[1, 3, R, R]`` in [-1, 1]."""
-        return self.generator(self.generator.sample_w_plus(seed, truncation=truncation)).clamp(
-            -1, 1
-        )
+        """Samples a landscape of the generator.
+
+        Args:
+            seed: Seed of the latent code z, at least 0.
+            truncation: ψ, factor of the distance of w from its mean.
+
+        Returns:
+            ``[1, 3, R, R]`` in [-1, 1], R the generator's resolution.
+        """
+        w_plus = self.generator.sample_w_plus(seed, truncation=truncation)
+        return self.generator(w_plus).clamp(-1, 1)
 
     @torch.no_grad()
     def invert(self, image: Tensor, *, num_steps: int = 0) -> Inversion:
@@ -157,11 +164,12 @@ class StyleCineGAN(nn.Module):
             image = F.interpolate(image, size, mode="area")
         height, width = image.shape[2:]
         extended = shrunken = extend(image)
-        # The encoder's input has the scale of 256-pixel photos at any resolution of the generator.
+        # The encoder takes 256 pixels, four times the side of D^10, at any resolution of the
+        # generator.
         factor = self.generator.resolution // 256
         if factor > 1:
             shrunken = F.interpolate(extended, scale_factor=1.0 / factor, mode="area")
-        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+        with self._autocast(image.device):
             w_plus, feature = self.encoder(shrunken.contiguous(memory_format=torch.channels_last))
             w_plus = w_plus.float()
             if num_steps:
@@ -181,8 +189,11 @@ class StyleCineGAN(nn.Module):
         Args:
             image: ``[1, 3, H, W]`` in [-1, 1], any size and aspect.
             region: Classes of the mask, ``"both"``, ``"sky"`` or ``"water"``.
-            caution: Pixels move above the probability ``0.5 + 0.5 caution``, caution in [0, 1]
-                (models with a segmentation network).
+            caution: In [0, 1]; see :func:`~stylecinegan.mask.matting.moving_threshold`. Models
+                without a segmentation network ignore it.
+
+        Returns:
+            The mask, ``[1, 1, H, W]`` in [0, 1], and the classes.
 
         Raises:
             InputError: If the model has no classifiers.
@@ -190,7 +201,7 @@ class StyleCineGAN(nn.Module):
         check_photo(image)
         if self.mask_ensemble is None:
             raise InputError("this model has no mask.safetensors to predict a mask: give mask=FILE")
-        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+        with self._autocast(image.device):
             return predict_mask(
                 self.mask_ensemble,
                 self.generator,
@@ -226,7 +237,7 @@ class StyleCineGAN(nn.Module):
             classes: Of :meth:`segment`; predicted by default, if the model has classifiers.
 
         Returns:
-            M, ``[1, 2, H, W]``, of arbitrary scale.
+            M times S, ``[1, 2, H, W]``, of arbitrary scale.
 
         Raises:
             InputError: If the model has no motion generator.
@@ -237,9 +248,10 @@ class StyleCineGAN(nn.Module):
         if classes is None and self.mask_ensemble is not None:
             classes = self.segment(image).classes
         probabilities = None if classes is None else classes.probabilities
-        with torch.autocast(image.device.type, _dtype(self.precision), self.precision != "fp32"):
+        with self._autocast(image.device):
             motion = predict_motion(self.motion_generator, image, probabilities)
-        # The released weights, whose input is the photo alone, learned perspective from real water.
+        # Refinement by classes slows distant water down. The released weights, whose input is the
+        # photo alone, have learned that from real water.
         if self.motion_generator.in_channels == 3 or classes is None:
             return refine_motion(motion, mask)
         falls = find_falls(image, classes, mask)
@@ -281,7 +293,6 @@ class StyleCineGAN(nn.Module):
         check_photo(image)
         if num_frames < 2:
             raise InputError(f"num_frames must be at least 2 to make a loop, got {num_frames}")
-        settings = warping or Warping()
         mask = _fit_mask(self.predict_mask(image) if mask is None else mask, image)
         motion = _fit_motion(motion, mask, speed)
 
@@ -291,37 +302,26 @@ class StyleCineGAN(nn.Module):
                 return inversion
             return self.invert(image) if inversion is None else inversion()
 
-        extended_mask = extend(mask)
-        photo = extend(image)
-
-        def prepare(invert: Callable[[], Inversion], photo: Tensor) -> StyledPhoto:
-            return prepare_photo(self.generator, invert, photo, extended_mask, settings)
-
-        plain = prepare(find_inversion, photo)
-        styled_at = None
-        if style is not None:
-            layer = settings.first_rgb_layer
-            restyled = restyling(
-                self.generator, find_inversion(), image, style, first_rgb_layer=layer
-            )
-            styled_at = style_path(
-                restyled, plain, style, lambda styled, photo: prepare(lambda: styled, photo)
-            )
-
-        @torch.no_grad()
-        def render() -> Iterator[Tensor]:
-            pending = (
-                (plain if styled_at is None else styled_at(warp.progress), warp)
-                for warp in frame_warps(motion, photo.shape[2:], num_frames, settings)
-            )
-            num_at_once = choose_num_at_once(photo) if plain.is_linear else 1
-            for frame in render_ahead(pending, lambda pair: pair[0].render(pair[1]), num_at_once):
-                yield frame[:, :, : image.shape[2], : image.shape[3]]
-
+        render = prepare_loop(
+            self.generator,
+            find_inversion,
+            image,
+            mask,
+            motion,
+            num_frames,
+            settings=warping or Warping(),
+            style=style,
+        )
         return Cinemagraph(num_frames, image, mask, motion, find_inversion, render)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        """Context in which networks compute in the dtype of :attr:`precision`."""
+        dtype = _DTYPES[check_precision(self.precision)]
+        return torch.autocast(device.type, dtype, dtype != torch.float32)
 
 
 def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """S at the photo's size, clamped to [0, 1]."""
     if mask.ndim != 4 or mask.shape[:2] != (1, 1):
         raise InputError(f"a mask must be [1, 1, H, W], got {list(mask.shape)}")
     mask = mask.to(image).clamp(0.0, 1.0)
@@ -330,7 +330,7 @@ def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
         mask = F.interpolate(mask, image.shape[2:], mode="bilinear", antialias=shrinks)
     if not bool((mask > 0.5).any()):
         raise InputError(
-            "the mask is empty: nothing would move; paint what shall move (sky, water) white"
+            "the mask is empty: nothing would move; paint the moving regions (sky, water) white"
         )
     return mask
 
@@ -344,10 +344,3 @@ def _fit_motion(motion: Tensor, mask: Tensor, speed: float | None) -> Tensor:
     height, width = mask.shape[2:]
     motion = resize_displacement(motion.to(mask), (height, width)) * mask
     return motion if speed is None else normalize_speed(motion, speed)
-
-
-def _dtype(precision: str) -> torch.dtype:
-    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision not in types:
-        raise InputError(f"precision must be one of {', '.join(types)}, got {precision}")
-    return types[precision]

@@ -35,7 +35,10 @@ from stylecinegan.warping.settings import Warping
 
 
 class Model(Protocol):
-    """The methods of :class:`~stylecinegan.pipeline.StyleCineGAN` that a scene calls."""
+    """The part of :class:`~stylecinegan.pipeline.StyleCineGAN` that a scene uses.
+
+    Its methods are declared as properties, which do not repeat their signatures.
+    """
 
     mask_ensemble: MaskEnsemble | None
     motion_generator: MotionGenerator | None
@@ -57,7 +60,7 @@ class Scene:
     """A photo with its mask, motion and inversion.
 
     Attributes are computed on first access and cached: a correction of the mask keeps the classes,
-    a change of the motion's controls keeps the mask and the predicted motion.
+    a change of the motion's controls keeps the mask and the predicted motion. For example::
 
         scene = model.scene(photo)
         scene.paint(remove=tower)
@@ -105,7 +108,7 @@ class Scene:
         self._source: str | Tensor = "auto"
         self._controls: dict[str, Any] = {}
         self._mask: Tensor | None = None
-        self._predicted_motion: Tensor | None = None
+        self._uncontrolled_motion: Tensor | None = None
         self._motion: Tensor | None = None
 
     @cached_property
@@ -125,15 +128,16 @@ class Scene:
         """
         size, box = (self.photo.shape[2], self.photo.shape[3]), self._box
         photo = self.photo if box.covers(size) else box.crop(self.photo)
-        # Beside the segmentation, whose networks do not keep all cores busy to their end.
+        # At the same time as the segmentation, whose networks leave cores idle near their end.
         with ThreadPoolExecutor(1, "text") as pool:
             text = pool.submit(find_text, photo)
-            scene = self._model.segment(photo, self._region, caution=self._caution)
-        scene = keep_text_static(scene, text.result())
-        return scene if photo is self.photo else box.embed_prediction(scene, size)
+            prediction = self._model.segment(photo, self._region, caution=self._caution)
+        prediction = keep_text_static(prediction, text.result())
+        return prediction if photo is self.photo else box.embed_prediction(prediction, size)
 
     @cached_property
     def _box(self) -> SceneBox:
+        """The part of the photo inside bars, frames and transparent margins."""
         return find_scene(self.photo, self._opacity)
 
     @property
@@ -152,15 +156,7 @@ class Scene:
                 a given mask nor classifiers.
         """
         if self._mask is None:
-            mask = self._given_mask
-            if mask is None:
-                mask = self.prediction.mask
-                # A user who corrects a prediction has seen that it is small or empty.
-                is_corrected = any(painted is not None for painted in self._corrections.values())
-                if self._animate_all_if_small or not is_corrected:
-                    mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
-                    height, width = self.photo.shape[2:]
-                    mask = self._box.embed(self._box.crop(mask), (height, width))
+            mask = self._predict_mask() if self._given_mask is None else self._given_mask
             mask = correct_mask(mask, **self._corrections)
             self._mask = mask if self._opacity is None else mask * visible(self._opacity)
         return self._mask
@@ -172,6 +168,18 @@ class Scene:
             raise InputError(f"a mask must be {size} as its photo, got {list(mask.shape)}")
         self._given_mask = None if mask is None else mask.to(self.photo)
         self._forget_mask()
+
+    def _predict_mask(self) -> Tensor:
+        """Predicted mask, checked to move something unless the user corrects it."""
+        mask = self.prediction.mask
+        # A user who corrects a prediction has seen that it is small or empty.
+        is_corrected = any(painted is not None for painted in self._corrections.values())
+        if is_corrected and not self._animate_all_if_small:
+            return mask
+        mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
+        # The whole photo does not include its bars and frames.
+        height, width = self.photo.shape[2:]
+        return self._box.embed(self._box.crop(mask), (height, width))
 
     def paint(self, *, add: Tensor | None = None, remove: Tensor | None = None) -> None:
         """Sets the corrections of the mask; earlier ones are discarded.
@@ -226,7 +234,7 @@ class Scene:
             wanted = f"auto, a file or one of {', '.join(DIRECTIONS)}"
             raise InputError(f"motion must be {wanted}, got {source}")
         if source is not self._source:
-            self._predicted_motion = None
+            self._uncontrolled_motion = None
         self._source = source
         self._controls = {
             "arrows": arrows,
@@ -243,20 +251,20 @@ class Scene:
 
     @property
     def motion_field(self) -> Tensor:
-        """M with the controls applied, not multiplied by S.
+        """M with the controls applied; :meth:`animate` multiplies it by S.
 
-        ``[1, 2, h, w]``, in pixels per frame of this map: of the photo's size, or of a longer side
-        of 2048 if the photo's is above it.
+        ``[1, 2, h, w]``, in pixels per frame of this map, which has the photo's size, or a longer
+        side of 2048 if the photo's is larger.
 
         Raises:
             InputError: If a control refers to a region that the mask does not have.
         """
         if self._motion is None:
-            mask, vote = shrink_mask(self.mask), self._vote
-            if self._predicted_motion is None:
-                self._predicted_motion = self._uncontrolled_motion(mask, vote)
+            mask, class_map = shrink_mask(self.mask), self._class_map
+            if self._uncontrolled_motion is None:
+                self._uncontrolled_motion = self._find_motion(mask, class_map)
             self._motion = controlled_motion(
-                self._predicted_motion, mask, vote, **self._sized_controls()
+                self._uncontrolled_motion, mask, class_map, **self._sized_controls()
             )
         return self._motion
 
@@ -307,49 +315,52 @@ class Scene:
         if camera == "none":
             return cinemagraph
         placed = place_camera(
-            camera, self.photo, self.mask, self._vote, amount=camera_amount, depth=depth
+            camera, self.photo, self.mask, self._class_map, amount=camera_amount, depth=depth
         )
         return replace(cinemagraph, camera=placed)
 
     @property
-    def _vote(self) -> Tensor | None:
-        """Classes with falling water as a class of its own, ``None`` without classifiers.
+    def _class_map(self) -> Tensor | None:
+        """Classes 0 static, 1 sky, 2 water, 3 falling water, ``[1, 1, h, w]``.
 
-        It includes painted regions if the text says that a fountain rises.
+        Painted regions are falling water if the text describes a rising fountain. ``None`` without
+        classifiers.
         """
         if self.classes is None:
             return None
         falls = find_falls(self._small_photo, self.classes, shrink_mask(self.mask))
-        vote = self.classes.vote if falls is None else mark_falls(self.classes.vote, falls)
+        vote = self.classes.vote
+        class_map = vote if falls is None else mark_falls(vote, falls)
         painted = self._corrections["add"]
         if painted is not None and asks_for_fountain(self._controls.get("text", "")):
-            vote = mark_fountains(vote, shrink_mask(painted))
-        return vote
+            class_map = mark_fountains(class_map, shrink_mask(painted))
+        return class_map
 
     @cached_property
     def _small_photo(self) -> Tensor:
         return shrink_photo(self.photo)
 
     def _sized_controls(self) -> dict[str, Any]:
-        """The controls: pixels are those of the photo, drawn anchors have the motion's size."""
+        """The controls, with the photo's size by default, and anchors of the motion's size."""
         controls = dict(self._controls)
         if controls.get("photo_size") is None:
             controls["photo_size"] = (self.photo.shape[2], self.photo.shape[3])
         anchors = controls.get("anchors")
         if isinstance(anchors, Tensor) and anchors.shape[2:] == self.photo.shape[2:]:
-            held = (anchors > 0.5).to(self.photo)
-            # A stroke holds however thin it is.
-            controls["anchors"] = (shrink_photo(held) > 0).to(held)
+            painted = (anchors > 0.5).to(self.photo)
+            # Any share of a pixel counts: shrinking must not lose thin strokes.
+            controls["anchors"] = (shrink_photo(painted) > 0).to(painted)
         return controls
 
-    def _uncontrolled_motion(self, mask: Tensor, vote: Tensor | None) -> Tensor:
+    def _find_motion(self, mask: Tensor, class_map: Tensor | None) -> Tensor:
+        """M before the controls: given, in one direction, or predicted."""
         if isinstance(self._source, Tensor):
             return self._source.to(self.photo.device)
         if self._source != "auto":
-            return directed_motion(self._source, mask, vote)
+            return directed_motion(self._source, mask, class_map)
         if self._model.motion_generator is None:
-            return directed_motion("right", mask, vote)
+            return directed_motion("right", mask, class_map)
         return self._model.predict_motion(self._small_photo, mask, self.classes)
 
     def _forget_mask(self) -> None:
-        self._mask = self._motion = self._predicted_motion = None
+        self._mask = self._motion = self._uncontrolled_motion = None

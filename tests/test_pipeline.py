@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylecinegan import StyleCineGAN, Warping, pipeline
-from stylecinegan.appearance import StyleChange
+from stylecinegan import StyleCineGAN, Warping
+from stylecinegan.appearance import StyleChange, styled_loop
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
@@ -134,7 +134,7 @@ def test_frames_are_the_same_bits_however_many_are_rendered_at_once(
     photo, mask, motion = scene
     results = []
     for num_at_once in (1, 3):
-        monkeypatch.setattr(pipeline, "choose_num_at_once", lambda photo, n=num_at_once: n)
+        monkeypatch.setattr(styled_loop, "choose_num_at_once", lambda photo, n=num_at_once: n)
         cinemagraph = model.animate(photo, 9, mask=mask, motion=motion, speed=8.0, style=style)
         results.append(list(cinemagraph.frames))
     for alone, at_once in zip(*results, strict=True):
