@@ -52,7 +52,7 @@ class Text2Cinemagraph:
             model.predict_motion(scene.photo, scene.mask, classes),
             scene.mask,
             classes and classes.vote,
-            text=self.text or describe(scene.motion * scene.mask),
+            text=self.text or describe_direction(scene.motion * scene.mask),
             speed=None,
         )
         motion = motion * scene.mask
@@ -61,7 +61,7 @@ class Text2Cinemagraph:
         return self.renderer.animate(scene, motion * (wanted / speed))
 
 
-def describe(motion: Tensor) -> str:
+def describe_direction(motion: Tensor) -> str:
     """Describes the mean direction of a motion, ``[1, 2, H, W]``: "everything flows down-right"."""
     total = motion[0].sum(dim=(1, 2))
     vectors = torch.tensor(list(DIRECTIONS.values())).to(total)

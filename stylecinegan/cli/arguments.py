@@ -83,7 +83,7 @@ def read_arguments(command: str, arguments: Sequence[str]) -> list[str]:
                 flags.append(waiting.pop(0))
         elif argument in _HYDRA_FLAGS or argument.split("=")[0] == "--info":
             flags.append(argument)
-        elif argument.startswith("-") and not _exists(argument):
+        elif argument.startswith("-") and not names_file(argument):
             raise InputError(_about_dashes(argument, following, known))
         elif _is_bare(argument, following, known):
             bare.append(argument)
@@ -111,13 +111,13 @@ def setting_names(command: str) -> set[str]:
 def quote_values(
     arguments: Sequence[str], keys: Collection[str], *, are_lists: bool = False
 ) -> list[str]:
-    """Quotes the values of keys that are paths or prose, so that Hydra takes them literally.
+    """Quotes values that are paths or prose, so that Hydra takes them literally.
 
     Hydra's grammar rejects many characters of such values, and resolves ``${...}``. Values in
     quotes are left unchanged.
 
     Args:
-        arguments: The command line without the script's name.
+        arguments: The command line without the command's name.
         keys: Keys whose values are taken literally.
         are_lists: Whether values may be lists separated by commas, as with ``-m``, of words and
             existing paths.
@@ -132,22 +132,40 @@ def quote_values(
             if not value:
                 raise InputError(f"{key}= has no value; {key}=null stands for none")
             values = [value]
-            if are_lists and not _exists(value):
+            if are_lists and not names_file(value):
                 parts = value.split(",")
-                is_list = all(part and (_is_word(part) or _exists(part)) for part in parts)
+                is_list = all(part and (_is_word(part) or names_file(part)) for part in parts)
                 values = parts if is_list else values
             argument = f"{key}=" + ",".join(map(_quoted, values))
         quoted.append(argument)
     return quoted
 
 
+def names_file(value: str) -> bool:
+    """Whether a value is the path of an existing file or folder."""
+    try:
+        return Path(value).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Suggests the most similar known name, as the continuation of an error message."""
-    if SYNONYMS.get(name.lower()) in known:
-        return f"; did you mean {SYNONYMS[name.lower()]}=?"
-    by_last = {key.rsplit(".", 1)[-1]: key for key in known}
-    close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
-    return f"; did you mean {by_last[close[0]]}=?" if close and close[0] != name else ";"
+    """End of a message about an unknown setting: the most similar one, and where all are listed.
+
+    Args:
+        name: The unknown name.
+        known: Names of the settings.
+
+    Returns:
+        For example ``"; did you mean photo=? --help lists the settings"``.
+    """
+    meant = SYNONYMS.get(name.lower())
+    if meant not in known:
+        by_last = {key.rsplit(".", 1)[-1]: key for key in known}
+        close = difflib.get_close_matches(name.rsplit(".", 1)[-1], by_last, 1)
+        meant = by_last[close[0]] if close and close[0] != name else None
+    question = "" if meant is None else f" did you mean {meant}=?"
+    return f";{question} --help lists the settings"
 
 
 def _quoted(value: str) -> str:
@@ -176,7 +194,7 @@ def _quoted(value: str) -> str:
 
 
 def _without_dashes(arguments: Sequence[str], flags: Mapping[str, str]) -> list[str]:
-    """Writes ``--port 80`` and ``--port=80`` as ``port=80``."""
+    """Replaces the flags of a command by settings: ``--port 80``, ``--port=80`` by ``port=80``."""
     read, waiting = [], list(arguments)
     while waiting:
         argument = waiting.pop(0)
@@ -197,19 +215,12 @@ def _is_word(value: str) -> bool:
     return value.replace("-", "").isalnum()
 
 
-def _exists(argument: str) -> bool:
-    try:
-        return Path(argument).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        return False
-
-
 def _is_bare(argument: str, following: str | None, known: Collection[str]) -> bool:
-    """Whether an argument is an existing path."""
+    """Whether an argument is an existing path, rather than a setting with an equals sign."""
     key, equals, _ = argument.partition("=")
     if (equals and key.strip() in known) or (following or "").startswith("="):
         return False
-    return _exists(argument)
+    return names_file(argument)
 
 
 def _with_bare(bare: list[str], key: str | None, read: list[str]) -> list[str]:
@@ -234,7 +245,7 @@ def _about_dashes(argument: str, following: str | None, known: Collection[str]) 
         value = following
     if name in known:
         return f"settings are written without dashes: {name}={value or 'VALUE'}"
-    return f"no option {argument}{suggestion(name, known)} --help lists the settings"
+    return f"no option {argument}{suggestion(name, known)}"
 
 
 def _check_spelling(argument: str, behind: Sequence[str], known: Collection[str]) -> None:
@@ -259,7 +270,4 @@ def _check_spelling(argument: str, behind: Sequence[str], known: Collection[str]
         raise InputError(f"settings are written key=value: {name}={value}")
     if "." in argument or "/" in argument:
         raise InputError(f"found no file {argument}; --help lists the settings")
-    raise InputError(
-        f"settings are written key=value, got {argument}{suggestion(argument, known)} "
-        "--help lists them"
-    )
+    raise InputError(f"settings are written key=value, got {argument}{suggestion(argument, known)}")

@@ -52,6 +52,7 @@ class Composition:
 
 
 _composed: dict[tuple[str, ...], Composition] = {}
+"""Results of :func:`compose_ahead`, by configuration and command line."""
 
 
 def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True) -> None:
@@ -99,8 +100,11 @@ def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition
     """Composes the settings of a command line; an invalid one ends the process with one line.
 
     Args:
-        config_name: The command's root in ``configs/``.
+        config_name: Name of the command's configuration in ``configs/``.
         arguments: The command line without the command's name.
+
+    Raises:
+        SystemExit: If the command line is invalid, with an explanation.
     """
     words = list(arguments)
     try:
@@ -180,8 +184,7 @@ def _one_line(error: Exception, config_name: str) -> str:
     text = " ".join(str(error).split())
     unknown = re.match(r"Could not override '([^']+)'", text)
     if unknown:
-        guess = suggestion(unknown[1], setting_names(config_name))
-        return f"no setting {unknown[1]}{guess} --help lists the settings"
+        return f"no setting {unknown[1]}{suggestion(unknown[1], setting_names(config_name))}"
     ambiguous = re.match(r"Ambiguous value for argument '(.*?)=(.*)' 1\.", text)
     if ambiguous:
         key, value = ambiguous[1], ambiguous[2]

@@ -19,7 +19,6 @@ from stylecinegan.inputs import check_precision
 
 logger = logging.getLogger(__name__)
 
-
 WITHOUT_MODEL = ("2", "3")
 """Tables that need no model: those of the user study."""
 

@@ -237,7 +237,7 @@ def check_settings(cfg: DictConfig) -> None:
     check_number("fps", cfg.fps, least=1)
     if cfg.speed is not None:
         check_number("speed", cfg.speed, least=0)
-    moving_threshold(cfg.mask_caution)
+    moving_threshold(cfg.mask_caution)  # checks its range
     check_number("speed_sky", cfg.speed_sky, least=0)
     check_number("speed_water", cfg.speed_water, least=0)
     check_number("anchor_radius", cfg.anchor_radius, least=0)

@@ -36,7 +36,7 @@ def _load() -> None:
 
 
 def defer_meta_kernels() -> None:
-    """Has ``import torch`` leave out :data:`META_KERNELS`, a fifth of its time, until used.
+    """Makes ``import torch`` defer :data:`META_KERNELS`, a fifth of its time, to their first use.
 
     Operators on tensors with data do not need them. For commands that compile nothing.
     """
@@ -56,8 +56,8 @@ class _DeferringFinder(MetaPathFinder):
 class _DeferringLoader(Loader):
     """Executes a module when a name that it defines is first read.
 
-    Unlike those of :class:`importlib.util.LazyLoader`, its modules have ``__file__`` and the like
-    before, which :mod:`inspect` reads of all modules.
+    Unlike with :class:`importlib.util.LazyLoader`, names such as ``__file__``, which :mod:`inspect`
+    reads of all modules, do not execute it.
     """
 
     def __init__(self, loader: Loader) -> None:

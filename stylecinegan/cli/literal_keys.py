@@ -16,10 +16,11 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stylecinegan.cli.arguments import names_file
 from stylecinegan.cli.help_page import read_sections
 from stylecinegan.resources import CONFIGS_DIR
 
-# Values that Hydra parses as the same text.
+# Text that Hydra reads unchanged without quotes.
 _PLAIN = re.compile(r"(?!(?:true|false|null|nan|[+-]?inf)$)[\w.+/-]*[a-z/][\w.+/-]*", re.A | re.I)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 
@@ -43,7 +44,7 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
         for key, value in given.items()
         if not _is_group(key) and (_NUMBER.fullmatch(value) or not _PLAIN.fullmatch(value))
     }
-    numbers = _numbers(config_name)  # the most frequent case, decided without a composition
+    numbers = _number_keys(config_name)  # the most frequent case, decided without a composition
     uncertain = {
         key: value
         for key, value in uncertain.items()
@@ -61,7 +62,7 @@ def literal_keys(config_name: str, arguments: Sequence[str]) -> set[str]:
     return keys | {key for key, value in uncertain.items() if _is_literal(cfg, key, value)}
 
 
-def _numbers(config_name: str) -> set[str]:
+def _number_keys(config_name: str) -> set[str]:
     """Keys of the root, not of its groups, whose default is a number."""
     sections = read_sections(CONFIGS_DIR / f"{config_name}.yaml")
     return {
@@ -90,23 +91,16 @@ def _is_literal(cfg: DictConfig, key: str, value: str) -> bool:
     parent = OmegaConf.select(cfg, parent_key) if parent_key else cfg
     if not isinstance(parent, DictConfig) or name not in parent.keys():  # noqa: SIM118 (missing ones too)
         return False
-    declared = _declared_type(parent, name)
-    if declared is None:
-        declared = _default_type(parent, name)
-    if declared is None:
-        return not _reads_as_data(value) or _exists(value)
-    return declared is str or (_exists(value) and not _reads_as_data(value))
+    takes_text = _declares_text(parent, name)
+    if takes_text is None:
+        takes_text = _defaults_to_text(parent, name)
+    if takes_text is None:
+        return not _reads_as_data(value) or names_file(value)
+    return takes_text or (names_file(value) and not _reads_as_data(value))
 
 
-def _exists(value: str) -> bool:
-    try:
-        return Path(value).exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _declared_type(parent: DictConfig, name: str) -> type | None:
-    """``str`` if the node's ``_target_`` declares text or a path, ``None`` if unknown."""
+def _declares_text(parent: DictConfig, name: str) -> bool | None:
+    """Whether the node's ``_target_`` declares text or a path; ``None`` if it declares nothing."""
     if "_target_" not in parent:
         return None
     try:
@@ -115,22 +109,23 @@ def _declared_type(parent: DictConfig, name: str) -> type | None:
         return None
     if parameter is None or parameter.annotation is parameter.empty:
         return None
-    return str if _takes_text(parameter.annotation) else object
+    return _is_text(parameter.annotation)
 
 
-def _takes_text(annotation: Any) -> bool:
+def _is_text(annotation: Any) -> bool:
+    """Whether a type, or one of a union, is text or a path."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return any(map(_takes_text, get_args(annotation)))
+        return any(map(_is_text, get_args(annotation)))
     return annotation in (str, Path)
 
 
-def _default_type(parent: DictConfig, name: str) -> type | None:
-    """``str`` if a default is text, ``None`` if it is missing or null, otherwise ``object``."""
+def _defaults_to_text(parent: DictConfig, name: str) -> bool | None:
+    """Whether a default is text; ``None`` if it is missing or null."""
     try:
         default = None if OmegaConf.is_missing(parent, name) else parent[name]
     except OmegaConfBaseException:  # an interpolation that only a running command resolves
-        return str
-    return None if default is None else str if isinstance(default, str) else object
+        return True
+    return None if default is None else isinstance(default, str)
 
 
 def _reads_as_data(value: str) -> bool:

@@ -27,7 +27,7 @@ class Share:
         return list(items[self.index :: self.count])
 
     def within(self, outer: "Share") -> "Share":
-        """Share of a process that is one of several with the outer share."""
+        """This share of an outer share, such as that of a process in the share of its machine."""
         return Share(outer.index * self.count + self.index, outer.count * self.count)
 
 

@@ -24,8 +24,7 @@ from stylecinegan.inputs import check_number, choose_device, choose_precision, r
 
 logger = logging.getLogger(__name__)
 
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="style_sheet")
@@ -34,7 +33,7 @@ def main(cfg: DictConfig) -> None:
     """Writes the sheet and logs its rows and columns."""
     check_settings(cfg)
     sheet = job_path(cfg.sheet)
-    io.check_writable(sheet, PICTURE_SUFFIXES)
+    io.check_writable(sheet, SHEET_SUFFIXES)
     device = choose_device(cfg.device)
     styles = [read_style(name) for name in list_styles(cfg)]
     photo = None if cfg.photo is None else io.read_image(cfg.photo)
@@ -84,7 +83,8 @@ def restyle(
     pictures = []
     for style in tqdm(styles, unit="style"):
         target = make_target(cfg, style, model)
-        # Negative strengths of a slider are the opposite style; those of a picture extrapolate.
+        # A slider with a negative strength is the opposite slider; towards a picture, negative
+        # strengths extrapolate.
         opposite = replace(target, codes=-target.codes) if target.is_offset else None
         for strength in cfg.strengths:
             shown = opposite if opposite is not None and strength < 0 else target

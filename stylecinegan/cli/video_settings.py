@@ -142,6 +142,7 @@ def _reprojected(cinemagraph: Cinemagraph, part: Tensor) -> Iterator[Tensor]:
 def _show_opacity(
     video: Path, frames: Iterable[Tensor], opacities: Iterator[Tensor]
 ) -> Iterator[Tensor]:
+    """Adds the opacities as alpha, or composites the frames over white."""
     suffix = output_path(video)[1]
     if suffix in ALPHA_SUFFIXES:
         return add_alpha(frames, opacities)
@@ -176,6 +177,7 @@ def moving_layers(cinemagraph: Cinemagraph, frames: Iterable[Tensor]) -> Iterato
 
 
 def _crop(cinemagraph: Cinemagraph, cfg: DictConfig) -> Crop | None:
+    """The crop of a preset or an aspect with the most motion; ``None`` without either."""
     size = (cinemagraph.photo.shape[2], cinemagraph.photo.shape[3])
     if isinstance(cfg.size, str):
         inner = PRESETS[cfg.size]

@@ -6,7 +6,7 @@ import torch
 from stylecinegan import StyleCineGAN, checkpoints
 from stylecinegan.baselines import EMF, Text2Cinemagraph
 from stylecinegan.baselines.emf.network import SplattingNetwork, splat_symmetrically
-from stylecinegan.baselines.text2cinemagraph import describe
+from stylecinegan.baselines.text2cinemagraph import describe_direction
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
 from stylecinegan.motion.generator import MotionGenerator
@@ -172,6 +172,6 @@ def test_a_model_without_a_motion_generator_is_refused(weights):
 def test_motion_is_described_by_the_nearest_of_eight_directions():
     motion = torch.zeros(1, 2, 4, 4)
     motion[:, 1] = -1.0
-    assert describe(motion) == "everything flows up"
+    assert describe_direction(motion) == "everything flows up"
     motion[:, 0] = -0.8
-    assert describe(motion) == "everything flows up-left"
+    assert describe_direction(motion) == "everything flows up-left"

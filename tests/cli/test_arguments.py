@@ -70,7 +70,10 @@ def test_flags_of_hydra_may_stand_anywhere(here):
     ("given", "meant"), [("image", "photo"), ("output", "video"), ("prompt", "text")]
 )
 def test_settings_of_other_programs_are_answered_with_ours(given, meant):
-    assert suggestion(given, setting_names("generate")) == f"; did you mean {meant}=?"
+    assert (
+        suggestion(given, setting_names("generate"))
+        == f"; did you mean {meant}=? --help lists the settings"
+    )
 
 
 def test_flags_of_hydra_and_overrides_are_unchanged(here):

@@ -12,7 +12,8 @@ from stylecinegan.baselines.scene import FixedScene
 from stylecinegan.checkpoints.fingerprints import fingerprint
 from stylecinegan.warping.settings import Warping, extend, frame_warps
 
-DEFAULT_WEIGHTS = Path("baselines", "emf.safetensors")
+WEIGHTS = checkpoints.CHECKPOINTS_DIR / "baselines/emf.safetensors"
+"""Weights trained by ``experiment=emf``."""
 
 
 class EMF:
@@ -30,7 +31,7 @@ class EMF:
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        path = Path(weights or checkpoints.CHECKPOINTS_DIR / DEFAULT_WEIGHTS).expanduser()
+        path = Path(weights or WEIGHTS).expanduser()
         self.network = checkpoints.load(path, SplattingNetwork).requires_grad_(False)
         self._fingerprint = fingerprint(self.network)
 
@@ -42,7 +43,15 @@ class EMF:
         return self.animate(scene, scene.motion)
 
     def animate(self, scene: FixedScene, motion: Tensor) -> Iterator[Tensor]:
-        """Animates a photo by another motion, ``[1, 2, H, W]``, pixels per frame."""
+        """Animates a photo by another motion than the scene's.
+
+        Args:
+            scene: The scene.
+            motion: M, ``[1, 2, H, W]``, pixels per frame of the photo.
+
+        Yields:
+            Frames, ``[1, 3, H, W]`` in [-1, 1].
+        """
         height, width = scene.photo.shape[2:]
         photo = extend(scene.photo)
         feature, weight = self.network.encode(photo)

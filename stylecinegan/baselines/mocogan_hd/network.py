@@ -70,7 +70,7 @@ class TrajectoryGenerator(nn.Module):
         Raises:
             InputError: If the generator's codes have another dimension.
         """
-        self.check_generator(generator, knows_mean=False)
+        self.check_generator(generator, compares_mean=False)
         found = principal_components(generator)
         number = len(self.components)
         self.components.copy_(found.components[:number])
@@ -78,12 +78,12 @@ class TrajectoryGenerator(nn.Module):
         self.deviations.copy_(found.deviations[:number].clamp(min=1e-3))
         self.w_mean.copy_(generator.w_mean)
 
-    def check_generator(self, generator: Generator, *, knows_mean: bool = True) -> None:
+    def check_generator(self, generator: Generator, *, compares_mean: bool = True) -> None:
         """Checks that the directions are those of a generator's w.
 
         Args:
             generator: The generator.
-            knows_mean: Whether to compare the mean of w as well.
+            compares_mean: Whether to compare the mean of w as well as its dimension.
 
         Raises:
             InputError: If they are not.
@@ -93,7 +93,7 @@ class TrajectoryGenerator(nn.Module):
                 f"MoCoGAN-HD was trained for a w of {self.style_dim} numbers, "
                 f"found a generator of {generator.style_dim}"
             )
-        if knows_mean and not torch.allclose(generator.w_mean, self.w_mean, atol=1e-2):
+        if compares_mean and not torch.allclose(generator.w_mean, self.w_mean, atol=1e-2):
             raise InputError(
                 "MoCoGAN-HD was trained over another generator, whose mean code is another: "
                 "train it over this one (experiment=mocogan_hd) or leave its row out"
@@ -185,11 +185,11 @@ class ImageDiscriminator(nn.Module):
         side: Side of the frames, a power of two.
         width: Channels after the first convolution.
         max_width: Maximal number of channels.
-        description_dim: Length of the embedding.
+        embedding_dim: Length of the embedding.
     """
 
     def __init__(
-        self, side: int = 64, width: int = 32, max_width: int = 128, description_dim: int = 64
+        self, side: int = 64, width: int = 32, max_width: int = 128, embedding_dim: int = 64
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -199,13 +199,13 @@ class ImageDiscriminator(nn.Module):
             before, after, side = after, min(2 * after, max_width), side // 2
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.logit = spectral_norm(nn.Linear(before * side**2, 1))
-        self.description = nn.Linear(before * side**2, description_dim)
+        self.embedding = nn.Linear(before * side**2, embedding_dim)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Classifies ``[B, 3, S, S]`` in [-1, 1].
 
         Returns:
-            Logits, ``[B, 1]``, larger for first frames; and embeddings, ``[B, description_dim]``.
+            Logits, ``[B, 1]``, larger for first frames; and embeddings, ``[B, embedding_dim]``.
         """
         x = self.trunk(image)
-        return self.logit(x), self.description(x)
+        return self.logit(x), self.embedding(x)

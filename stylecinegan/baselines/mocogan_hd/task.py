@@ -147,14 +147,14 @@ class MoCoGANHDTask:
         video = self.render(w, offsets[:, :: self.stride])
         self._fakes.append(video.detach())
         first, later = _first_and_later(video, batch["later"])
-        logit, description = self.discriminators["image"](view(later, batch["later_numbers"]))
-        first_description = self.discriminators["image"](view(first, batch["first_numbers"]))[1]
+        logit, embedding = self.discriminators["image"](view(later, batch["later_numbers"]))
+        first_embedding = self.discriminators["image"](view(first, batch["first_numbers"]))[1]
         logits = self.discriminators["video"](augment_video(video, batch["numbers"]))
         terms = {
             "video": generator_loss(logits, "hinge"),
             "image": generator_loss([logit], "hinge"),
             "matching": 1.0
-            - F.cosine_similarity(description.float(), first_description.float()).mean(),
+            - F.cosine_similarity(embedding.float(), first_embedding.float()).mean(),
             "noise": 1.0 - F.cosine_similarity(estimate, batch["noise"], dim=2).mean(),
         }
         total = torch.stack([self.weights[name] * term.float() for name, term in terms.items()])
