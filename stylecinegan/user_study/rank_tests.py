@@ -92,11 +92,11 @@ def adjust(ps: Sequence[float], adjustment: Adjustment) -> list[float]:
     """Adjusts p-values for multiple comparisons; arguments as for :func:`dunn`."""
     if adjustment not in ("holm", "bonferroni"):
         raise InputError(f"adjustment must be holm or bonferroni, got {adjustment}")
+    # By NumPy, whose minimum and maximum of NaN are NaN.
+    adjusted = np.asarray(ps, dtype=float)
     if adjustment == "bonferroni":
-        return [min(1.0, p * len(ps)) for p in ps]
-    adjusted = list(ps)
-    largest = 0.0
-    for rank, index in enumerate(np.argsort(ps)):
-        largest = max(largest, min(1.0, ps[index] * (len(ps) - rank)))
-        adjusted[index] = largest
-    return adjusted
+        adjusted = len(ps) * adjusted
+    else:
+        order = np.argsort(ps)
+        adjusted[order] = np.maximum.accumulate(np.arange(len(ps), 0, -1) * adjusted[order])
+    return np.minimum(1.0, adjusted).tolist()

@@ -56,7 +56,7 @@ def test_dunn_equals_the_example_of_another_implementation():
     assert [test.p for test in tests] == pytest.approx(p, abs=5e-6)
 
 
-def test_both_tests_of_two_groups_of_two_by_hand():
+def test_both_tests_of_two_groups_of_two_equal_those_computed_by_hand():
     # Ranks 1 2 | 3 4 without ties: mean ranks 1.5 and 3.5, variance 4*5/12 * (1/2 + 1/2).
     (test,) = dunn({"a": [1, 2], "b": [3, 4]})
     assert test.z == pytest.approx(-2 / math.sqrt(5 / 3))
@@ -65,10 +65,11 @@ def test_both_tests_of_two_groups_of_two_by_hand():
     assert test.z**2 == pytest.approx(2.4)
 
 
-def test_tests_of_equal_values_are_nan():
+def test_statistics_of_equal_values_are_nan():
     equal = {"a": [3, 3], "b": [3, 3, 3]}
     assert all(math.isnan(x) for x in kruskal_wallis(equal))
-    assert math.isnan(dunn(equal)[0].p)
+    (test,) = dunn(equal)
+    assert all(math.isnan(x) for x in (test.z, test.p, test.adjusted))
 
 
 def test_holm_keeps_the_order_of_p_values():

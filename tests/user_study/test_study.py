@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import re
 
 import av
@@ -68,9 +69,13 @@ def test_the_page_has_videos_and_photos_and_does_not_reveal_methods_or_clips(stu
             source = key["videos"][name_of(path)]
             original = results / f"videos/{source['method']}/{source['clip']}.mp4"
             assert (study / "page" / path).read_bytes() == original.read_bytes()
-        assert io.read_image(study / "page" / question["photo"]).shape[2:] == (48, 64)
+            photo = io.read_image(results / f"photos/{source['clip']}.png")
+            shown = io.read_image(study / "page" / question["photo"])
+            assert (shown - photo).abs().mean() < 0.05  # but for what JPEG does to it
+        # An order by method would reveal ours.
+        assert question["videos"] == sorted(question["videos"])
     everything = " ".join(str(p.relative_to(study)) for p in (study / "page").rglob("*"))
-    everything += (study / "page/study.js").read_text("utf-8")
+    everything += json.dumps(page, ensure_ascii=False)
     for secret in (*METHODS, *CLIPS):
         assert secret not in everything
     # Nothing is loaded from anywhere else.
@@ -114,7 +119,7 @@ def test_missing_clips_and_methods_are_refused_before_anything_is_written(result
         build()
 
 
-def test_a_video_that_browsers_do_not_play_is_refused(results, tmp_path):
+def test_a_video_that_browsers_do_not_play_is_refused(tmp_path):
     write_results(tmp_path)
     path = tmp_path / "videos/EMF/lake.mp4"
     with av.open(str(path), "w") as container:
@@ -172,7 +177,7 @@ ANNA = {"AL": (1, 1), "EMF": (2, 3), "Ours": (5, 3)}
 BOB = {"AL": (2, 1), "EMF": (4, 3), "Ours": (4, 5)}
 
 
-def test_tables_of_two_participants_by_hand(study, tmp_path):
+def test_tables_of_two_participants_equal_those_computed_by_hand(study, tmp_path):
     save_json(tmp_path / "answers/a.json", answer(study, "anna", ANNA, prefers_ours=(True, False)))
     save_csv(tmp_path / "answers/b.csv", answer(study, "bob", BOB, prefers_ours=(True, True)))
     scores = measure_scores(None, tmp_path, study=study, answers=tmp_path / "answers")
@@ -191,12 +196,23 @@ def test_tables_of_two_participants_by_hand(study, tmp_path):
     assert rows["Kruskal-Wallis H, 2 degrees of freedom"]["static consistency"] == pytest.approx(h)
     # For two degrees of freedom χ² exceeds h with exp(-h / 2).
     assert rows["Kruskal-Wallis p"]["static consistency"] == pytest.approx(np.exp(-h / 2))
+    # Motion quality, 1 1 1 1 | 3 3 3 3 | 3 3 5 5: ranks 2.5 each | 7.5 each | 7.5 7.5 11.5 11.5.
+    h = 12 / (12 * 13) * (10**2 + 30**2 + 38**2) / 4 - 3 * 13
+    h /= 1 - ((4**3 - 4) + (6**3 - 6) + (2**3 - 2)) / (12**3 - 12)
+    assert rows["Kruskal-Wallis H, 2 degrees of freedom"]["motion quality"] == pytest.approx(h)
     pairs = [name for name in rows if name.startswith("Dunn p (holm), ")]
     assert [name.removeprefix("Dunn p (holm), ") for name in pairs] == [
         "AL and EMF",
         "AL and Ours",
         "EMF and Ours",
     ]
+    # Mean ranks 3, 6.5 and 10: two pairs have the same p-value, which Holm multiplies by 3 and by
+    # 2, and raises to the former.
+    variance = 12 * 13 / 12 - (2 * (2**3 - 2) + 2 * (4**3 - 4)) / (12 * 11)
+    p = math.erfc(3.5 / math.sqrt(variance * (1 / 4 + 1 / 4)) / math.sqrt(2))
+    adjusted = [rows[name]["static consistency"] for name in pairs]
+    assert adjusted[0] == pytest.approx(2 * p)
+    assert adjusted[2] == pytest.approx(2 * p)
     assert len(scores.details) == 2 * 6 * 2
     assert scores.paper["Ours"]["motion quality"] == 3.86
 
