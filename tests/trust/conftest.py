@@ -2,7 +2,9 @@ import os
 import re
 import resource
 import runpy
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -93,6 +95,18 @@ def _run(script, arguments, output, cwd, environment, unset, file_limit, uid, pa
         # the fork would go on as a second runner of the tests.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         os._exit(status)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 pages of 4 KB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no permission to mount")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture

@@ -95,9 +95,8 @@ def test_processes_share_a_folder_and_none_does_what_another_did(
     assert "share 1/2: 2 of 5 videos, 0 of which exist already" in jobs[1].output
 
 
-def test_a_failure_under_torchrun_is_listed_and_does_not_end_the_other_processes(
-    folder, tmp_path, start
-):
+def test_failures_under_torchrun_are_listed_and_the_status_is_zero(folder, tmp_path, start):
+    # torchrun ends all processes as soon as one of them fails.
     io.write_image(tmp_path / "a.png", draw_landscape(32, 40).image)
     (tmp_path / "b.png").write_bytes(b"broken")
     (tmp_path / "c.png").write_bytes(b"broken")
@@ -106,7 +105,9 @@ def test_a_failure_under_torchrun_is_listed_and_does_not_end_the_other_processes
     job = start("generate.py", *given, cwd=tmp_path, environment=environment).wait()
     assert job.status == 0, job.output
     assert "2 of 3 failed, listed in" in job.output
-    assert len((tmp_path / "videos/failures.jsonl").read_text().splitlines()) == 2
+    assert names(tmp_path / "videos") == ["a.mp4", "failures.jsonl"]
+    failures = (tmp_path / "videos/failures.jsonl").read_text().splitlines()
+    assert [Path(json.loads(line)["source"]).name for line in failures] == ["b.png", "c.png"]
 
 
 def test_a_folder_without_photos_and_a_video_file_for_many_are_refused(folder, start):

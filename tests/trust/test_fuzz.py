@@ -4,6 +4,7 @@ Memory is bounded by a limit on the whole process, in processes of their own.
 """
 
 import io as byte_streams
+import json
 import pickle
 import random
 import resource
@@ -134,7 +135,7 @@ def main(folder, num_rounds, seed):
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = mapped + EXTRA_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    print(damage_everything(Path(folder), int(num_rounds), int(seed)))
+    print(json.dumps(damage_everything(Path(folder), int(num_rounds), int(seed))))
 
 
 @pytest.mark.parametrize("num_rounds", [12, pytest.param(600, marks=pytest.mark.slow)])
@@ -144,6 +145,10 @@ def test_damaged_files_of_every_kind_are_read_or_refused_within_memory(tmp_path,
     folder.mkdir()
     done = run_code(code, folder, num_rounds, num_rounds, timeout=1200)
     assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
+    counts = json.loads(done.stdout.splitlines()[-1])
+    num_files = len([path for path in folder.rglob("*") if path.is_file()])
+    assert counts["read"] + counts["refused"] == num_files * num_rounds
+    assert counts["refused"] > num_files * num_rounds / 3  # most damage is noticed
 
 
 any_bytes = st.binary(min_size=1, max_size=400)
@@ -154,7 +159,7 @@ quick = settings(
 
 @quick
 @given(data=any_bytes, start=st.sampled_from([b"", b"\x80\x02", b"\x80\x04\x95", b"PK\x03\x04"]))
-def test_any_bytes_are_no_checkpoint_or_a_plain_value(tmp_path, data, start):
+def test_arbitrary_bytes_are_refused_as_a_checkpoint(tmp_path, data, start):
     (tmp_path / "x").write_bytes(start + data)
     with pytest.raises(InputError):
         recognize(tmp_path / "x")
@@ -164,7 +169,7 @@ def test_any_bytes_are_no_checkpoint_or_a_plain_value(tmp_path, data, start):
 @given(
     data=any_bytes, start=st.sampled_from([b"", b"\x93NUMPY\x01\x00", b"PIEH", b"\x04\x22M\x18"])
 )
-def test_any_bytes_are_no_picture_no_motion_and_no_video(tmp_path, data, start):
+def test_arbitrary_bytes_are_refused_as_a_picture_a_motion_and_a_video(tmp_path, data, start):
     for suffix, read in {
         "png": io.read_image,
         "npy": io.read_motion,

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from stylecinegan.errors import InputError
 from stylecinegan.training.run_state import list_states, load_latest_state, locked
 from tests.training.toy_task import draw_landscapes
-from tests.trust.test_generation_faults import small_disk  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = """\
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(start, folder, run_dir, **limits):
+def train(start, folder, run_dir, *overrides, **limits):
     return start(
         "train.py",
         "--config-dir",
@@ -45,6 +46,7 @@ def train(start, folder, run_dir, **limits):
         "experiment=toy",
         f"data.dir={folder}/photos",
         f"hydra.run.dir={run_dir}",
+        *overrides,
         cwd=folder,
         path=[ROOT],
         **limits,
@@ -59,6 +61,14 @@ def wait_for_state(run_dir, job):
     assert job.is_running(), job.output
 
 
+def assert_whole_states(run_dir):
+    paths = list_states(run_dir)
+    assert paths
+    for path in paths:
+        state = torch.load(path, weights_only=True)
+        assert path.name == f"state-{state['step']:08d}.pt"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_moment_leaves_whole_states_and_no_other_file(
     folder, tmp_path, start, number
@@ -71,22 +81,19 @@ def test_a_signal_at_any_moment_leaves_whole_states_and_no_other_file(
         time.sleep(moments.uniform(0.0, 0.7))
         job.send(number)
         job.wait()
-        assert load_latest_state(run_dir)["step"] > 0
+        assert_whole_states(run_dir)
         assert not list(run_dir.glob("*.partial"))
         assert "Traceback" not in job.output, job.output
         assert "stopped" in job.output
 
 
-def test_a_full_disk_is_one_line_and_the_states_before_it_stay(
-    folder,
-    tmp_path,
-    start,
-    small_disk,  # noqa: F811
-):
-    job = train(start, folder, small_disk / "run").wait()
+def test_a_full_disk_is_one_line_and_the_states_before_it_stay(folder, start, small_disk):
+    run_dir = small_disk / "run"
+    job = train(start, folder, run_dir, "task.ballast=20000").wait()  # room for one or two states
     assert job.status == 1
     assert len(job.errors) == 1, job.output
     assert "cannot write" in job.errors[0]
+    assert_whole_states(run_dir)
     assert not list(small_disk.rglob("*.partial"))
 
 
@@ -115,10 +122,10 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(folder, tmp_path, start)
     assert "cannot write" in job.errors[0]
 
 
-def test_a_second_training_in_the_same_folder_is_kept_out(tmp_path):
+def test_the_folder_of_a_training_is_locked_against_a_second_one(tmp_path):
     with (
         locked(tmp_path),
-        pytest.raises(Exception, match="another process is training in"),
+        pytest.raises(InputError, match="another process is training in"),
         locked(tmp_path, patience=0.0),
     ):
         pass
