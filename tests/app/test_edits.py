@@ -59,7 +59,7 @@ def test_edits_survive_json():
         ({"anchors": [["a", "b"]]}, "a place of anchors"),
     ],
 )
-def test_what_is_no_edit_is_refused_in_words(entries, message):
+def test_invalid_edits_are_refused_in_one_short_line(entries, message):
     with pytest.raises(InputError, match=message) as caught:
         parse_edits(entries)
     assert len(str(caught.value)) < 300
@@ -79,6 +79,6 @@ def test_what_is_no_edit_is_refused_in_words(entries, message):
         ({"video": "a.mp4"}, "got 'video'"),
     ],
 )
-def test_what_is_no_video_is_refused_in_words(entries, message):
+def test_invalid_video_settings_are_refused(entries, message):
     with pytest.raises(InputError, match=message):
         parse_video_settings(entries, Limits())

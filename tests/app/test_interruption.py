@@ -57,7 +57,7 @@ def test_a_generator_that_is_closed_cleans_up_without_interruption():
     assert has_cleaned_up
 
 
-def test_what_is_made_of_the_networks_results_stops_at_any_function_of_pytorch():
+def test_controls_of_the_motion_stop_at_any_function_of_pytorch():
     landscape = draw_landscape(96, 128, seed=1)
     motion, mask = torch.ones(1, 2, 24, 32), landscape.mask
     wanted = controlled_motion(motion, mask, anchors=[(0.5, 0.2)])

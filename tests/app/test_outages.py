@@ -94,7 +94,12 @@ def test_a_server_that_goes_away_during_a_stroke_gets_the_stroke_later(relay, pa
     relay.start()
     page.wait_for_loop(before)
     assert page.evaluate("stylecinegan.app.pending.length") == 0
-    assert page.evaluate("stylecinegan.app.mask.moving.width") == 160
+    (stroke,) = page.edits()["strokes"]
+    assert stroke["kind"] == "stays"
+    opacity = page.evaluate(
+        """stylecinegan.app.mask.moving.getContext("2d").getImageData(64, 12, 1, 1).data[3]"""
+    )
+    assert opacity == 0  # where the stroke is, the server's mask has become static
 
 
 def test_a_server_that_falls_silent_is_told_and_asked_again(app, relay, page):

@@ -19,6 +19,7 @@ from stylecinegan import io
 from stylecinegan.benchmarks.chromium import find_chromium
 from stylecinegan.benchmarks.visitor import SETTLED, Visitor
 from tests.app.serving import Server, encode, landscape, picture_of, wait_until
+from tests.processes import environment_of_tests, run_code
 
 pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed"),
@@ -79,13 +80,14 @@ def test_the_example_loops_when_the_page_opens_and_pauses(page):
     page.wait(f"{index} !== 3")
 
 
-def test_a_photo_that_is_opened_replaces_the_example(page, photo, tmp_path):
+def test_a_photo_that_is_opened_replaces_the_example(page, tmp_path):
     file = tmp_path / "my lake.png"
     file.write_bytes(encode(landscape(100, 200, seed=4)))
     edit(page, lambda: page.upload(file))
     session = page.evaluate("stylecinegan.app.session")
     assert (session["name"], session["width"], session["height"]) == ("my_lake", 200, 100)
     assert "my_lake" in page.evaluate("document.title")
+    assert frame_of(page, 0).shape == (48, 96, 3)
 
 
 def test_a_dropped_and_a_pasted_photo_open_as_well(page):
@@ -126,7 +128,8 @@ def test_a_stroke_changes_the_mask_and_undo_takes_it_back(page):
     edit(page, lambda: page.drag([(0.2, 0.1), (0.6, 0.1)]))
     np.testing.assert_array_equal(mask_of(page), before)
     page.choose("moves")
-    edits = edit(page, lambda: page.drag([(0.5, 0.5)]))
+    edits = edit(page, lambda: page.drag([(0.5, 0.95)]))
+    assert (before[114, 80], mask_of(page)[114, 80]) == (0, 255)
     assert [s["kind"] for s in edits["strokes"]] == ["stays", "erase", "moves"]
 
 
@@ -192,6 +195,7 @@ def test_an_arrow_is_one_drag_and_bends_with_it(page):
     assert np.array(straight) == pytest.approx(np.array([(0.7, 0.15), (0.3, 0.15)]), abs=0.005)
     bent = edit(page, lambda: page.drag([(0.2, 0.3), (0.4, 0.25), (0.6, 0.3)]))["arrows"][1]
     assert 3 <= len(bent) <= 12
+    assert min(y for _, y in bent) == pytest.approx(0.25, abs=0.01)
     assert bent[0] == pytest.approx((0.2, 0.3), abs=0.005)
     assert bent[-1] == pytest.approx((0.6, 0.3), abs=0.005)
     # Its tip is moved, the rest stays; then it is deleted.
@@ -202,7 +206,7 @@ def test_an_arrow_is_one_drag_and_bends_with_it(page):
     assert len(edit(page, lambda: page.press("#hints button"))["arrows"]) == 0
 
 
-def test_pins_hold_where_they_are_set(page):
+def test_a_pin_is_set_moved_and_deleted(page):
     page.choose("anchor")
     edits = edit(page, lambda: page.drag([(0.4, 0.2)]))
     assert edits["anchors"] == [pytest.approx((0.4, 0.2), abs=0.005)]
@@ -221,11 +225,14 @@ def set_value(page, selector, value, event="change"):
     )
 
 
-def test_words_and_speeds_reach_the_server_and_a_wrong_word_is_explained(page):
+def test_words_and_speeds_reach_the_server_and_a_wrong_word_is_explained(page, server):
     edits = edit(page, lambda: set_value(page, "#text", "clouds drift left"))
     assert edits["text"] == "clouds drift left"
     edits = edit(page, lambda: set_value(page, "#speed", "2.5"))
     assert edits["speed"] == 2.5
+    path = f"/api/sessions/{page.evaluate('stylecinegan.app.session.id')}"
+    arrived = json.loads(server.ask("GET", path)[2])["edits"]
+    assert (arrived["text"], arrived["speed"]) == ("clouds drift left", 2.5)
     set_value(page, "#text", "clouds sing")
     page.wait("document.querySelector('#status').classList.contains('error')")
     assert "Unknown word 'sing'" in page.status()
@@ -360,10 +367,15 @@ def test_a_video_can_be_cancelled_and_made_again(page, server):
     count = server.model.num_frames
     time.sleep(0.3)
     assert server.model.num_frames == count
+    server.model.frame_s = 0.0
+    set_value(page, "#video-frames", "3", "input")
+    page.press("#video-start")
+    page.wait("!document.querySelector('#video-save').hidden")
+    assert server.model.num_frames > count
     page.key("Escape")
 
 
-def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_path):
+def test_the_command_is_copied_and_the_saved_session_opens_with_its_edits_and_video_settings(page):
     page.choose("stays")
     edit(page, lambda: page.drag([(0.3, 0.1), (0.5, 0.1)]))
     page.press("#export")
@@ -380,7 +392,7 @@ def test_the_command_and_the_session_make_the_same_video_as_the_page(page, tmp_p
     session = page.wait_for_download("*.stylecinegan")
     edit(page, lambda: page.press("#undo"))
     edit(page, lambda: page.upload(session))
-    assert len(page.edits()["strokes"]) == 1
+    assert [stroke["kind"] for stroke in page.edits()["strokes"]] == ["stays"]
     assert page.evaluate("document.querySelector('#camera').value") == "push"
     assert page.evaluate("document.querySelector('#video-frames').value") == "3"
 
@@ -503,7 +515,7 @@ def test_everything_can_be_drawn_with_the_keyboard_alone(page):
 
 
 @pytest.mark.parametrize("width", [360, 1280, 2560, 3840])
-def test_nothing_is_cut_off_at_any_width(page, width):
+def test_no_button_is_cut_off_from_phones_to_4k(page, width):
     page.resize(width, {360: 740, 3840: 2160}.get(width, 1100), is_phone=width == 360)
     page.wait(f"innerWidth === {width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -511,7 +523,8 @@ def test_nothing_is_cut_off_at_any_width(page, width):
         """[...document.querySelectorAll("header :is(button, .button), :is(nav, #player) button")]
         .filter(e => e.offsetParent).filter(e => {
             const box = e.getBoundingClientRect();
-            return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight;
+            return box.left < 0 || box.right > innerWidth || box.top < 0 ||
+                box.bottom > innerHeight;
         }).map(e => e.id || e.dataset.tool)"""
     )
     assert hidden == []
@@ -521,7 +534,7 @@ CONTROLS = "button, .button, select, label.check, input, fieldset label"
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (820, 1180), (1280, 800)])
-def test_fingers_find_every_control(page, width, height):
+def test_controls_are_large_enough_for_fingers(page, width, height):
     """At least 40 pixels each way (WCAG 2.5.8 asks for 24)."""
     page.visit(width, height, is_phone=True, ratio=2)
     page.choose("arrow", by_touch=True)
@@ -546,7 +559,7 @@ def test_fingers_find_every_control(page, width, height):
 
 
 @pytest.mark.parametrize("is_dark", [True, False])
-def test_words_stand_out_from_what_is_behind_them(page, is_dark):
+def test_text_has_enough_contrast_with_its_background(page, is_dark):
     """At a contrast of 4.5 or more (WCAG AA), computed from the colours of the style sheet."""
     page.visit(dark=is_dark)
     page.choose("stays")
@@ -759,13 +772,14 @@ def colour_at(page, share):
 # The same as the command line's
 
 
-def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
+def test_the_app_and_the_command_make_the_same_video_of_a_session(tmp_path):
     """With the default model, in two processes: the same bytes."""
     code = "from stylecinegan.cli.main import main; main()"
     log = tmp_path / "log"
     with log.open("w") as stream:
         serving = subprocess.Popen(
             [sys.executable, "-c", code, "app", "--no-browser", "--port", "0"],
+            env=environment_of_tests(),
             stdout=stream,
             stderr=stream,
         )
@@ -789,13 +803,7 @@ def test_the_page_s_video_is_the_command_line_s(example, tmp_path):
     finally:
         serving.terminate()
         serving.wait(60)
-    done = subprocess.run(
-        [sys.executable, "-c", code, "generate", "session=saved.stylecinegan"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_code(code, "generate", "session=saved.stylecinegan", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "lake.gif").read_bytes() == from_page
     assert picture_of(from_page).shape[:2] == (84, 112)

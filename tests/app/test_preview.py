@@ -17,7 +17,7 @@ def test_every_frame_is_encoded_in_its_order(number):
     assert list(encode_frames(frames, 88)) == expected
 
 
-def test_what_a_frame_raises_reaches_whoever_reads():
+def test_an_error_in_a_frame_is_raised_to_the_reader():
     def broken():
         yield from shades(2)
         raise MemoryError

@@ -95,13 +95,20 @@ def test_a_page_that_goes_away_behind_a_proxy_ends_its_work(app, proxy, photo):
     assert app.model.num_frames < before + 200
 
 
-def test_a_body_that_the_proxy_refuses_does_not_reach_the_app(app, proxy):
+def test_a_body_that_the_proxy_refuses_does_not_reach_the_app(app, proxy, monkeypatch):
+    reached = []
+
+    async def asgi(scope, receive, send):
+        reached.append(scope["path"])
+
+    monkeypatch.setattr(app.app, "asgi", asgi)
     with connect(proxy) as connection:
         connection.putrequest("POST", "/loops/api/sessions")
         connection.putheader("x-stylecinegan", "1")
         connection.putheader("content-length", str(2 << 30))
         connection.endheaders()
         assert connection.getresponse().status == 413
+    assert reached == []
 
 
 def test_a_token_is_asked_for_and_kept_behind_a_proxy(example, tmp_path):
