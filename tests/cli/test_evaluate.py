@@ -92,4 +92,6 @@ def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_by_ensemb
 def test_a_missing_photo_folder_is_refused_in_one_line(folder):
     done = evaluate(folder, "table=5", "table.photos.path=nowhere", "table.num_samples=0")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: wanted a folder or zip file")
+    assert done.stderr == (
+        "error: wanted a folder or zip file of pictures, found nothing at nowhere\n"
+    )

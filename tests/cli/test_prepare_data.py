@@ -83,6 +83,9 @@ def test_pairs_are_written_from_sky_timelapse(tmp_path):
         io.write_image(tmp_path / "sky" / "v" / "v_1" / f"v_frames_{number:08d}.jpg", frame)
     (source,) = find_sources(tmp_path / "sky")
     assert list(prepare(source, tmp_path / "pairs")) == [("v_v_1", None)]
+    pairs = MotionPairs(tmp_path / "pairs")
+    assert pairs.names == ["v_v_1"]
+    assert pairs[0]["motion"][0, :16].mean() > 0.1  # the sky drifts to the right
 
 
 def test_pairs_of_the_eulerian_data_have_their_own_motion(tmp_path):

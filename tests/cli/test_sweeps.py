@@ -4,6 +4,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from stylecinegan import io
 from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.sweeps import first_job, is_sweep, job_path, name_jobs
 from tests.processes import run_script
@@ -12,7 +13,7 @@ from tests.tiny_model import write_example
 ARGUMENTS = ["-m", 'photo="a (1), b.jpg"', "speed=0.5,2", "num_frames=range(2,4)", "fps=10"]
 
 
-def test_the_overrides_of_the_first_job():
+def test_the_first_job_has_the_first_value_of_every_setting():
     assert is_sweep(ARGUMENTS)
     assert first_job(ARGUMENTS) == ['photo="a (1), b.jpg"', "speed=0.5", "num_frames=2", "fps=10"]
 
@@ -71,3 +72,5 @@ def test_the_jobs_of_a_sweep_write_one_video_each_and_nothing_else(tmp_path):
     assert done.returncode == 0, done.stderr
     written = {path.name for path in tmp_path.iterdir()} - before
     assert written == {"${x}_motion=left.mp4", "${x}_motion=up.mp4"}
+    left, up = (list(io.read_video(tmp_path / name)) for name in sorted(written))
+    assert (left[1] - up[1]).abs().max() > 0.05

@@ -143,8 +143,14 @@ def test_alpha_repetitions_and_the_largest_size_apply_to_the_file(tmp_path, cine
     files = sorted((tmp_path / "a").iterdir())
     assert len(files) == 8
     assert Image.open(files[0]).mode == "RGBA"
-    write_video(tmp_path / "a.gif", cinemagraph, cinemagraph.frames, settings(max_mb=0.008))
-    assert (tmp_path / "a.gif").stat().st_size <= 8000
+    contents = [file.read_bytes() for file in files]
+    assert contents[:4] == contents[4:]
+    assert len(set(contents)) == 4
+    sizes = []
+    for limit in (None, 0.008):
+        write_video(tmp_path / "a.gif", cinemagraph, cinemagraph.frames, settings(max_mb=limit))
+        sizes.append((tmp_path / "a.gif").stat().st_size)
+    assert sizes[1] <= 8000 < sizes[0]
 
 
 def test_a_photo_is_resized_to_cover_a_preset(cinemagraph):
