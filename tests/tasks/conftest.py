@@ -1,6 +1,13 @@
 import pytest
 
 from stylecinegan.tasks import feature_gan, projected_gan, view_gan
+from tests.tasks.batches import landscapes
+
+
+@pytest.fixture(scope="session")
+def photos():
+    """Drawn photos of 128 pixels, where a file of tests has none of its own."""
+    return landscapes(128)
 
 
 @pytest.fixture

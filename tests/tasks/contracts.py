@@ -25,6 +25,7 @@ from tests.tasks import (
     test_texture_gan,
 )
 from tests.tasks.batches import landscapes
+from tests.tasks.toy_networks import write_networks
 
 Batch = dict[str, torch.Tensor]
 
@@ -101,12 +102,12 @@ def make_layout_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
 
 
 def make_texture_gan(folder: Path, squeezenet: Path, **settings: Any) -> Any:
-    test_texture_gan.write_files(folder, squeezenet)
+    write_networks(folder, squeezenet)
     return test_texture_gan.make_task(folder, squeezenet, **settings)
 
 
 def make_style_branch(folder: Path, squeezenet: Path, **settings: Any) -> Any:
-    test_style_branch.write_files(folder, squeezenet)
+    write_networks(folder, squeezenet, shares_layers=True)
     return test_style_branch.make_task(folder, squeezenet, **settings)
 
 

@@ -7,15 +7,13 @@ from stylecinegan.generator import Generator
 from stylecinegan.tasks.layout_gan import LayoutGANTask
 from tests.tasks import test_projected_gan
 from tests.tasks.batches import landscapes
-from tests.tasks.test_projected_gan import WIDTHS
+from tests.tasks.toy_networks import make_generator
 
 
 def make_task(squeezenet, **settings):
     torch.manual_seed(1)
-    generator = Generator(
-        128, 16, 2, channels=WIDTHS, first_rgb_layer=10, use_feature_projection=True
-    )
-    return LayoutGANTask(generator, trunk="none", feature_weights=squeezenet, width=16, **settings)
+    settings = {"trunk": "none", "feature_weights": squeezenet, "width": 16, **settings}
+    return LayoutGANTask(make_generator(), **settings)
 
 
 @pytest.fixture

@@ -3,12 +3,8 @@ import torch
 
 from stylecinegan import checkpoints
 from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.tasks.projected_gan import ProjectedGANTask
-from tests.tasks.batches import landscapes
-
-ENCODER = (12, 16, 16, (8, 8, 8, 8, 8), (1, 1, 1, 1), 8, 1)
-WIDTHS = {4: 24, 8: 24, 16: 16, 32: 16, 64: 16, 128: 8}
+from tests.tasks.toy_networks import WIDTHS, make_encoder, make_generator
 
 
 def write_initial(folder):
@@ -16,17 +12,14 @@ def write_initial(folder):
     torch.manual_seed(0)
     generator = Generator(128, 16, 2, channels={**WIDTHS, 4: 8, 8: 8}, first_rgb_layer=10)
     checkpoints.save(folder / "generator.safetensors", generator)
-    checkpoints.save(folder / "encoder.safetensors", FeatureStyleEncoder(*ENCODER))
+    checkpoints.save(folder / "encoder.safetensors", make_encoder())
 
 
 def make_task(folder, squeezenet, **settings):
     torch.manual_seed(1)
-    generator = Generator(
-        128, 16, 2, channels=WIDTHS, first_rgb_layer=10, use_feature_projection=True
-    )
     return ProjectedGANTask(
-        generator,
-        FeatureStyleEncoder(*ENCODER),
+        make_generator(),
+        make_encoder(),
         initial=folder,
         trunk="none",
         feature_weights=squeezenet,
@@ -45,11 +38,6 @@ def initial(tmp_path_factory):
 @pytest.fixture
 def make(initial, squeezenet, toy_gans):
     return lambda folder=initial, **settings: make_task(folder, squeezenet, **settings)
-
-
-@pytest.fixture(scope="module")
-def photos():
-    return landscapes(128)
 
 
 def test_only_the_layers_up_to_d10_change(make, initial, photos):

@@ -5,29 +5,15 @@ from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
-from stylecinegan.tasks.layout_gan import LayoutGANTask
 from stylecinegan.tasks.style_branch import StyleBranchTask
-from tests.tasks.batches import landscapes
-from tests.tasks.test_projected_gan import ENCODER, WIDTHS
-
-
-def write_files(folder, squeezenet):
-    """Writes an encoder, and a generator whose layout shows much of its codes."""
-    torch.manual_seed(0)
-    checkpoints.save(folder / "encoder.safetensors", FeatureStyleEncoder(*ENCODER))
-    generator = Generator(
-        128, 16, 2, channels=WIDTHS, first_rgb_layer=10, use_feature_projection=True
-    )
-    layout = LayoutGANTask(generator, trunk="none", feature_weights=squeezenet, width=16)
-    layout.export(folder)
-    checkpoints.save(folder / "generator.safetensors", generator)
+from tests.tasks.toy_networks import WIDTHS, make_encoder, write_networks
 
 
 def make_task(folder, squeezenet, **settings):
     torch.manual_seed(1)
     settings = {"num_samples": 40, "num_drawn": 8, "num_steps": 1000, **settings}
     return StyleBranchTask(
-        FeatureStyleEncoder(*ENCODER),
+        make_encoder(),
         generator=folder / "generator.safetensors",
         initial=folder,
         layout=folder / "layout.safetensors",
@@ -38,13 +24,8 @@ def make_task(folder, squeezenet, **settings):
 
 @pytest.fixture
 def make(tmp_path, squeezenet, toy_gans):
-    write_files(tmp_path, squeezenet)
+    write_networks(tmp_path, squeezenet, shares_layers=True)
     return lambda **settings: make_task(tmp_path, squeezenet, **settings)
-
-
-@pytest.fixture(scope="module")
-def photos():
-    return landscapes(128)
 
 
 def test_all_of_the_encoder_but_the_codes_up_to_d10_stays(make, photos, tmp_path):

@@ -5,40 +5,17 @@ import torch.nn.functional as F
 from stylecinegan import checkpoints
 from stylecinegan.errors import InputError
 from stylecinegan.generator import Generator
-from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.tasks import texture_gan
-from stylecinegan.tasks.layout_gan import LayoutGANTask, layout_loss
+from stylecinegan.tasks.layout_gan import layout_loss
 from stylecinegan.tasks.texture_gan import TextureGANTask
-from tests.tasks.batches import landscapes
-from tests.tasks.test_projected_gan import ENCODER, WIDTHS
-
-
-def make_generator(side=128):
-    return Generator(
-        side,
-        16,
-        2,
-        channels={**WIDTHS, 256: 8} if side == 256 else WIDTHS,
-        first_rgb_layer=10,
-        use_feature_projection=True,
-    )
-
-
-def write_files(folder, squeezenet, side=128):
-    """Writes an encoder, a generator whose top is to stay, and a layout."""
-    torch.manual_seed(0)
-    checkpoints.save(folder / "generator.safetensors", make_generator(side))
-    checkpoints.save(folder / "encoder.safetensors", FeatureStyleEncoder(*ENCODER))
-    layout = LayoutGANTask(make_generator(side), trunk="none", feature_weights=squeezenet, width=16)
-    layout.export(folder)
-    return layout
+from tests.tasks.toy_networks import WIDTHS, make_encoder, make_generator, write_networks
 
 
 def make_task(folder, squeezenet, generator=None, **settings):
     torch.manual_seed(1)
     return TextureGANTask(
         generator or make_generator(),
-        FeatureStyleEncoder(*ENCODER),
+        make_encoder(),
         initial=folder,
         trunk="none",
         feature_weights=squeezenet,
@@ -49,13 +26,8 @@ def make_task(folder, squeezenet, generator=None, **settings):
 
 @pytest.fixture
 def make(tmp_path, squeezenet, toy_gans):
-    write_files(tmp_path, squeezenet)
+    write_networks(tmp_path, squeezenet)
     return lambda **settings: make_task(tmp_path, squeezenet, **settings)
-
-
-@pytest.fixture(scope="module")
-def photos():
-    return landscapes(128)
 
 
 def test_the_other_layers_are_those_of_the_files(make, tmp_path):
@@ -80,7 +52,7 @@ def test_layers_9_and_10_and_the_projection_are_trained_and_no_others(make, phot
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 24), (24, 11), (2, 22), (9, 12)])
 def test_a_crop_is_that_part_of_the_whole_picture(place, tmp_path, squeezenet, toy_gans):
-    write_files(tmp_path, squeezenet, 256)
+    write_networks(tmp_path, squeezenet, 256)
     task = make_task(tmp_path, squeezenet, make_generator(256))
     generator = task.network.generator
     for conv in generator.convs.values():
@@ -152,7 +124,7 @@ def test_the_export_is_a_whole_generator_with_its_own_mean_code(make, photos, tm
 
 
 def test_the_layout_is_rendered_as_its_own_task_does(tmp_path, squeezenet, toy_gans):
-    expected = write_files(tmp_path, squeezenet).sample({})["samples"]
+    expected = write_networks(tmp_path, squeezenet).sample({})["samples"]
     task = make_task(tmp_path, squeezenet)
     generator = task.network.generator
     codes = [generator.sample_w_plus(seed)[:, 0] for seed in range(4)]
