@@ -45,7 +45,12 @@ class Cinemagraph:
         return self._render()
 
     def reproject(self, image: Tensor, frame: int) -> Tensor:
-        """Reprojects a map of the photo, ``[1, C, H, W]`` in [-1, 1], to the camera of a frame."""
+        """Reprojects a map of the photo to the camera of a frame.
+
+        Args:
+            image: ``[1, C, H, W]`` in [-1, 1].
+            frame: Number of the frame.
+        """
         return (
             image if self.camera is None else self.camera.reproject(image, frame, self.num_frames)
         )

@@ -215,7 +215,12 @@ class StyleCineGAN(nn.Module):
     def predict_mask(
         self, image: Tensor, region: Region = "both", *, caution: float = CAUTION
     ) -> Tensor:
-        """Predicts the mask of a photo (arguments as in :meth:`segment`).
+        """Predicts the mask of a photo.
+
+        Args:
+            image: As for :meth:`segment`.
+            region: As for :meth:`segment`.
+            caution: As for :meth:`segment`.
 
         Returns:
             S, ``[1, 1, H, W]`` in [0, 1].

@@ -86,6 +86,7 @@ class DeepLandscape:
 
     @torch.no_grad()
     def _render(self, generator: Generator, w_plus: Tensor, scene: FixedScene) -> Iterator[Tensor]:
+        """Frames of the tuned generator with a warped D^10, at the photo's size."""
         side = generator.resolution
         settings = Warping.of_the_paper(direction="backward", warp_layers=(FEATURE_LAYER,))
         features = generator.features(w_plus)

@@ -43,6 +43,7 @@ class WrittenFrames:
             raise InputError(f"wanted {scene.num_frames} frames in {path}, found {count}")
 
     def _find(self, name: str) -> Path:
+        """The result of a clip: a folder of frames or a video."""
         base = self.dir / name
         videos = (base.with_name(base.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))
         for path in (base, *videos):

@@ -61,7 +61,12 @@ class LoadResult:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, outcome: str, seconds: float) -> None:
-        """Counts an edit with its outcome (see :func:`outcome_of`)."""
+        """Counts an edit.
+
+        Args:
+            outcome: Result of :func:`outcome_of`.
+            seconds: Time from the edit to its outcome.
+        """
         with self._lock:
             self.num_edits += 1
             if outcome == "done":
@@ -136,7 +141,13 @@ class _User:
             self._last_number, self.last_outcome = number, outcome
 
     def keep_editing(self, numbers: range, every_s: float, offset_s: float) -> None:
-        """Edits every ``every_s`` seconds, without waiting for the loops of earlier edits."""
+        """Edits at regular times, without waiting for the loops of earlier edits.
+
+        Args:
+            numbers: Numbers of the edits.
+            every_s: Seconds between two edits.
+            offset_s: Seconds before the first one.
+        """
         threads = [threading.Thread(target=self.edit, args=(number,)) for number in numbers]
         time.sleep(offset_s)
         for thread in threads:

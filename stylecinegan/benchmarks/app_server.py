@@ -64,6 +64,10 @@ class AppServer:
     def post(self, path: str, body: bytes) -> bytes:
         """Posts a request and returns the body of the response.
 
+        Args:
+            path: Path of the address, e.g. ``"/api/sessions"``.
+            body: Body of the request.
+
         Raises:
             RuntimeError: If the status is not a success.
         """

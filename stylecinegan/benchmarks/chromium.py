@@ -129,7 +129,7 @@ class Chromium:
         return result["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 60) -> None:
-        """Waits until a JavaScript expression in the page is true.
+        """Waits until a JavaScript expression is true in the page.
 
         Raises:
             TimeoutError: If it is false for longer than ``seconds``.

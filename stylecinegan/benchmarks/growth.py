@@ -70,6 +70,7 @@ def plot_growth(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -
 
 
 def _panel(name: str, x: Sequence[float], seconds: Sequence[float]) -> np.ndarray:
+    """Points and fitted line in a panel, RGB, uint8, ``[H, W, 3]``."""
     height, width = _PANEL
     left, _, bottom, _ = _MARGIN
     cv2 = load_opencv()

@@ -38,7 +38,11 @@ Sources = dict[str, Callable[[], Tensor]]
 @hydra.main(version_base="1.3", config_path=str(CONFIGS_DIR), config_name="annotate")
 @command_line.errors_in_one_line
 def main(cfg: DictConfig) -> None:
-    """Writes photos and label templates, or checks labels."""
+    """Writes photos and label templates, or checks labels.
+
+    Raises:
+        InputError: If not exactly one source is given, or the folder is missing.
+    """
     given = [key for key in ("photos", "seeds", "check") if cfg[key] is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none"
@@ -120,16 +124,28 @@ def list_photos(path: str, num: int, folder: Path) -> Sources:
 
 
 def list_samples(seeds: object, model: StyleCineGAN) -> Sources:
-    """Lists the sampled landscapes of a range of seeds, such as ``"0-31"``.
+    """Lists the sampled landscapes of seeds.
+
+    Args:
+        seeds: A number, or a range such as ``"0-31"``.
+        model: Samples the landscapes.
 
     Raises:
-        InputError: If it is not a number or range.
+        InputError: If ``seeds`` is neither.
     """
     return {f"seed{seed:05d}": partial(model.sample, seed) for seed in parse_seeds(seeds)}
 
 
 def predict_classes(model: StyleCineGAN, photo: Tensor) -> np.ndarray:
-    """Predicts the class of every pixel, uint8, ``[H, W]``, with the edges of the refined mask."""
+    """Predicts the class of every pixel, with the edges of the refined mask.
+
+    Args:
+        model: The model.
+        photo: ``[1, 3, H, W]`` in [-1, 1].
+
+    Returns:
+        0 static, 1 sky, 2 water, uint8, ``[H, W]``.
+    """
     prediction = model.segment(photo.to(next(model.parameters()).device))
     probabilities = F.interpolate(
         prediction.classes.probabilities, photo.shape[2:], mode="bilinear"

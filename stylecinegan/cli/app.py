@@ -85,7 +85,16 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def make_app(cfg: DictConfig, hosts: list[str], token: str | None) -> App:
-    """Builds the app from its settings; the model is loaded when the server runs."""
+    """Builds the app; the model is loaded when the server runs.
+
+    Args:
+        cfg: The settings of ``app``.
+        hosts: Result of :func:`allowed_hosts`.
+        token: Result of :func:`choose_token`.
+
+    Raises:
+        InputError: If this machine has no such device, or the precision is unknown.
+    """
     device = choose_device(cfg.device)
     precision = choose_precision(cfg.precision, device)
     if cfg.threads is not None:
@@ -140,6 +149,10 @@ def animate(
 def listen(host: str, port: int) -> socket.socket:
     """Opens the server's socket.
 
+    Args:
+        host: Name or address of this machine.
+        port: Port; 0 chooses a free one.
+
     Raises:
         InputError: If the address cannot be bound.
     """
@@ -157,7 +170,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def choose_token(host: str, token: str | None) -> str | None:
-    """Chooses the access token: by default random, and none if only this machine has access.
+    """Chooses the access token.
+
+    Args:
+        host: Host that the server listens at.
+        token: The user's choice; by default the token is random, or ``None`` if only this machine
+            has access.
 
     Raises:
         InputError: If the token is shorter than 8 characters.
@@ -170,7 +188,16 @@ def choose_token(host: str, token: str | None) -> str | None:
 
 
 def allowed_hosts(host: str, port: int, further: Any) -> list[str]:
-    """Lists the host names, with ports, that requests may have."""
+    """Lists the host names that requests may have.
+
+    Args:
+        host: Host that the server listens at.
+        port: Its port.
+        further: Further names, such as that of a proxy, with their ports.
+
+    Returns:
+        ``NAME:PORT`` each, and the further names as given.
+    """
     own = [f"{name}:{port}" for name in LOOPBACK]
     if host in ("0.0.0.0", "::"):
         own += [f"{name}:{port}" for name in (socket.gethostname(), *addresses())]

@@ -138,7 +138,11 @@ def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition
 def check_kinds(cfg: DictConfig, config_name: str) -> None:
     """Checks that values have the types of their defaults.
 
-    Ranges and null values are checked by the commands.
+    Ranges, and values whose default is null, are checked by the commands.
+
+    Args:
+        cfg: The composed settings.
+        config_name: Name of their configuration in ``configs/``.
 
     Raises:
         InputError: If a value has another type.

@@ -25,7 +25,13 @@ class Failures:
         self.path = folder / NAME
 
     def add(self, source: str, video: Path, error: Exception) -> None:
-        """Appends a failure."""
+        """Appends a failure.
+
+        Args:
+            source: Photo or seed.
+            video: The video that could not be made.
+            error: The reason.
+        """
         entry = {
             "source": source,
             "video": str(video),

@@ -80,7 +80,15 @@ def main(cfg: DictConfig) -> None:
 
 
 def choose_videos(cfg: DictConfig, videos: dict[int | Path, Path]) -> dict[int | Path, Path]:
-    """Chooses the videos of this process, without existing ones if they are to be skipped."""
+    """Chooses the videos of this process, without existing ones if they are to be skipped.
+
+    Args:
+        cfg: The settings.
+        videos: All videos, by photo or seed.
+
+    Raises:
+        InputError: If the setting ``share`` is invalid.
+    """
     share = choose_share(str(cfg.share), os.environ)
     if not is_many(cfg):
         # torchrun gives all processes the same photo, whereas Slurm's tasks may have one each.
@@ -111,6 +119,12 @@ def write_many(
     videos: dict[int | Path, Path],
 ) -> None:
     """Animates many pictures; failures are listed in a file and do not stop the others.
+
+    Args:
+        cfg: The settings.
+        model: The model.
+        target: Style of the videos, if there is one.
+        videos: Videos by photo or seed.
 
     Raises:
         InputError: If a photo failed, or all samples did.
@@ -209,7 +223,11 @@ def make_cinemagraph(
 
 @contextmanager
 def reporting_memory(image: Tensor) -> Iterator[None]:
-    """Turns a lack of memory into an input error of one line."""
+    """Turns a lack of memory into an error of the user.
+
+    Raises:
+        InputError: If the memory does not suffice, with the size of ``image``.
+    """
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -250,7 +268,13 @@ def check_settings(cfg: DictConfig) -> None:
 def progress(
     cinemagraph: Cinemagraph, quality: LoopQuality | None, *, is_shown: bool
 ) -> Iterator[Tensor]:
-    """Yields the frames with a progress bar; quality is measured before the camera's move."""
+    """Yields the frames of a cinemagraph with a progress bar.
+
+    Args:
+        cinemagraph: The cinemagraph.
+        quality: Measures the frames before the camera's move, if given.
+        is_shown: Whether to show the bar.
+    """
     frames = cinemagraph.steady_frames
     bar = tqdm(frames, total=cinemagraph.num_frames, unit="frame", disable=not is_shown)
     with logging_redirect_tqdm():  # messages get lines of their own

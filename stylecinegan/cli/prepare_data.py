@@ -43,7 +43,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def label_skies(cfg: DictConfig) -> None:
-    """Writes soft labels of the sky of every photo, predicted by a teacher network."""
+    """Writes soft labels of the sky of every photo, predicted by a teacher network.
+
+    Raises:
+        InputError: If a setting is invalid, or there is no teacher.
+    """
     check_number("side", cfg.side, least=64, is_whole=True)
     if cfg.teacher is None:
         raise InputError("teacher=FILE is needed: public weights of U²-Net-p for skies (.npz)")

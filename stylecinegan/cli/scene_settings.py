@@ -115,7 +115,15 @@ def animate_scene(
 def read_arrows(
     arrows: str | Sequence[Sequence[float]], original_size: tuple[int, int]
 ) -> Sequence[Sequence[float]]:
-    """Reads arrows from a LabelMe file; arrows given as numbers are returned unchanged."""
+    """Reads arrows from a LabelMe file; arrows given as numbers are returned unchanged.
+
+    Args:
+        arrows: Path of the file, or ``[[x0, y0], [x1, y1], …]`` or ``[x0, y0, x1, y1]`` each.
+        original_size: As for :func:`make_scene`.
+
+    Raises:
+        InputError: If the file cannot be read.
+    """
     return io.read_labelme(arrows).arrows(original_size) if isinstance(arrows, str) else arrows
 
 

@@ -77,7 +77,17 @@ def list_styles(cfg: DictConfig) -> list[str]:
 def restyle(
     cfg: DictConfig, model: StyleCineGAN, photo: Tensor, styles: list[Style]
 ) -> list[Tensor]:
-    """Computes I + ΔI_s (Eq. 7) for every style and strength, row by row."""
+    """Computes I + ΔI_s (Eq. 7) for every style and strength.
+
+    Args:
+        cfg: The settings of ``style_sheet``.
+        model: The model.
+        photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        styles: The styles.
+
+    Returns:
+        Pictures row by row, a style in each row, ``[1, 3, H, W]`` in [-1, 1].
+    """
     inversion = model.invert(photo)
     height, width = photo.shape[2:]
     pictures = []

@@ -76,19 +76,30 @@ def size_photo(photo: Tensor, cfg: DictConfig) -> Tensor:
     return resize_photo(photo, size)
 
 
-def log_reduction(own: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
-    """Logs that the video is smaller than its photo, of size ``own``, if no size was given."""
+def log_reduction(original_size: tuple[int, int], photo: Tensor, cfg: DictConfig) -> None:
+    """Logs that the video is smaller than its photo, if the user did not ask for that.
+
+    Args:
+        original_size: (height, width) of the photo before resizing.
+        photo: The resized photo, ``[1, 3, H, W]``.
+        cfg: The settings of ``generate``.
+    """
     height, width = photo.shape[2:]
-    if cfg.size is None and (height, width) != own:
+    if cfg.size is None and (height, width) != original_size:
         logger.info(
             "the photo has %dx%d pixels and the video %dx%d, which players can show; size=%d "
             "keeps them all",
-            *(own[1], own[0], width, height, max(own)),
+            *(original_size[1], original_size[0], width, height, max(original_size)),
         )
 
 
 def aim_camera(cinemagraph: Cinemagraph, cfg: DictConfig) -> Cinemagraph:
-    """Moves the focus of a push into the crop of the video."""
+    """Moves the focus of a push into the crop of the video.
+
+    Args:
+        cinemagraph: The cinemagraph; unchanged without a camera move or a crop.
+        cfg: The settings of ``generate``.
+    """
     camera, crop = cinemagraph.camera, _crop(cinemagraph, cfg)
     if camera is None or crop is None:
         return cinemagraph

@@ -43,6 +43,7 @@ def plot_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], x_name: str
 
 
 def _panel(title: str, curves: Mapping[str, Sequence[float]], x_name: str) -> np.ndarray:
+    """Curves with axes and legend in a panel, RGB, uint8, ``[H, W, 3]``."""
     cv2 = load_opencv()
     height, width = PANEL
     left, _, bottom, top = MARGIN
@@ -62,7 +63,7 @@ def _panel(title: str, curves: Mapping[str, Sequence[float]], x_name: str) -> np
         panel.write(str(number), (column, height - bottom + 16), TEXT_SIZE)
     panel.write(x_name, (width // 2, height - bottom + 16), TEXT_SIZE)
     panel.write(title, (left, 20), TEXT_SIZE)
-    # The legend is at the side that the curves leave free on the left.
+    # On the left, falling curves leave the lower corner free for the legend, others the upper one.
     is_falling = sum(values[-1] - values[0] for values in curves.values()) < 0
     legend = height - bottom - 15 * len(curves) + 4 if is_falling else top + 16
     for index, (name, values) in enumerate(curves.items()):

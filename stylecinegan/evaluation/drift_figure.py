@@ -105,6 +105,7 @@ class DriftMeasurement:
         return mask
 
     def _make_scene(self, name: str, photo: Tensor, mask: Tensor) -> FixedScene:
+        """The scene of a picture, with motion of the wanted direction and speed."""
         if self.direction == "predicted":
             motion = self.model.predict_motion(photo, mask)
         else:
@@ -127,7 +128,16 @@ class DriftMeasurement:
 
 
 def read_picture(model: StyleCineGAN, clips: RealClips | None, name: str) -> Tensor:
-    """First frame of a clip, or without clips a sample of the model, ``[1, 3, H, W]``."""
+    """Reads the first frame of a clip, or without clips draws a sample of the model.
+
+    Args:
+        model: Draws the samples.
+        clips: The clips, if there are some.
+        name: Name of a clip, or ``seed_NUMBER``.
+
+    Returns:
+        ``[1, 3, H, W]`` in [-1, 1].
+    """
     return model.sample(_seed(name)) if clips is None else clips.read(name)[:1]
 
 
@@ -248,6 +258,7 @@ def _rows(name: str, curves: Mapping[str, Sequence[float]]) -> list[Row]:
 
 
 def _write_curves(output_dir: Path, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Writes and plots the curves, which are by row and metric."""
     columns = list(next(iter(curves.values())))
     with (output_dir / "curves.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -47,7 +47,13 @@ class MeasurementCache:
         return None, 0.0
 
     def put(self, name: str, entries: Entries, seconds: float = 0.0) -> None:
-        """Writes the entries of a name and the duration of their measurement, atomically."""
+        """Writes the entries of a name atomically.
+
+        Args:
+            name: Name of the measurement.
+            entries: Its entries.
+            seconds: Its duration.
+        """
         self.dir.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
@@ -86,6 +92,7 @@ def measure_all(
 def _measure(
     names: Sequence[str], measure: Measure, num_processes: int
 ) -> Iterator[tuple[str, Entries, float]]:
+    """Name, entries and duration of each measurement, in the order in which they end."""
     if num_processes <= 1 or len(names) <= 1:
         for name in names:
             yield _time(measure, name)

@@ -35,7 +35,7 @@ class Panel:
         self._y_range = y_range
 
     def to_pixel(self, x: float, y: float) -> tuple[int, int]:
-        """Column and row of a point."""
+        """Column and row of the pixel at a point of the coordinate system."""
         height, width = self.canvas.shape[:2]
         left, right, bottom, top = self._margin
         (first, last), (low, high) = self._x_range, self._y_range
@@ -46,7 +46,13 @@ class Panel:
     def line(
         self, points: Sequence[tuple[float, float]], colour: Sequence[int], thickness: int
     ) -> None:
-        """Draws a polyline through points (x, y)."""
+        """Draws a polyline.
+
+        Args:
+            points: (x, y) in the coordinate system.
+            colour: RGB in [0, 255].
+            thickness: In pixels.
+        """
         cv2 = load_opencv()
         pixels = np.array([self.to_pixel(x, y) for x, y in points], np.int32)
         cv2.polylines(self.canvas, [pixels], False, tuple(colour), thickness, cv2.LINE_AA)
@@ -54,7 +60,14 @@ class Panel:
     def write(
         self, text: str, pixel: tuple[int, int], size: float, colour: Sequence[int] = GREY
     ) -> None:
-        """Writes a text whose lower left corner is at a pixel (column, row)."""
+        """Writes a text.
+
+        Args:
+            text: The text.
+            pixel: Column and row of its lower left corner.
+            size: Factor of the size of OpenCV's font.
+            colour: RGB in [0, 255].
+        """
         cv2 = load_opencv()
         font = cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(self.canvas, text, pixel, font, size, tuple(colour), 1, cv2.LINE_AA)

@@ -75,6 +75,11 @@ class Photos:
         return sha256.hexdigest()
 
     def beside(self, name: str, suffix: str) -> Path:
-        """Path of a file in the folder of a photo, named by the photo's stem and ``suffix``."""
+        """Path of a file beside a photo.
+
+        Args:
+            name: Stem of the photo.
+            suffix: End of the file's name after the stem, such as ``"_mask.png"``.
+        """
         folders = {stem(photo): Path(photo).parent for photo in self.names}
         return self.folder.path / folders[name] / f"{name}{suffix}"

@@ -108,6 +108,7 @@ def _markdown_rows(rows: Sequence[Row], table: Table) -> list[str]:
 
 
 def _cell(ours: str | float | None, paper: float | None, spread: float | None) -> str:
+    """A cell, "ours ± deviation / paper (difference)", as far as these are known."""
     if ours is None or isinstance(ours, str):
         return ours or "-"
     shown = "-" if math.isnan(ours) else f"{ours:.4g}"

@@ -99,7 +99,15 @@ class EMFTask(SupervisedTask):
 
 
 def interpolate(network: SplattingNetwork, batch: Terms) -> Tensor:
-    """Predicts the frames between both ends of spans, ``[B, 3, S, S]``."""
+    """Predicts the frames between both ends of spans.
+
+    Args:
+        network: The network.
+        batch: As for :meth:`EMFTask.loss`.
+
+    Returns:
+        ``[B, 3, S, S]``, about [-1, 1], not clamped.
+    """
     ends = torch.cat([batch["first"], batch["last"]])
     features, weights = network.encode(ends.contiguous(memory_format=torch.channels_last))
     first, last = zip(features.chunk(2), weights.chunk(2), strict=True)

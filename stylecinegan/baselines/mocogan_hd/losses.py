@@ -8,23 +8,35 @@ from stylecinegan.training.augmentation import augment, cut_out, shift
 
 
 def augment_video(video: Tensor, numbers: Tensor) -> Tensor:
-    """Augments all frames of a video ``[B, T, 3, H, W]`` alike; numbers as for ``augment``."""
+    """Augments all frames of each video alike.
+
+    Args:
+        video: ``[B, T, 3, H, W]`` in [-1, 1].
+        numbers: One row per video, as for :func:`~stylecinegan.training.augmentation.augment`.
+    """
     num_frames = video.shape[1]
     frames = augment(video.flatten(0, 1), numbers.repeat_interleave(num_frames, dim=0))
     return frames.unflatten(0, (-1, num_frames))
 
 
 def view(image: Tensor, numbers: Tensor) -> Tensor:
-    """Shifts a frame and cuts out a part; arguments as for ``augment``.
+    """Shifts a frame and cuts out a part, for the image discriminator.
 
-    Colours are unchanged. Otherwise the image discriminator would be blind to contrast that grows
-    from frame to frame, and trajectories would leave the generator's distribution.
+    Colours are unchanged. Otherwise the discriminator would be blind to contrast that grows from
+    frame to frame, and trajectories would leave the generator's distribution.
+
+    Args:
+        image: ``[B, 3, H, W]`` in [-1, 1].
+        numbers: As for :func:`~stylecinegan.training.augmentation.augment`.
     """
     return cut_out(shift(image, numbers[:, 3:5]), numbers[:, 5:7])
 
 
 def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.07) -> Tensor:
     """InfoNCE loss: two views of a picture are positives, views of other pictures negatives.
+
+    With s the cosine similarity and p(i) the other view of view i's picture, the loss is the mean
+    over all 2 N views i of ``-log(exp(s_i,p(i) / τ) / Σ_(j ≠ i) exp(s_ij / τ))``.
 
     Args:
         first: Embeddings of one view of each picture, ``[N, D]``.

@@ -165,6 +165,7 @@ class VideoDiscriminator(nn.Module):
 
 
 def _patch_discriminator(width: int, num_layers: int) -> nn.Sequential:
+    """Convolutions from pairs of frames, ``[B, 6, T, H, W]``, to logits, ``[B, 1, t, h, w]``."""
     layers: list[nn.Module] = []
     before = 6
     for number in range(num_layers):
