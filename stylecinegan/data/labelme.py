@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.labelme_files import parse_document, parse_shape
+from stylecinegan.io.labelme_files import parse_document
+from stylecinegan.io.labelme_shapes import parse_shape
 from stylecinegan.io.shapes import COVERS
 from stylecinegan.mask.ensemble import CLASSES
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from stylecinegan.errors import InputError
-from stylecinegan.io.labelme_files import parse_document, parse_shape
+from stylecinegan.io.labelme_files import parse_document
+from stylecinegan.io.labelme_shapes import parse_shape
 
 STATIC, SKY, WATER, FALLING = range(4)
 UNKNOWN = 255

@@ -1,54 +1,11 @@
-"""Procedural silhouettes of thin and small static objects, antialiased by supersampling."""
+"""Procedural silhouettes of thin and small static objects."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from stylecinegan.io import load_opencv
-
-SUPERSAMPLING = 4
-"""Samples along each side of a pixel; alpha is the fraction of them that the object covers."""
-
-
-class Canvas:
-    """Supersampled coverage map that silhouettes are drawn into.
-
-    Args:
-        height: Height in pixels.
-        width: Width in pixels.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.size = (height, width)
-        self._samples = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
-
-    def line(self, start: tuple[float, float], end: tuple[float, float], width: float) -> None:
-        """Draws a straight bar between two points (x, y), ``width`` pixels wide."""
-        (x0, y0), (x1, y1) = start, end
-        length = max(np.hypot(x1 - x0, y1 - y0), 1e-6)
-        x, y = -(y1 - y0) / length * width / 2, (x1 - x0) / length * width / 2
-        self.polygon([(x0 + x, y0 + y), (x1 + x, y1 + y), (x1 - x, y1 - y), (x0 - x, y0 - y)])
-
-    def polygon(self, points: list[tuple[float, float]]) -> None:
-        """Fills a polygon of points (x, y) in pixels."""
-        shift = 8  # bits below a sample
-        # Samples are at the centres of their sub-pixels.
-        scaled = (np.array(points) * SUPERSAMPLING - 0.5) * 2**shift
-        load_opencv().fillPoly(self._samples, [np.round(scaled).astype(np.int32)], 1, shift=shift)
-
-    def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], turn: float) -> None:
-        """Fills an ellipse with semi-axes in pixels, rotated by ``turn`` radians."""
-        angle = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
-        x, y = axes[0] * np.cos(angle), axes[1] * np.sin(angle)
-        cos, sin = np.cos(turn), np.sin(turn)
-        points = zip(centre[0] + cos * x - sin * y, centre[1] + sin * x + cos * y, strict=True)
-        self.polygon([(float(a), float(b)) for a, b in points])
-
-    def alpha(self) -> np.ndarray:
-        """Coverage of every pixel, float32 ``[H, W]`` in [0, 1]."""
-        height, width = self.size
-        blocks = self._samples.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING)
-        return blocks.mean(axis=(1, 3), dtype=np.float32)
+from stylecinegan.data.coverage_canvas import Canvas
+from stylecinegan.data.plants import branch, foliage, tree
 
 
 def mast(canvas: Canvas, random: np.random.Generator, width: float) -> None:
@@ -132,25 +89,6 @@ def crane(canvas: Canvas, random: np.random.Generator, width: float) -> None:
     for end in (x + 0.8 * reach, x - 0.3 * reach):
         canvas.line(peak, (end, top), max(1.0, 0.5 * width))
     canvas.line((x + 0.7 * reach, top), (x + 0.7 * reach, top + 0.2 * height), 0.5 * width)
-
-
-def branch(canvas: Canvas, random: np.random.Generator, width: float) -> None:
-    """A bare branch that enters from a border."""
-    _grow(canvas, random, *_entry(canvas, random), width, leaves=0.0)
-
-
-def foliage(canvas: Canvas, random: np.random.Generator, width: float) -> None:
-    """A branch with leaves or needles that enters from a border."""
-    start, angle = _entry(canvas, random)
-    _grow(canvas, random, start, angle, max(1.0, 0.6 * width), leaves=random.uniform(1.5, 5.0))
-
-
-def tree(canvas: Canvas, random: np.random.Generator, width: float) -> None:
-    """A tree from the ground, bare or in leaf."""
-    height, side = canvas.size
-    start = (random.uniform(0.05, 0.95) * side, float(height))
-    leaves = 0.0 if random.random() < 0.6 else random.uniform(1.0, 3.0)
-    _grow(canvas, random, start, -np.pi / 2, 1.5 * width, leaves=leaves)
 
 
 def person(canvas: Canvas, random: np.random.Generator, width: float) -> None:
@@ -248,54 +186,3 @@ def draw_object(
     canvas = Canvas(height, width)
     OBJECTS[name](canvas, random, thickness)
     return canvas.alpha()
-
-
-def _entry(canvas: Canvas, random: np.random.Generator) -> tuple[tuple[float, float], float]:
-    """A point on the left, right or upper border, and an angle inwards."""
-    height, side = canvas.size
-    border = random.integers(3)
-    if border == 0:
-        return (0.0, random.uniform(0.0, 0.7) * height), random.normal(0.0, 0.5)
-    if border == 1:
-        return (float(side), random.uniform(0.0, 0.7) * height), np.pi + random.normal(0.0, 0.5)
-    return (random.uniform(0.0, 1.0) * side, 0.0), np.pi / 2 + random.normal(0.0, 0.6)
-
-
-def _grow(
-    canvas: Canvas,
-    random: np.random.Generator,
-    start: tuple[float, float],
-    angle: float,
-    width: float,
-    *,
-    leaves: float,
-) -> None:
-    """Grows a branch that forks, each fork thinner; ``leaves`` is a leaf's length in widths."""
-    stems = [(start, angle, max(width, 1.0) * 2.0, random.uniform(0.15, 0.35) * canvas.size[0], 0)]
-    while stems:
-        (x, y), angle, thick, length, depth = stems.pop()
-        for _ in range(4):
-            angle += random.normal(0.0, 0.15)
-            end = (x + np.cos(angle) * length / 4, y + np.sin(angle) * length / 4)
-            canvas.line((x, y), end, thick)
-            x, y = end
-            if leaves and depth > 0:
-                for _ in range(3):
-                    size = leaves * max(width, 1.0) * random.uniform(0.7, 1.6)
-                    spread = random.normal(0.0, size, 2)
-                    canvas.ellipse(
-                        (x + spread[0], y + spread[1]),
-                        (size, 0.35 * size),
-                        random.uniform(0, np.pi),
-                    )
-            if depth < 4 and len(stems) < 60:
-                fork = angle + random.choice([-1, 1]) * random.uniform(0.3, 0.9)
-                stems.append(
-                    (
-                        (x, y),
-                        fork,
-                        max(0.6 * thick, 0.7),
-                        random.uniform(0.5, 0.75) * length,
-                        depth + 1,
-                    )
-                )

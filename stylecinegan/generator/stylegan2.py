@@ -7,14 +7,8 @@ from torch import Tensor, nn
 
 from stylecinegan.errors import InputError
 from stylecinegan.generator.appearance_head import AppearanceHead
-from stylecinegan.generator.layers import (
-    EqualizedLinear,
-    FeatureProjection,
-    StyledConv,
-    ToRGB,
-    leaky_relu,
-    upsample,
-)
+from stylecinegan.generator.layers import FeatureProjection, StyledConv, ToRGB, upsample
+from stylecinegan.generator.mapping_network import MappingNetwork
 
 FEATURE_LAYER = 10
 """The layer that inversion predicts, D^10 (Sec. 3.1)."""
@@ -31,29 +25,6 @@ def last_layer(resolution: int) -> int:
 def layer_resolution(layer: int) -> int:
     """Resolution of a layer's deep feature; D^1 is the constant input, as in the paper."""
     return 4 if layer <= 2 else 2 ** ((layer + 3) // 2)
-
-
-class MappingNetwork(nn.Module):
-    """Maps Gaussian codes z to latent codes w.
-
-    Args:
-        style_dim: Length of z and w.
-        num_layers: Fully connected layers.
-    """
-
-    def __init__(self, style_dim: int, num_layers: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            EqualizedLinear(style_dim, style_dim, learning_rate_multiplier=0.01)
-            for _ in range(num_layers)
-        )
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Maps ``[B, style_dim]`` to ``[B, style_dim]``."""
-        w = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
-        for layer in self.layers:
-            w = leaky_relu(layer(w))
-        return w
 
 
 class Generator(nn.Module):
@@ -278,6 +249,7 @@ class Generator(nn.Module):
         return self.render(self.features(w_plus, use_fresh_noise=use_fresh_noise), w_plus)
 
     def _check(self, w_plus: Tensor, start: tuple[int, Tensor] | None) -> None:
+        """Checks the shapes of the inputs of :meth:`features`."""
         if w_plus.ndim != 3 or w_plus.shape[1:] != (self.num_styles, self.style_dim):
             raise InputError(
                 f"w_plus must be [B, {self.num_styles}, {self.style_dim}], got {list(w_plus.shape)}"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stylecinegan.data.static_objects import OBJECTS, Canvas, draw_object
+from stylecinegan.data.coverage_canvas import Canvas
+from stylecinegan.data.static_objects import OBJECTS, draw_object
 
 
 def test_alpha_is_the_share_of_a_pixel_that_is_covered():
