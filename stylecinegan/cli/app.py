@@ -21,8 +21,8 @@ from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.appearance import read_style
 from stylecinegan.cli import command_line
-from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.literal_keys import literal_keys
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.cli.scene_settings import animate_scene, make_scene
 from stylecinegan.cli.style_settings import make_target
 from stylecinegan.errors import InputError

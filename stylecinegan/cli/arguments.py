@@ -1,10 +1,10 @@
-"""Translation of the command line to Hydra's grammar: bare paths, flags, quotes, misspellings."""
+"""Translation of the command line to Hydra's grammar: bare paths, flags, misspellings."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from stylecinegan.cli.help_page import read_groups, read_sections
+from stylecinegan.cli.quoting import names_file
 from stylecinegan.errors import InputError
 from stylecinegan.resources import CONFIGS_DIR
 
@@ -108,47 +108,6 @@ def setting_names(command: str) -> set[str]:
     return {setting.key for section in sections for setting in section.settings} | set(groups)
 
 
-def quote_values(
-    arguments: Sequence[str], keys: Collection[str], *, are_lists: bool = False
-) -> list[str]:
-    """Quotes values that are paths or prose, so that Hydra takes them literally.
-
-    Hydra's grammar rejects many characters of such values, and resolves ``${...}``. Values in
-    quotes are left unchanged.
-
-    Args:
-        arguments: The command line without the command's name.
-        keys: Keys whose values are taken literally.
-        are_lists: Whether values may be lists separated by commas, as with ``-m``, of words and
-            existing paths.
-
-    Raises:
-        InputError: If such a value is missing.
-    """
-    quoted = []
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if equals and key in keys:
-            if not value:
-                raise InputError(f"{key}= has no value; {key}=null stands for none")
-            values = [value]
-            if are_lists and not names_file(value):
-                parts = value.split(",")
-                is_list = all(part and (_is_word(part) or names_file(part)) for part in parts)
-                values = parts if is_list else values
-            argument = f"{key}=" + ",".join(map(_quoted, values))
-        quoted.append(argument)
-    return quoted
-
-
-def names_file(value: str) -> bool:
-    """Whether a value is the path of an existing file or folder."""
-    try:
-        return Path(value).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        return False
-
-
 def suggestion(name: str, known: Collection[str]) -> str:
     """End of a message about an unknown setting: the most similar one, and where all are listed.
 
@@ -168,31 +127,6 @@ def suggestion(name: str, known: Collection[str]) -> str:
     return f";{question} --help lists the settings"
 
 
-def _quoted(value: str) -> str:
-    """Quotes a value for Hydra, unless it is null, numbers of arrows, or in quotes."""
-    # Arrows are a path or numbers: "[[0.1,…]]" are numbers.
-    if (
-        value == "null"
-        or value.startswith("[[")
-        or (len(value) > 1 and value[0] == value[-1] and value[0] in "\"'")
-    ):
-        return value
-    if value == "???":  # a missing value in Hydra
-        value = "./???"
-    # Backslashes are literal unless quotes or an interpolation follow.
-    pieces, run = [], 0
-    for index, character in enumerate(value):
-        if character == "\\":
-            run += 1
-            continue
-        if character == '"' or value.startswith("${", index):
-            pieces.append("\\" * (2 * run + 1) + character)
-        else:
-            pieces.append("\\" * run + character)
-        run = 0
-    return '"' + "".join(pieces) + "\\" * (2 * run) + '"'
-
-
 def _without_dashes(arguments: Sequence[str], flags: Mapping[str, str]) -> list[str]:
     """Replaces the flags of a command by settings: ``--port 80``, ``--port=80`` by ``port=80``."""
     read, waiting = [], list(arguments)
@@ -209,10 +143,6 @@ def _without_dashes(arguments: Sequence[str], flags: Mapping[str, str]) -> list[
         else:
             raise InputError(f"{flag} needs a value, e.g. {flag}=VALUE")
     return read
-
-
-def _is_word(value: str) -> bool:
-    return value.replace("-", "").isalnum()
 
 
 def _is_bare(argument: str, following: str | None, known: Collection[str]) -> bool:

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,10 +18,11 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from stylecinegan.cli.arguments import quote_values, setting_names, suggestion
 from stylecinegan.cli.extras import explain_missing
 from stylecinegan.cli.help_page import read_sections
+from stylecinegan.cli.hydra_errors import reword_error
 from stylecinegan.cli.literal_keys import literal_keys
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.cli.sweeps import MULTIRUN_FLAGS, first_job, is_sweep, name_jobs
 from stylecinegan.errors import ExtensionError, InputError, TrainingError
 from stylecinegan.resources import CONFIGS_DIR, project_path
@@ -121,7 +121,7 @@ def compose_arguments(config_name: str, arguments: Sequence[str]) -> Composition
     except COMPOSITION_ERRORS as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        sys.exit(f"error: {_one_line(error, config_name)}")
+        sys.exit(f"error: {reword_error(error, config_name)}")
     job_logging = cfg.hydra.job_logging
     with open_dict(cfg):
         del cfg["hydra"]
@@ -181,33 +181,6 @@ def _keeps_sweeps(config_name: str, arguments: Sequence[str]) -> bool:
     return any(name in argument for name in given for argument in arguments) or (
         OmegaConf.select(root, "hydra.sweep") is not None
     )
-
-
-def _one_line(error: Exception, config_name: str) -> str:
-    """Rewords a configuration error for users of the command line."""
-    text = " ".join(str(error).split())
-    unknown = re.match(r"Could not override '([^']+)'", text)
-    if unknown:
-        return f"no setting {unknown[1]}{suggestion(unknown[1], setting_names(config_name))}"
-    ambiguous = re.match(r"Ambiguous value for argument '(.*?)=(.*)' 1\.", text)
-    if ambiguous:
-        key, value = ambiguous[1], ambiguous[2]
-        return f'wanted one value, got {key}={value}; a list is written "{key}=[{value}]"'
-    choice = re.search(r"Could not find '(\S+)' Available options in '(\S+)': ([^:]*) Config", text)
-    if choice:
-        path, group, options = choice.groups()
-        return f"no {group}={path.removeprefix(group + '/')}; one of {', '.join(options.split())}"
-    absent = re.match(r"You must specify '(\S+)', .* Available options: (.*)", text)
-    if absent:
-        return f"{absent[1]}= is needed; one of {', '.join(absent[2].split())}"
-    parsed = re.match(
-        r"(?:mismatched|no viable|token recognition|extraneous|missing) .*?"
-        r"See https.*",
-        text,
-    )
-    if parsed:
-        return f"cannot read the value of a setting ({text.split(' See https')[0]}): quote it"
-    return text
 
 
 def commit() -> str | None:

@@ -16,8 +16,8 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stylecinegan.cli.arguments import names_file
 from stylecinegan.cli.help_page import read_sections
+from stylecinegan.cli.quoting import names_file
 from stylecinegan.resources import CONFIGS_DIR
 
 # Text that Hydra reads unchanged without quotes.

@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from stylecinegan.cli import command_line
-from stylecinegan.cli.arguments import quote_values, read_arguments, setting_names, suggestion
+from stylecinegan.cli.arguments import read_arguments, setting_names, suggestion
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.errors import InputError
 from stylecinegan.resources import CONFIGS_DIR
 

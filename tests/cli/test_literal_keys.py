@@ -2,8 +2,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.literal_keys import literal_keys
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.resources import CONFIGS_DIR
 
 AWKWARD = "it's [1], (2) = ${é}.png"

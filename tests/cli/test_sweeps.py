@@ -5,7 +5,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from stylecinegan import io
-from stylecinegan.cli.arguments import quote_values
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.cli.sweeps import first_job, is_sweep, job_path, name_jobs
 from tests.processes import run_script
 from tests.tiny_model import write_example

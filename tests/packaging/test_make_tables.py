@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from stylecinegan.cli.arguments import quote_values
 from stylecinegan.cli.literal_keys import literal_keys
+from stylecinegan.cli.quoting import quote_values
 from stylecinegan.resources import CONFIGS_DIR
 
 ROOT = Path(__file__).parents[2]
