@@ -93,7 +93,7 @@ def adjust(ps: Sequence[float], adjustment: Adjustment) -> list[float]:
     if adjustment not in ("holm", "bonferroni"):
         raise InputError(f"adjustment must be holm or bonferroni, got {adjustment}")
     # By NumPy, whose minimum and maximum of NaN are NaN.
-    adjusted = np.asarray(ps, dtype=float)
+    adjusted = np.array(ps, dtype=float)
     if adjustment == "bonferroni":
         adjusted = len(ps) * adjusted
     else:

@@ -152,9 +152,7 @@ def test_the_answers_of_a_proxy_are_put_in_words_and_the_page_goes_on(relay, pag
     assert len(page.edits()["arrows"]) == 1
 
 
-def test_a_photo_is_opened_once_the_server_is_back_unless_one_thinks_better_of_it(
-    relay, page, tmp_path
-):
+def test_a_photo_is_opened_once_the_server_is_back_unless_it_was_cancelled(relay, page, tmp_path):
     for name in ("first", "second"):
         (tmp_path / f"{name}.png").write_bytes(encode(landscape(100, 200, seed=4)))
     relay.stop()

@@ -303,7 +303,7 @@ def test_the_camera_moves_in_the_loop_and_stands_while_something_is_drawn(page):
     np.testing.assert_array_equal(frame_of(page, 2), plain)
 
 
-def test_an_upload_tells_how_far_it_is_and_gives_way_to_a_newer_photo(page, tmp_path):
+def test_an_upload_shows_its_progress_and_is_replaced_by_a_newer_photo(page, tmp_path):
     large, small = tmp_path / "large.png", tmp_path / "small.png"
     noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
     large.write_bytes(encode(noise))

@@ -68,7 +68,7 @@ def test_strokes_change_the_mask_where_they_are_and_nowhere_else(server, photo):
     np.testing.assert_array_equal(mask_of({}), plain)
 
 
-def test_a_mistake_in_the_controls_is_told_and_the_mask_still_shown(server, photo):
+def test_a_mistake_in_the_controls_is_reported_and_the_mask_is_still_sent(server, photo):
     session = server.open(photo)
     messages = server.preview(session["id"], {"text": "clouds sing"})
     assert messages[-1][1]["type"] == "error"
@@ -286,7 +286,7 @@ def test_a_photo_turned_by_its_exif_entry_gives_the_loop_of_the_upright_one(serv
 # Strangers
 
 
-def test_every_answer_allows_nothing_from_elsewhere(server):
+def test_the_headers_of_every_answer_allow_nothing_from_other_sites(server):
     for path in ("/", "/page/main.js", "/page/none", "/api/sessions/none"):
         _, headers, _ = server.ask("GET", path)
         policy = headers["content-security-policy"]
@@ -330,7 +330,7 @@ def test_a_form_of_another_site_cannot_upload(server, photo):
     assert server.ask("GET", "/api/sessions/none", headers=site)[0] == 403
 
 
-def test_no_answer_is_given_to_a_question_across_origins(server):
+def test_preflight_requests_of_other_sites_are_refused(server):
     asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     asked["access-control-request-headers"] = "x-stylecinegan"
     status, headers, _ = server.ask("OPTIONS", "/api/sessions", headers=asked, plain=True)
@@ -341,7 +341,7 @@ def test_no_answer_is_given_to_a_question_across_origins(server):
 @pytest.mark.parametrize(
     "identity", ["x", "0" * 24, "..", "%2e%2e", "..%2f..%2fetc%2fpasswd", "%00", "a" * 5000]
 )
-def test_a_guessed_session_is_not_there(server, photo, identity):
+def test_a_guessed_session_identifier_finds_nothing(server, photo, identity):
     server.open(photo)
     for method, rest in (("GET", ""), ("GET", "/photo"), ("GET", "/video"), ("POST", "/preview")):
         status, _, data = server.ask(method, f"/api/sessions/{identity}{rest}", {})
@@ -376,7 +376,7 @@ def test_no_path_leads_to_another_file(server, path):
     assert b"root:" not in data
 
 
-def test_a_name_with_a_path_in_it_is_only_a_name(server, photo):
+def test_folders_and_special_characters_are_removed_from_names(server, photo):
     for name, kept in (
         ("../../etc/passwd", "passwd"),
         ("C:\\windows\\lake.jpg", "lake"),
@@ -600,7 +600,7 @@ def test_a_session_in_use_makes_no_room_for_another_unless_that_replaces_it(exam
         wait_until(lambda: len(list(server.app.sessions.folder.iterdir())) == 2)
 
 
-def test_a_stream_that_has_nothing_to_say_says_that_it_is_alive(server, photo, monkeypatch):
+def test_a_stream_without_news_sends_signs_of_life(server, photo, monkeypatch):
     monkeypatch.setattr(responses, "ALIVE_S", 0.05)
     session = server.open(photo)
     server.model.mask_layer.seconds = 0.01
@@ -651,7 +651,7 @@ def test_the_end_of_the_server_deletes_the_files_of_all_sessions(example, photo)
 # A token, a proxy
 
 
-def test_beyond_this_machine_a_token_is_needed(example, photo):
+def test_with_a_token_nothing_is_served_without_it(example, photo):
     with Server(example, token="correct horse") as server:
         for path in ("/", "/page/main.js", "/api/sessions/x", "/?token=wrong", "/?token="):
             assert server.ask("GET", path)[0] == 401

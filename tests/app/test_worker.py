@@ -137,7 +137,7 @@ def test_a_cancelled_job_stops_before_its_next_function_of_pytorch(worker):
     assert len(steps) == 1
 
 
-def test_urgent_work_goes_before_and_in_the_middle_of_what_is_not(worker):
+def test_urgent_jobs_run_before_others_and_between_their_frames(worker):
     order, is_running, go_on = [], threading.Event(), threading.Event()
 
     def render(job):
@@ -207,7 +207,7 @@ def test_what_a_failed_job_computed_is_freed_without_the_garbage_collector(worke
         gc.enable()
 
 
-def test_the_worker_tidies_up_after_jobs_and_not_without():
+def test_the_worker_tidies_up_after_each_job_and_only_then():
     tidied = threading.Semaphore(0)
     worker = Worker(tidied.release, tidy_every_s=0.01)
     worker.start()
@@ -218,17 +218,18 @@ def test_the_worker_tidies_up_after_jobs_and_not_without():
     worker.stop()
 
 
-def test_a_session_that_ends_takes_its_work_along(worker):
+def test_ending_a_session_cancels_its_jobs_and_no_others(worker):
     is_open, _ = gate(worker)
     _, heard = submit(worker, lambda job: None, "anna")
-    other, _ = submit(worker, lambda job: None, "bob")
+    other, others = submit(worker, lambda job: None, "bob")
     assert worker.cancel_session("anna") == []
     assert heard.outcomes() == ["cancelled"]
     is_open.set()
     assert other.is_over.wait(20)
+    assert others.outcomes() == ["done"]
 
 
-def test_stopping_ends_what_runs_and_what_waits():
+def test_stopping_cancels_running_and_waiting_jobs():
     worker = Worker()
     worker.start()
     is_running = threading.Event()

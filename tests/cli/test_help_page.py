@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -37,15 +38,23 @@ def settings_of(name):
     return [setting for section in sections for setting in section.settings]
 
 
+def entries_of(page):
+    """Descriptions of a page's settings, without line breaks."""
+    found = re.findall(r"^  (\S+)(.*(?:\n {22}.*)*)$", page, re.MULTILINE)
+    return {key: " ".join(text.split()) for key, text in found}
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_have_all_settings_and_their_defaults(name):
     cfg = OmegaConf.load(CONFIGS_DIR / f"{name}.yaml")
     listed = {setting.key: setting.default for setting in settings_of(name)}
     keys = keys_of(cfg)
     assert set(keys) <= set(listed)
-    page = help_page(name)
+    entries = entries_of(help_page(name))
     for key in keys:
-        assert f"  {key}" in page
+        assert key in entries
+        if listed[key] not in (None, "null", "[]"):
+            assert f"[default {listed[key]}" in entries[key]
         if listed[key] is not None:
             assert OmegaConf.create(f"x: {listed[key]}")._get_node("x") == node_of(cfg, key)
 
