@@ -128,18 +128,28 @@ def resident():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def tensor_bytes():
+    """Memory of all tensors of this process, those of shared storage counted each, bytes."""
+    gc.collect()
+    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+    return sum(tensor.nbytes for tensor in tensors)
+
+
 @pytest.mark.parametrize("num", [30, pytest.param(200, marks=pytest.mark.slow)])
 def test_memory_stays_flat_over_many_cinemagraphs(folder, tmp_path, num):
     model = StyleCineGAN.load(folder / "model")
     mask = io.read_mask(folder / "mask.png", (64, 96))
     motion = directed_motion("left", mask)
-    usage = []
+    usage, held = [], []
     for number in range(num):
         photo = draw_landscape(64, 96, seed=number % 5).image
         with torch.inference_mode():
             loop = model.animate(photo, 3, mask=mask, motion=motion)
             io.write_video(tmp_path / f"a.{('mp4', 'gif')[number % 2]}", loop.frames, fps=10)
         usage.append(resident())
+        if number in (num // 4, num - 1):
+            held.append(tensor_bytes())
+    assert held[0] == held[1]
     # Caches fill during the first quarter.
     settled = usage[num // 4]
     assert max(usage[num // 4 :]) < 1.05 * settled, [u >> 20 for u in usage[:: num // 10]]
