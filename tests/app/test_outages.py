@@ -64,7 +64,7 @@ def drag_arrow(page, top=0.15):
     page.drag([(0.7, top), (0.3, top)])
 
 
-def test_a_server_that_goes_away_while_a_loop_is_made_is_told_and_the_loop_comes_later(
+def test_a_server_that_goes_away_while_a_loop_is_made_is_reported_and_the_loop_comes_later(
     app, relay, page
 ):
     app.model.frame_s = 0.2
@@ -102,7 +102,7 @@ def test_a_server_that_goes_away_during_a_stroke_gets_the_stroke_later(relay, pa
     assert opacity == 0  # where the stroke is, the server's mask has become static
 
 
-def test_a_server_that_falls_silent_is_told_and_asked_again(app, relay, page):
+def test_a_server_that_falls_silent_is_reported_and_asked_again(app, relay, page):
     page.evaluate("stylecinegan.timeouts.silence = 500")
     before = page.num_loops()
     relay.is_silent = True
@@ -232,7 +232,7 @@ def test_a_video_whose_server_goes_away_is_not_finished_and_can_be_made_again(ap
     page.key("Escape")
 
 
-def test_a_full_server_is_told_and_lets_the_next_photo_in_when_there_is_room(
+def test_a_full_server_is_reported_and_lets_the_next_photo_in_when_there_is_room(
     example, photo, browser, tmp_path
 ):
     with Server(example, limits=Limits(sessions=1)) as server:

@@ -414,7 +414,7 @@ def test_a_reloaded_page_goes_on_where_it_was_and_a_second_tab_is_its_own(page, 
     assert page.edits()["anchors"] == []
 
 
-def test_two_tabs_of_one_session_each_show_their_own_edits_and_no_error(page, server, tmp_path):
+def test_two_tabs_of_one_session_show_their_own_edits_and_no_error(page, server, tmp_path):
     session = page.evaluate("stylecinegan.app.session.id")
     with Visitor(tmp_path, server.address) as other:
         other.visit()

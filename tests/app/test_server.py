@@ -301,7 +301,7 @@ def test_the_headers_of_every_answer_allow_nothing_from_other_sites(server):
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example", ""]
 )
-def test_a_request_under_another_name_is_refused(server, host):
+def test_a_request_for_another_host_name_is_refused(server, host):
     for method, path in (("GET", "/"), ("POST", "/api/sessions?example")):
         status, _, _ = server.ask(method, path, headers={"host": host})
         assert status == 421 or (host == "" and status == 400)

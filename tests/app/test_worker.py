@@ -163,7 +163,7 @@ def test_every_waiting_client_is_told_its_position_in_the_queue(worker):
     is_open.set()
 
 
-def test_a_mistake_of_the_user_is_told_and_a_bug_is_not_shown(worker, caplog):
+def test_a_mistake_of_the_user_is_reported_and_a_bug_is_not_shown(worker, caplog):
     def wrong(job):
         raise InputError("nothing moves")
 

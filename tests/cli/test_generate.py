@@ -262,7 +262,9 @@ def test_only_the_video_is_written(folder, tmp_path):
         ("device=cuda:99", "device must be auto, cpu or cuda, got cuda:99"),
     ],
 )
-def test_invalid_input_is_one_line_and_writes_nothing(folder, override, message, tmp_path):
+def test_invalid_input_is_reported_in_one_line_and_writes_nothing(
+    folder, override, message, tmp_path
+):
     (tmp_path / "kept.mp4").write_bytes(b"precious")
     video = [] if override.startswith("video") else [f"video={tmp_path}/kept.mp4"]
     done = generate(folder, override, *video)

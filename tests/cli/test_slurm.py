@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from stylecinegan.training.run_state import list_states, load_latest_state
-from tests.training.toy_task import draw_landscapes
+from tests.training.toy_task import draw_landscapes, write_experiment
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
@@ -40,18 +40,6 @@ ReturnToService=2
 NodeName={host} CPUs={cpus} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-EXPERIMENT = """\
-# @package _global_
-task: {_target_: tests.training.toy_task.ToyTask, noise: 0.1, delay: 0.1}
-data: {crop: 16}
-num_steps: 250
-batch_size: 4
-num_workers: 1
-save_every: 20
-sample_every: 0
-device: cpu
-"""
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -107,8 +95,14 @@ def slurm(tmp_path):
 
 def test_a_job_preempted_twice_ends_at_the_weights_of_an_uninterrupted_run(slurm, tmp_path):
     photos = draw_landscapes(tmp_path / "photos")
-    (tmp_path / "configs/experiment").mkdir(parents=True)
-    (tmp_path / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    write_experiment(
+        tmp_path,
+        {"noise": 0.1, "delay": 0.1},
+        num_steps=250,
+        batch_size=4,
+        num_workers=1,
+        save_every=20,
+    )
     arguments = ["--config-dir", tmp_path / "configs", "experiment=toy", f"data.dir={photos}"]
 
     log = tmp_path / "slurm.log"

@@ -4,27 +4,14 @@ from safetensors.torch import load_file
 
 from stylecinegan.training.run_state import load_latest_state
 from tests.processes import run_script
-from tests.training.toy_task import draw_landscapes
-
-EXPERIMENT = """\
-# @package _global_
-task:
-  _target_: tests.training.toy_task.ToyTask
-data: {crop: 16}
-num_steps: 3
-batch_size: 2
-num_workers: 0
-sample_every: 0
-device: cpu
-"""
+from tests.training.toy_task import draw_landscapes, write_experiment
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     draw_landscapes(folder / "fotos, été = (1)")
-    (folder / "configs/experiment").mkdir(parents=True)
-    (folder / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    write_experiment(folder, num_steps=3, batch_size=2)
     return folder
 
 

@@ -1,22 +1,10 @@
 from tests.processes import run_script
-from tests.training.toy_task import draw_landscapes
-
-EXPERIMENT = """\
-# @package _global_
-task:
-  _target_: tests.training.toy_task.ToyTask
-data: {crop: 16}
-num_steps: 2
-num_workers: 0
-sample_every: 0
-device: cpu
-"""
+from tests.training.toy_task import draw_landscapes, write_experiment
 
 
 def test_the_runs_of_a_sweep_have_separate_folders_and_resume(tmp_path):
     draw_landscapes(tmp_path / "photos")
-    (tmp_path / "configs/experiment").mkdir(parents=True)
-    (tmp_path / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    write_experiment(tmp_path, num_steps=2)
     arguments = ["--config-dir", "configs", "experiment=toy", "data.dir=photos", "batch_size=1,2"]
     done = run_script("train.py", "--multirun", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

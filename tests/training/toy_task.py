@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import json
 import os
 import random
 import signal
@@ -91,6 +92,27 @@ def draw_landscapes(folder: Path) -> Path:
     for number in range(12):
         io.write_image(folder / f"{number:07d}.png", draw_landscape(24, 24, number).image)
     return folder
+
+
+def write_experiment(folder: Path, task: dict[str, float] | None = None, **settings: int) -> None:
+    """Writes ``configs/experiment/toy.yaml``: the task on crops of 16 pixels.
+
+    Args:
+        folder: Folder of ``configs``, which is made.
+        task: Arguments of the task.
+        settings: Settings of the training.
+    """
+    experiment = {
+        "task": {"_target_": "tests.training.toy_task.ToyTask", **(task or {})},
+        "data": {"crop": 16},
+        "num_workers": 0,
+        "sample_every": 0,
+        "device": "cpu",
+        **settings,
+    }
+    (folder / "configs/experiment").mkdir(parents=True)
+    text = f"# @package _global_\n{json.dumps(experiment)}\n"
+    (folder / "configs/experiment/toy.yaml").write_text(text)
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def test_a_signal_at_any_moment_leaves_the_old_video_and_nothing_else(
 
 
 @pytest.mark.parametrize("target", ["a.mp4", "a.gif", "frames/"])
-def test_a_file_that_cannot_grow_is_one_line_and_leaves_what_was_there(
+def test_a_file_that_cannot_grow_is_reported_in_one_line_and_leaves_what_was_there(
     folder, tmp_path, start, target
 ):
     if not target.endswith("/"):
@@ -114,7 +114,9 @@ def test_a_disk_that_runs_full_keeps_the_old_video(folder, tmp_path, start, smal
 
 
 @pytest.mark.parametrize("target", ["a.mp4", "a.webm", "frames/"])
-def test_an_output_folder_that_is_removed_meanwhile_is_one_line(folder, tmp_path, start, target):
+def test_an_output_folder_that_is_removed_meanwhile_is_reported_in_one_line(
+    folder, tmp_path, start, target
+):
     out = tmp_path / "out"
     out.mkdir()
     job = start("generate.py", *arguments(folder, f"{out}/{target}", 400), cwd=tmp_path)

@@ -125,7 +125,7 @@ def test_an_attack_inside_an_nvidia_pickle_is_refused(tmp_path, attack):
     assert not canary.exists()
 
 
-def test_a_storage_inside_an_nvidia_pickle_is_no_way_around(tmp_path):
+def test_a_pickle_in_a_storage_of_an_nvidia_pickle_is_refused(tmp_path):
     canary = tmp_path / "canary"
     inner = tmp_path / "inner.pt"
     hostile = Call(os.system, f"touch '{canary}'")

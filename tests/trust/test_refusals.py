@@ -97,14 +97,14 @@ def test_a_tensor_that_pretends_to_be_huge_is_refused(tmp_path):
         ("[3]", "by name, got list"),
     ],
 )
-def test_absurd_arguments_of_our_own_format_cost_nothing(tmp_path, arguments, message):
+def test_absurd_arguments_of_a_network_are_refused(tmp_path, arguments, message):
     metadata = {"class": "Generator", "arguments": arguments}
     save_file({"w_mean": torch.zeros(512)}, tmp_path / "x.safetensors", metadata=metadata)
     with pytest.raises(InputError, match=message):
         checkpoints.load(tmp_path / "x.safetensors", Generator)
 
 
-def test_an_absurd_number_of_layers_in_a_released_file_costs_nothing(tmp_path):
+def test_an_absurd_number_of_layers_in_a_released_file_is_refused(tmp_path):
     state = {
         "model.1.weight": torch.zeros(1, 3, 7, 7),
         "model.9999.conv_block.1.weight": torch.zeros(1),

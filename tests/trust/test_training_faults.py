@@ -11,30 +11,16 @@ import torch
 
 from stylecinegan.errors import InputError
 from stylecinegan.training.run_state import list_states, load_latest_state, locked
-from tests.training.toy_task import draw_landscapes
+from tests.training.toy_task import draw_landscapes, write_experiment
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENT = """\
-# @package _global_
-task:
-  _target_: tests.training.toy_task.ToyTask
-  ballast: 300000
-data: {crop: 16}
-num_steps: 100000
-batch_size: 2
-num_workers: 0
-save_every: 5
-sample_every: 0
-device: cpu
-"""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     draw_landscapes(folder / "photos")
-    (folder / "configs/experiment").mkdir(parents=True)
-    (folder / "configs/experiment/toy.yaml").write_text(EXPERIMENT)
+    write_experiment(folder, {"ballast": 300_000}, num_steps=100_000, batch_size=2, save_every=5)
     return folder
 
 
@@ -87,7 +73,9 @@ def test_a_signal_at_any_moment_leaves_whole_states_and_no_other_file(
         assert "stopped" in job.output
 
 
-def test_a_full_disk_is_one_line_and_the_states_before_it_stay(folder, start, small_disk):
+def test_a_full_disk_is_reported_in_one_line_and_the_states_before_it_stay(
+    folder, start, small_disk
+):
     run_dir = small_disk / "run"
     job = train(start, folder, run_dir, "task.ballast=20000").wait()  # room for one or two states
     assert job.status == 1
@@ -112,7 +100,7 @@ def test_a_state_that_no_longer_fits_leaves_the_one_before(folder, tmp_path, sta
     assert not list(run_dir.glob("*.partial"))
 
 
-def test_a_folder_that_is_removed_meanwhile_is_one_line(folder, tmp_path, start):
+def test_a_folder_that_is_removed_meanwhile_is_reported_in_one_line(folder, tmp_path, start):
     run_dir = tmp_path / "run"
     job = train(start, folder, run_dir)
     wait_for_state(run_dir, job)
