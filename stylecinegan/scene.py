@@ -68,6 +68,9 @@ class Scene:
         preview = scene.animate(60, size=512)
         cinemagraph = scene.animate(120)
 
+    Attributes:
+        photo: I, as given.
+
     Args:
         model: The model.
         photo: I, ``[1, 3, H, W]`` in [-1, 1], any size and aspect.

@@ -44,6 +44,7 @@ class Visitor(Chromium):
             self.call(f"{domain}.enable")
 
     def _read(self) -> dict[str, Any]:
+        """Reads the next message and keeps a record of requests and problems."""
         message = super()._read()
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])

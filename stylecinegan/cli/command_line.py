@@ -68,7 +68,7 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
     key = (config_name, *sys.argv[1:])
     composition = _composed.pop(key, None) or compose_arguments(config_name, sys.argv[1:])
     sys.argv[1:] = composition.arguments
-    # Like Ctrl-C, so that unfinished files are removed. Training installs its own handler.
+    # SIGTERM acts like Ctrl-C, so that unfinished files are removed. Training has its own handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sweeps = is_sweep(sys.argv[1:])
     is_plain = not any("hydra" in word or word.startswith("-") for word in sys.argv[1:])
@@ -80,7 +80,7 @@ def run(main: Callable[[], None], config_name: str, *, needs_hydra: bool = True)
         if sweeps:
             sys.argv[1:] = name_jobs(sys.argv[1:])
             if not _keeps_sweeps(config_name, sys.argv[1:]):
-                # Hydra writes a file into the sweep's folder, which is by default temporary.
+                # Hydra writes its files there; users who want them choose the folder.
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
                 sys.argv.append(f"hydra.sweep.dir={folder}")
         main()

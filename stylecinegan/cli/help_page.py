@@ -191,6 +191,7 @@ def _continued(setting: Setting, text: str) -> Setting:
 
 
 def _setting_lines(setting: Setting, owners: str, width: int) -> list[str]:
+    """A setting with its meaning, default and example; ``owners`` are groups that may give it."""
     facts = []
     if setting.default is None:
         facts.append(f"given by {owners}" if owners else "required")

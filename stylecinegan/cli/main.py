@@ -118,7 +118,8 @@ def _load(command: str) -> ModuleType:
     gc.disable()
     try:
         if command == "generate" and not _opens_session():
-            # While the libraries are loading; errors are reported before PyTorch is imported.
+            # Settings are composed while the libraries load, so that invalid ones are reported
+            # before PyTorch is imported.
             command_line = importlib.import_module("stylecinegan.cli.command_line")
             command_line.compose_ahead(command, sys.argv[1:])
         return importlib.import_module(f"stylecinegan.cli.{command}")

@@ -64,6 +64,7 @@ def local_number(environment: Mapping[str, str]) -> int:
 
 
 def _process(environment: Mapping[str, str]) -> Share:
+    """Share of a process of torchrun or srun; of any other, everything."""
     if "RANK" in environment and "WORLD_SIZE" in environment:
         return _share(environment["RANK"], environment["WORLD_SIZE"])
     # Unlike SLURM_NTASKS, this is only set for processes started by srun.
@@ -73,6 +74,7 @@ def _process(environment: Mapping[str, str]) -> Share:
 
 
 def _array_task(environment: Mapping[str, str]) -> Share:
+    """Share of a task of a Slurm array; of a single job, everything."""
     names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
     if any(name not in environment for name in names):
         return Share()

@@ -35,7 +35,8 @@ def name_videos(cfg: DictConfig) -> dict[int | Path, Path]:
         return {**_name_videos_of_folder(cfg.photo, cfg.video)}
     if cfg.seeds is not None:
         return {**_name_videos_of_seeds(cfg.seeds, cfg.video)}
-    # A slash at the end is lost here, and files beside the video go by its name without ending.
+    # The path below has no final slash, by which a folder would be told from a file, and names of
+    # files beside the video drop its suffix.
     if str(cfg.video).endswith("/") and Path(cfg.video).suffix:
         raise InputError(
             f"video must be a folder whose name has no ending, got {cfg.video}: leave out "

@@ -58,8 +58,8 @@ class MoCoGANHD:
         w_plus = model.invert(scene.photo).w_plus if scene.w_plus is None else scene.w_plus
         random = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {scene.name}".encode()))
         noise = torch.randn(1, scene.num_frames - 1, generator.style_dim, generator=random)
-        # The codes of layers up to D^10 differ for photos: the trajectory starts at their mean, and
-        # all have its offsets.
+        # A photo's codes differ from layer to layer: the trajectory starts at the mean of those up
+        # to D^10, and its offsets are added to all.
         w = w_plus[:, : FEATURE_LAYER - 1].mean(dim=1)
         offsets, _ = self.trajectory(w, noise.to(w_plus))
         return self._render(model, scene, w_plus, offsets)
