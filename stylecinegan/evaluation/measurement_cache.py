@@ -20,13 +20,13 @@ class MeasurementCache:
     """Cache on disk, with one file per measurement.
 
     Args:
-        dir: Folder; created with the first measurement.
+        folder: Folder; created with the first measurement.
         settings: Everything that the numbers depend on, as text. Entries with other settings are
             ignored.
     """
 
-    def __init__(self, dir: str | Path, settings: Mapping[str, str]) -> None:
-        self.dir = Path(dir)
+    def __init__(self, folder: str | Path, settings: Mapping[str, str]) -> None:
+        self.folder = Path(folder)
         self.settings = dict(settings)
 
     def get(self, name: str) -> Entries | None:
@@ -54,14 +54,14 @@ class MeasurementCache:
             entries: Its entries.
             seconds: Its duration.
         """
-        self.dir.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.settings, "seconds": seconds, "entries": entries}
         with replacing(self._file(name), (".json",)) as temporary:
             text = json.dumps(content, indent=1)
             temporary.write_text(text + "\n", encoding="utf-8")
 
     def _file(self, name: str) -> Path:
-        return self.dir / f"{name.replace('/', '_')}.json"
+        return self.folder / f"{name.replace('/', '_')}.json"
 
 
 def measure_all(
