@@ -149,7 +149,7 @@ def test_memory_stays_flat_over_many_cinemagraphs(folder, tmp_path, num):
         usage.append(resident())
         if number in (num // 4, num - 1):
             held.append(tensor_bytes())
-    assert held[0] == held[1]
+    assert held[1] <= held[0]
     # Caches fill during the first quarter.
     settled = usage[num // 4]
     assert max(usage[num // 4 :]) < 1.05 * settled, [u >> 20 for u in usage[:: num // 10]]
