@@ -8,6 +8,7 @@ import torch
 
 from stylecinegan.app.worker import Cancelled, Job, Worker
 from stylecinegan.errors import InputError
+from tests.app.serving import wait_until
 
 
 @pytest.fixture
@@ -19,9 +20,14 @@ def worker():
 
 
 class Heard(list):
-    """What a job said."""
+    """The messages of a job."""
 
     def outcomes(self):
+        """Types of the messages about its end, which come just after it is over."""
+        wait_until(self._ends)
+        return self._ends()
+
+    def _ends(self):
         return [message["type"] for message in self if message["type"] != "waiting"]
 
 
@@ -173,7 +179,7 @@ def test_a_mistake_of_the_user_is_reported_and_a_bug_is_not_shown(worker, caplog
     for run, message in ((wrong, "nothing moves"), (broken, "something went wrong here")):
         job, heard = submit(worker, run)
         assert job.is_over.wait(20)
-        assert heard[-1]["type"] == "error"
+        assert heard.outcomes() == ["error"]
         assert message in heard[-1]["message"]
         assert "secret" not in heard[-1]["message"]
     assert "secret" in caplog.text

@@ -57,6 +57,12 @@ def test_invalid_shares_are_refused(setting):
         choose_share(setting, {})
 
 
+@pytest.mark.parametrize("environment", [torchrun(2, 2), torchrun("first", 2), srun(0, 0)])
+def test_a_rank_that_is_none_of_the_group_is_refused(environment):
+    with pytest.raises(InputError, match="wanted the number of a process below that of all"):
+        choose_share("auto", environment)
+
+
 def test_an_array_with_gaps_is_refused():
     with pytest.raises(InputError, match="without gaps, found task 7 of 3 from 1 on: set share="):
         choose_share("auto", array(7, 3, first=1))
