@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import socket
 import struct
 import threading
@@ -269,6 +270,26 @@ def test_a_saved_session_opens_again_with_everything_in_it(server, photo):
     assert again["has_style"]
     first = server.preview(session["id"], edits)
     assert server.preview(again["id"], again["edits"]) == first
+
+
+def test_the_command_of_a_session_has_its_photo_edits_and_video_settings(server, photo):
+    session = server.open(photo, "my lake.png")
+    edits = {"arrows": [ARROW], "text": "clouds drift left", "speed": 2.5}
+    body = {"edits": edits, "video": {"format": "gif", "num_frames": 30}}
+    status, _, data = server.ask("POST", f"/api/sessions/{session['id']}/command", body)
+    assert status == 200
+    lines = json.loads(data)
+    assert shlex.split(lines["command"]) == [
+        "stylecinegan",
+        "generate",
+        "photo=my_lake.png",
+        "arrows=[[[0.2,0.2],[0.6,0.25]]]",
+        "text=clouds drift left",
+        "speed=2.5",
+        "num_frames=30",
+        "video=my_lake.gif",
+    ]
+    assert lines["from_session"] == "stylecinegan generate session=my_lake.stylecinegan"
 
 
 def test_a_photo_turned_by_its_exif_entry_gives_the_loop_of_the_upright_one(server):

@@ -1,6 +1,7 @@
 """Sessions of the browser app on the command line."""
 
 import json
+import shlex
 import zipfile
 from dataclasses import replace
 
@@ -9,7 +10,14 @@ import pytest
 import torch
 
 from stylecinegan.app.edits import Edits, VideoSettings
-from stylecinegan.app.session_file import SUFFIX, SessionContents, read_session, write_session
+from stylecinegan.app.session_file import (
+    SUFFIX,
+    SessionContents,
+    command,
+    overrides,
+    read_session,
+    write_session,
+)
 from stylecinegan.cli.arguments import SESSION_SUFFIX, read_arguments
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
@@ -81,6 +89,29 @@ def test_settings_take_precedence_over_the_camera_of_a_session(folder):
         still = SessionContents("lake", replace(edits, camera="none"), contents.video, files)
         (folder / "still.stylecinegan").write_bytes(write_session(still))
     assert videos["session"] == videos["typed"] != videos["still"]
+
+
+def test_the_command_of_a_session_renders_the_video_of_the_session(folder):
+    photo = encode(to_uint8(draw_landscape(48, 64, seed=1).image).numpy())
+    (folder / "shore.png").write_bytes(photo)
+    edits = Edits(
+        arrows=(((0.2, 0.2), (0.6, 0.25), (0.7, 0.3)),),
+        anchors=((0.5, 0.4),),
+        text="clouds drift left, slow",
+        speed=2.5,
+        camera="push",
+        camera_amount=0.1,
+    )
+    video = VideoSettings(format="gif", num_frames=3, fps=12, size=80)
+    contents = SessionContents("shore", edits, video, {"photo.png": photo})
+    (folder / "shore.stylecinegan").write_bytes(write_session(contents))
+    line = command(overrides(edits, video, {"photo": "shore.png"}), "typed.gif")
+    program, name, *arguments = shlex.split(line)
+    assert (program, name) == ("stylecinegan", "generate")
+    for given in (arguments, ["shore.stylecinegan"]):
+        done = generate(folder, *given)
+        assert done.returncode == 0, done.stderr
+    assert (folder / "typed.gif").read_bytes() == (folder / "shore.gif").read_bytes()
 
 
 def test_sessions_with_the_camera_among_the_video_settings_are_read(folder, tmp_path):
