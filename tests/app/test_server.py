@@ -22,9 +22,7 @@ from stylecinegan.app import responses
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
 from tests.app.serving import NUM_LAYERS, Server, encode, landscape, picture_of, unpack, wait_until
-from tests.processes import run_code
 
-COMMAND = "from stylecinegan.cli.main import main; main()"
 ARROW = [[0.2, 0.2], [0.6, 0.25]]
 STAYS = {"kind": "stays", "points": [[0.5, 0.1]], "radius": 0.1, "follows_edges": False}
 
@@ -698,18 +696,3 @@ def test_behind_a_proxy_other_names_are_allowed_and_the_page_needs_no_root(examp
         assert server.ask("POST", "/api/sessions?example", headers=headers)[0] == 201
         # A proxy that does not strip the prefix works as well.
         assert server.ask("GET", "/loops/page/main.js", headers=headers)[0] == 200
-
-
-def test_the_command_refuses_what_it_cannot_serve():
-    cases = [
-        (["--port", "99999"], "cannot listen"),
-        (["--host", "203.0.113.7", "--port", "0"], "cannot listen"),
-        (["--token", "short"], "at least 8 characters"),
-        (["limits.wrong=1"], "limits"),
-    ]
-    for arguments, wanted in cases:
-        done = run_code(COMMAND, "app", "--no-browser", *arguments)
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: ")
-        assert wanted in done.stderr
-        assert done.stderr.count("\n") == 1

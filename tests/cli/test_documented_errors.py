@@ -22,6 +22,7 @@ COMPLETE = {
     "user_study": ["videos=videos", "photos=photos"],
     "prepare_data": ["task=motion", "source=photos", "output=pairs"],
     "evaluate": ["table=mask", "model.directory=model"],
+    "app": ["--no-browser"],
     "train": ["experiment=autoencoder", "data.dir=photos", "data.held_out=null", "device=cpu"],
 }
 """Valid arguments, to which each case adds an invalid one."""
@@ -56,6 +57,10 @@ ERRORS = [
     ("prepare_data", "side=8", "side must be a whole number of at least 64"),
     ("evaluate", "table.labelled.dir=nowhere", "found nothing at nowhere"),
     ("evaluate", "precision=fp8", "precision must be one of fp32, bf16, fp16, got fp8"),
+    ("app", "--port 99999", "cannot listen at 127.0.0.1, port 99999"),
+    ("app", "--host 203.0.113.7 --port 0", "cannot listen at 203.0.113.7, port 0"),
+    ("app", "--token short", "at least 8 characters"),
+    ("app", "limits.wrong=1", "limits.wrong"),
     ("train", "data.dir=nowhere", "found nothing at nowhere"),
     ("train", "device=cuda:99", "device must be"),
     ("train", "precision=fp8", "precision must be one of"),
