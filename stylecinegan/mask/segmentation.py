@@ -1,5 +1,7 @@
 """Segmentation network that complements the ensemble with precise edges of the sky."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,13 @@ POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 
 LEAST_CERTAIN_SHARE, LEAST_CERTAIN_AREA = 0.5, 0.002
 """Certain share of a body of water, and certain area as a share of the photo's."""
+
+SMALL_THRESHOLDS, SMALL_AREAS = (0.0, 0.2), (0.0005, 0.03)
+"""Hysteresis thresholds of small bodies of water, and their least certain and largest area."""
+
+HOLE_LOGIT, HOLE_AREA, HOLE_BONUS = -1.0, 0.15, 2.3
+"""Smallest mean logit and largest area of a doubtful hole in a body of water, and what it adds to
+the logit there."""
 
 FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.4, 1.0)
 """Window, least depth and factor (:func:`find_dips`) for the network's and the combined logit."""
@@ -69,12 +78,13 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
         l = logit w + 0.4 logit n - 0.85,
         v = sigmoid(4 (l + 1))         in bodies of water (:func:`find_water`),
+        v = sigmoid(4 (l + 2.3))       in their doubtful holes (:func:`find_holes`),
         v = min(sigmoid(4 l), 0.5)     elsewhere:
 
     the ensemble recognises water better, and the two rarely make the same error. The gain of 4
     keeps the matting from breaking up confident water by its colours.
 
-    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.1 instead of 1: what stands in or
+    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.1 instead: what stands in or
     before water is easily taken for it. In those of logit n, things too thin for the ensemble, v is
     also at most 0.95, so that the matting decides by their colours.
 
@@ -95,10 +105,13 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     share = segmented[:, 2:].sum(dim=1, keepdim=True) / (1.0 - sky).clamp(min=1e-3)
     fine = share.logit(0.05)
     logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * fine - WATER_OFFSET
-    is_water = find_water(logit.masked_fill(sky >= 0.5, -torch.inf))
+    without_sky = logit.masked_fill(sky >= 0.5, -torch.inf)
+    is_body = find_water(without_sky)
+    is_hole = find_holes(without_sky, is_body)
+    is_water = is_body | is_hole | find_small_water(without_sky)
     is_thin = find_dips(fine, is_water, *FINE_DIPS)
     is_dip = is_thin | find_dips(logit, is_water, *COARSE_DIPS)
-    bonus = torch.where(is_dip, DIP_BONUS, WATER_BONUS)
+    bonus = torch.where(is_hole, HOLE_BONUS, WATER_BONUS).masked_fill(is_dip, DIP_BONUS)
     water = torch.where(
         is_water,
         (SHARPNESS * (logit + bonus)).sigmoid(),
@@ -126,17 +139,57 @@ def find_water(logit: Tensor) -> Tensor:
         :data:`LEAST_CERTAIN_SHARE`, and more than :data:`LEAST_CERTAIN_AREA` of the picture, is
         above :data:`CERTAIN_WATER`, boolean ``[B, 1, h, w]``.
     """
-    result = []
-    for values in logit[:, 0].float().cpu().numpy():
-        count, number = _components(values > POSSIBLE_WATER)
+    return _each(
+        lambda values: _bodies(values, POSSIBLE_WATER, CERTAIN_WATER, LEAST_CERTAIN_AREA), logit
+    )
+
+
+def find_small_water(logit: Tensor) -> Tensor:
+    """Finds small bodies of water, such as far ponds and falls, of which the logit is smaller.
+
+    Args:
+        logit: Logit of water, ``[B, 1, h, w]``.
+
+    Returns:
+        Connected components above 0 of which more than half is above 0.2, as in :func:`find_water`,
+        but of at most 3 % of the picture and away from its border, boolean ``[B, 1, h, w]``:
+        what enters from the border is near, and paving or snow more often than water.
+    """
+
+    def find(values: np.ndarray) -> np.ndarray:
+        least, largest = SMALL_AREAS
+        count, number = _components(_bodies(values, *SMALL_THRESHOLDS, least))
+        is_small = np.bincount(number.ravel(), minlength=count) <= largest * number.size
+        for side in (number[0], number[-1], number[:, 0], number[:, -1]):
+            is_small[side] = False
+        is_small[0] = False
+        return is_small[number]
+
+    return _each(find, logit)
+
+
+def find_holes(logit: Tensor, is_water: Tensor) -> Tensor:
+    """Finds doubtful holes in bodies of water: glitter and shade, which are water, too.
+
+    Args:
+        logit: Logit of water, ``[B, 1, h, w]``.
+        is_water: Bodies of water, boolean ``[B, 1, h, w]``.
+
+    Returns:
+        Connected components of the remainder whose mean logit is above :data:`HOLE_LOGIT` and whose
+        area is below :data:`HOLE_AREA` of the picture, boolean ``[B, 1, h, w]``. Land and what
+        stands in the water have lower logits.
+    """
+
+    def find(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        count, number = _components(~inside, connectivity=4)
         area = np.bincount(number.ravel(), minlength=count)
-        certain = np.bincount(number[values > CERTAIN_WATER], minlength=count)
-        is_water = (certain > LEAST_CERTAIN_SHARE * area) & (
-            certain > LEAST_CERTAIN_AREA * number.size
-        )
-        is_water[0] = False
-        result.append(is_water[number])
-    return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
+        total = np.bincount(number.ravel(), np.maximum(values, -20.0).ravel(), count)
+        is_hole = (total > HOLE_LOGIT * area) & (area < HOLE_AREA * number.size)
+        is_hole[0] = False
+        return is_hole[number] & inside.any()
+
+    return _each(find, logit, is_water)
 
 
 def find_dips(logit: Tensor, is_water: Tensor, window: int, least: float, factor: float) -> Tensor:
@@ -158,14 +211,13 @@ def find_dips(logit: Tensor, is_water: Tensor, window: int, least: float, factor
     """
     cv2 = load_opencv()
     square = np.ones((window, window), np.uint8)
-    result = []
-    for values, inside in zip(
-        logit[:, 0].float().cpu().numpy(), is_water[:, 0].cpu().numpy(), strict=True
-    ):
+
+    def find(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
         depth = cv2.morphologyEx(values, cv2.MORPH_BLACKHAT, square)
         usual = np.median(depth[inside]) if inside.any() else np.inf
-        result.append(depth > least + factor * usual)
-    return torch.from_numpy(np.stack(result))[:, None].to(logit.device)
+        return depth > least + factor * usual
+
+    return _each(find, logit, is_water)
 
 
 def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
@@ -182,18 +234,38 @@ def find_falling(probability: Tensor, water: Tensor | None = None) -> Tensor:
         Connected components above :data:`LEAST_FALLING` with a pixel above :data:`LEAST_PEAK`,
         boolean ``[B, 1, h, w]``.
     """
-    result = []
-    waters = np.ones(len(probability)) if water is None else water[:, 0].float().cpu().numpy()
-    for values, known in zip(probability[:, 0].float().cpu().numpy(), waters, strict=True):
+
+    def find(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         count, number = _components(values > LEAST_FALLING)
-        weights = np.broadcast_to(known, number.shape).ravel()
         area = np.bincount(number.ravel(), minlength=count)
-        mean = np.bincount(number.ravel(), weights, count) / np.maximum(area, 1)
+        mean = np.bincount(number.ravel(), known.ravel(), count) / np.maximum(area, 1)
         peaks = np.unique(number[values > LEAST_PEAK])
-        result.append(np.isin(number, [part for part in peaks if part and mean[part] >= 0.5]))
-    return torch.from_numpy(np.stack(result))[:, None].to(probability.device)
+        return np.isin(number, [part for part in peaks if part and mean[part] >= 0.5])
+
+    return _each(find, probability, torch.ones_like(probability) if water is None else water)
 
 
-def _components(region: np.ndarray) -> tuple[int, np.ndarray]:
+def _bodies(
+    values: np.ndarray, possible: float, certain: float, least_certain_area: float
+) -> np.ndarray:
+    """Connected components above ``possible`` of which enough is above ``certain``."""
+    count, number = _components(values > possible)
+    area = np.bincount(number.ravel(), minlength=count)
+    num_certain = np.bincount(number[values > certain], minlength=count)
+    is_body = (num_certain > LEAST_CERTAIN_SHARE * area) & (
+        num_certain > least_certain_area * number.size
+    )
+    is_body[0] = False
+    return is_body[number]
+
+
+def _each(find: Callable[..., np.ndarray], *maps: Tensor) -> Tensor:
+    """Applies a function of maps ``[h, w]`` to every element of batches ``[B, 1, h, w]``."""
+    arrays = [(part if part.dtype == torch.bool else part.float()).cpu().numpy() for part in maps]
+    found = [find(*(part[index, 0] for part in arrays)) for index in range(len(arrays[0]))]
+    return torch.from_numpy(np.stack(found))[:, None].to(maps[0].device)
+
+
+def _components(region: np.ndarray, connectivity: int = 8) -> tuple[int, np.ndarray]:
     """Labels connected components; returns the number of labels, 0 included, and the labels."""
-    return load_opencv().connectedComponents(region.astype(np.uint8))
+    return load_opencv().connectedComponents(region.astype(np.uint8), connectivity=connectivity)

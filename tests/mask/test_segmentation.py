@@ -1,0 +1,156 @@
+import pytest
+import torch
+
+from stylecinegan.backbones.u2net import U2Net
+from stylecinegan.mask.ensemble import PixelClasses
+from stylecinegan.mask.segmentation import (
+    combine,
+    find_dips,
+    find_falling,
+    find_holes,
+    find_small_water,
+    find_water,
+    segment,
+)
+
+
+def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
+    segmented = torch.tensor([0.4, 0.2, 0.4]).view(1, 3, 1, 1)  # half of what is not sky is water
+    # Logits of 1.386, a body of water, and of 0.4055 and 0.8954, not above 0.43 after the offset.
+    cases = ((0.8, 0.9979), (0.6, 0.1446), (0.71, 0.5))
+    for water, given_no_sky in cases:
+        expected = 0.8 * given_no_sky
+        known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
+        classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+        combined = combine(classes, segmented)
+        wanted = torch.tensor([0.8 - expected, 0.2, expected])
+        torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-4, rtol=0.0)
+        assert combined.vote.item() == int(wanted.argmax())
+
+
+def test_a_body_of_water_includes_its_doubtful_parts_if_most_of_it_is_certain():
+    logit = torch.full((2, 1, 32, 32), -1.0)
+    logit[:, :, 8:24, 8:24] = 0.0
+    logit[0, :, 8:24, 8:18] = 1.0  # more than half
+    logit[1, :, 8:24, 8:14] = 1.0
+    found = find_water(logit)
+    assert bool(found[0, 0, 8:24, 8:24].all())
+    assert int(found[0].sum()) == 256
+    assert not found[1].any()
+    speck = torch.full((1, 1, 32, 32), -1.0)
+    speck[0, 0, 4, 4:6] = 1.0
+    assert not find_water(speck).any()
+
+
+def test_small_water_is_found_at_a_lower_logit_unless_it_is_large_or_enters_from_the_border():
+    logit = torch.full((4, 1, 64, 64), -1.0)
+    logit[0, :, 30:36, 30:38] = 0.1
+    logit[0, :, 30:36, 30:35] = 0.3  # more than half
+    logit[1, :, 58:, 30:38] = 0.3  # at the border
+    logit[2, :, 20:40, 20:40] = 0.3  # more than 3 % of the picture
+    logit[3, :, 30:36, 30:38] = 0.1
+    found = find_small_water(logit)
+    assert torch.equal(found[0], logit[0] > 0)
+    assert not found[1:].any()
+    assert not find_water(logit).any()
+
+
+def test_doubtful_holes_are_those_whose_mean_logit_is_high_and_whose_area_is_moderate():
+    logit = torch.full((3, 1, 64, 64), 2.0)
+    logit[0, :, 20:30, 20:30] = -0.9  # glitter
+    logit[0, :, 40:50, 40:50] = -1.1  # a boat
+    logit[1, :, 54:, :20] = -0.9  # at the border
+    logit[2, :, :32] = -0.9  # half of the picture
+    is_water = logit > 0
+    found = find_holes(logit, is_water)
+    assert torch.equal(found[:2], logit[:2] == -0.9)
+    assert not found[2].any()
+    assert not find_holes(logit, torch.zeros_like(is_water)).any()
+
+
+def test_holes_of_a_river_are_water_but_dips_in_them_are_not():
+    known = torch.zeros(1, 3, 256, 256)
+    known[:, 2] = 0.95
+    known[:, 2, 50:150, 60:140] = 0.55  # wider than a dip: logit -0.65
+    known[:, 2, 50:150, 70:80] = 0.4  # a post in it: logit -1.26
+    known[:, 0] = 1.0 - known[:, 2]
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    segmented = torch.tensor([0.5, 0.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, 256, 256)
+    water = combine(classes, segmented).probabilities[0, 2]
+    assert water[100, 110].item() == pytest.approx(0.9986, abs=1e-3)  # sigmoid(4 (2.3 - 0.65))
+    assert water[100, 75] < 0.05
+    assert water[100, 10] > 0.999
+
+
+def test_a_post_in_calm_water_is_a_dip_but_waves_and_wide_things_are_not():
+    logit = torch.full((3, 1, 96, 96), 2.0)
+    logit[0, 0, 20:80, 46:50] = 1.6
+    logit[1, 0, :, ::4] = logit[1, 0, :, 1::4] = 1.6  # waves as deep as the post
+    logit[2, 0, 20:80, 30:70] = 1.6  # wider than the window
+    everywhere = torch.ones_like(logit, dtype=torch.bool)
+    found = find_dips(logit, everywhere, window=31, least=0.3, factor=3.0)
+    assert torch.equal(found[0], logit[0] < 2.0)
+    assert not found[1:].any()
+    assert not find_dips(logit, ~everywhere, window=31, least=0.3, factor=3.0).any()
+
+
+def test_things_before_water_are_less_certainly_water():
+    known = torch.zeros(1, 3, 128, 128)
+    known[:, 2] = 0.98
+    known[:, 2, :, 80:120] = 0.6  # too wide for a fine dip: the network's logit has none here
+    known[:, 0] = 1.0 - known[:, 2]
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    water = torch.full((1, 1, 128, 128), 0.9)
+    water[..., 20:80, 46:50] = 0.8
+    segmented = torch.cat([1.0 - water, torch.zeros_like(water), water], dim=1)
+    combined = combine(classes, segmented).probabilities[:, 2:]
+    torch.testing.assert_close(combined[water < 0.85], torch.full((240,), 0.95))
+    # sigmoid(4 (logit 0.6 + 0.4 logit 0.9 - 0.85 + 0.1))
+    torch.testing.assert_close(
+        combined[..., 80:120], torch.full((1, 1, 128, 40), 0.8944), atol=1e-3, rtol=0
+    )
+    assert combined[..., 30, :40].min() > 0.999
+
+
+def test_the_segmentation_networks_opinion_on_water_counts():
+    known = torch.tensor([0.25, 0.0, 0.75]).view(1, 3, 1, 1)
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    votes = [
+        combine(classes, torch.tensor([1.0 - n, 0.0, n]).view(1, 3, 1, 1)).vote.item()
+        for n in (0.1, 0.9)
+    ]
+    assert votes == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("water", "falling", "expected"),
+    [(0.5, 0.6, 0.9), (0.5, 0.3, 0.01), (0.1, 0.6, 0.0)],
+    ids=["a fall that is half known", "no fall", "a road that looks like a fall"],
+)
+def test_what_falls_is_water_unless_the_ensemble_speaks_against_it(water, falling, expected):
+    known = torch.tensor([1.0 - water, 0.0, water]).view(1, 3, 1, 1)
+    classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
+    combined = combine(classes, torch.tensor([0.9 - falling, 0.1, 0.0, falling]).view(1, 4, 1, 1))
+    wanted = torch.tensor([0.9 - expected, 0.1, expected])
+    torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-3, rtol=0.0)
+    assert combined.falling is not None
+    assert combined.falling.item() == pytest.approx(falling)
+
+
+def test_a_fall_reaches_from_its_certain_middle_to_its_doubtful_edge():
+    probability = torch.full((2, 1, 8, 8), 0.1)
+    probability[:, :, 2:6, 2:6] = 0.3
+    probability[1, :, 4, 4] = 0.6
+    falling = find_falling(probability)
+    assert not falling[0].any()
+    assert bool(falling[1, 0, 2:6, 2:6].all())
+    assert int(falling[1].sum()) == 16
+
+
+def test_a_photo_is_segmented_as_a_square_and_a_long_panorama_stays_long():
+    torch.manual_seed(0)
+    network = U2Net(3).eval()
+    found = segment(network, torch.rand(1, 3, 60, 90) * 2.0 - 1.0)
+    assert found.shape == (1, 3, 384, 384)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(1, 384, 384))
+    assert segment(network, torch.zeros(1, 3, 50, 160)).shape == (1, 3, 384, 768)
