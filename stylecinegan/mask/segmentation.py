@@ -84,9 +84,9 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     the ensemble recognises water better, and the two rarely make the same error. The gain of 4
     keeps the matting from breaking up confident water by its colours.
 
-    In dips (:func:`find_dips`) of l or of logit n, the bonus is 0.1 instead: what stands in or
-    before water is easily taken for it. In those of logit n, things too thin for the ensemble, v is
-    also at most 0.95, so that the matting decides by their colours.
+    In dips (:func:`find_dips`) of l outside holes, or of logit n, the bonus is 0.1 instead: what
+    stands in or before water is easily taken for it. In those of logit n, things too thin for the
+    ensemble, v is also at most 0.95, so that the matting decides by their colours.
 
     In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
     probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
@@ -110,7 +110,8 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
     is_hole = find_holes(without_sky, is_body)
     is_water = is_body | is_hole | find_small_water(without_sky)
     is_thin = find_dips(fine, is_water, *FINE_DIPS)
-    is_dip = is_thin | find_dips(logit, is_water, *COARSE_DIPS)
+    # A hole is a wide dip of the combined logit itself.
+    is_dip = is_thin | (find_dips(logit, is_water, *COARSE_DIPS) & ~is_hole)
     bonus = torch.where(is_hole, HOLE_BONUS, WATER_BONUS).masked_fill(is_dip, DIP_BONUS)
     water = torch.where(
         is_water,

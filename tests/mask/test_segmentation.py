@@ -68,17 +68,20 @@ def test_doubtful_holes_are_those_whose_mean_logit_is_high_and_whose_area_is_mod
     assert not find_holes(logit, torch.zeros_like(is_water)).any()
 
 
-def test_holes_of_a_river_are_water_but_dips_in_them_are_not():
+def test_holes_of_a_river_are_water_but_thin_things_in_them_are_not():
     known = torch.zeros(1, 3, 256, 256)
     known[:, 2] = 0.95
-    known[:, 2, 50:150, 60:140] = 0.55  # wider than a dip: logit -0.65
-    known[:, 2, 50:150, 70:80] = 0.4  # a post in it: logit -1.26
+    known[:, 2, 50:150, 60:140] = 0.55  # glitter: logit -0.65
+    known[:, 2, 180:220, 60:80] = 0.2  # a boat: logit -2.24
     known[:, 0] = 1.0 - known[:, 2]
     classes = PixelClasses(known, known.argmax(dim=1, keepdim=True), known)
-    segmented = torch.tensor([0.5, 0.0, 0.5]).view(1, 3, 1, 1).expand(1, 3, 256, 256)
+    share = torch.full((1, 1, 256, 256), 0.5)
+    share[..., 50:150, 70:74] = 0.3  # a post in the glitter
+    segmented = torch.cat([1.0 - share, torch.zeros_like(share), share], dim=1)
     water = combine(classes, segmented).probabilities[0, 2]
     assert water[100, 110].item() == pytest.approx(0.9986, abs=1e-3)  # sigmoid(4 (2.3 - 0.65))
-    assert water[100, 75] < 0.05
+    assert water[100, 71] < 0.2  # sigmoid(4 (0.1 - 0.65 - 0.34))
+    assert water[200, 70] < 0.01
     assert water[100, 10] > 0.999
 
 
