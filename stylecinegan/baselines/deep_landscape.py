@@ -41,7 +41,7 @@ class DeepLandscape:
     motion of the scene, restricted to S, the homographies.
 
     Args:
-        num_steps: Steps of fine-tuning, after half as many for the codes; 500 each in the paper.
+        num_steps: Steps of the optimisation of the codes, and of the fine-tuning after it.
         learning_rate: Learning rate of Adam, large because layers have equalised learning rates.
         perceptual: Distance of two pictures that is added to the squared error, e.g.
             :class:`~stylecinegan.losses.perceptual.FeatureDistance`; by default none.
@@ -49,7 +49,7 @@ class DeepLandscape:
 
     def __init__(
         self,
-        num_steps: int = 120,
+        num_steps: int = 500,
         *,
         learning_rate: float = 1e-2,
         perceptual: Distance | None = None,
@@ -72,7 +72,7 @@ class DeepLandscape:
             photo,
             w_plus,
             perceptual=self.perceptual,
-            num_steps=self.num_steps // 2,
+            num_steps=self.num_steps,
         )
         generator = tune(
             model.generator,
