@@ -35,6 +35,13 @@ BORDER_AREA = 5e-4
 SHARP_EDGE = 0.15
 """Smallest mean gradient along the outline of a static object, in [0, 1]; clouds have less."""
 
+DOUBTFUL = 0.98
+"""Probability of motion below which a thin extension of a static region is static, too."""
+
+THIN_WIDTH, THIN_LENGTH, TRUNK_AREA = 0.004, 0.04, 0.01
+"""Largest width and smallest length of a thin extension, as fractions of the photo's longer side,
+and smallest area of the static region that it extends, as a fraction of the photo."""
+
 
 def moving_threshold(caution: float) -> float:
     """Probability above which a pixel moves, ``min(0.5 + 0.5 caution, 0.98)``.
@@ -72,7 +79,8 @@ def matte(
     Each probability is updated by the pixel's colour (:func:`update_by_colour`), filtered with
     the photo as guide (He et al. 2015) in windows small enough for thin objects, and thresholded
     by expected cost (:func:`moving_threshold`). Static holes that are due to their colour alone,
-    such as clouds and waves, are filled (:func:`supported_static_regions`).
+    such as clouds and waves, are filled (:func:`supported_static_regions`). Thin extensions of
+    large static regions need less evidence (:func:`thin_extensions`).
 
     Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
     does not depend on the photo's size.
@@ -116,8 +124,10 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    moves_again = ~moves & ~supported_static_regions(moves, static_seeds, picture)
-    filtered[moves_again] = 1.0
+    static = ~moves & supported_static_regions(moves, static_seeds, picture)
+    static |= thin_extensions(static, filtered < DOUBTFUL)
+    filtered[~moves & ~static] = 1.0
+    filtered[moves & static] = 0.0
     moves = resize(filtered, full_size) > threshold
     if margin > 0 and not moves.all():
         cv2 = load_opencv()
@@ -195,6 +205,42 @@ def supported_static_regions(
     supported |= at_border & (area >= BORDER_AREA * moves.size) & (sharpness > SHARP_EDGE)
     supported[0] = False  # the moving region
     return supported[parts]
+
+
+def thin_extensions(static: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
+    """Finds thin extensions of large static regions, such as wires, twigs and rigging.
+
+    Where a thin object crosses waves of its own colour, the evidence against motion is weak.
+
+    Args:
+        static: Static pixels, boolean ``[H, W]``.
+        doubtful: Pixels that do not move for certain, boolean ``[H, W]``.
+
+    Returns:
+        Doubtful pixels in narrow parts, which the morphological opening by a disc of diameter
+        :data:`THIN_WIDTH` removes, that are connected to a static region of at least
+        :data:`TRUNK_AREA` and at least :data:`THIN_LENGTH` long, boolean ``[H, W]``.
+    """
+    cv2 = load_opencv()
+    longer = max(static.shape)
+    radius = max(1, round(0.5 * THIN_WIDTH * longer))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    region = np.pad((static | doubtful).astype(np.uint8), 2 * radius, mode="edge")
+    wide = cv2.morphologyEx(region, cv2.MORPH_OPEN, disc)
+    inner = slice(2 * radius, -2 * radius)
+    narrow = doubtful & (wide[inner, inner] == 0)
+    # The opening keeps the foot of a narrow part, which connects it.
+    feet = (cv2.dilate(narrow.astype(np.uint8), disc) > 0) & doubtful
+    count, parts = cv2.connectedComponents((feet | static).astype(np.uint8), connectivity=8)
+    trunks = remove_small(static, TRUNK_AREA)
+    joined = np.zeros(count, bool)
+    joined[np.unique(parts[trunks])] = True
+    added = (joined[parts] & narrow & ~static).astype(np.uint8)
+    _, parts, statistics, _ = cv2.connectedComponentsWithStats(added, connectivity=8)
+    columns, rows = statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT]
+    is_long = np.maximum(columns, rows) >= THIN_LENGTH * longer
+    is_long[0] = False  # the rest
+    return is_long[parts]
 
 
 def _evidence(

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from stylecinegan.errors import InputError
-from stylecinegan.mask.matting import matte, moving_threshold
+from stylecinegan.mask.matting import matte, moving_threshold, thin_extensions
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -146,3 +147,28 @@ def test_shapes_that_are_no_photo_and_probability_are_refused():
         matte(torch.zeros(1, 1, 8, 8), torch.zeros(3, 8, 8))
     with pytest.raises(InputError, match="a probability must be"):
         matte(torch.zeros(2, 1, 8, 8), torch.zeros(1, 3, 8, 8))
+
+
+def test_thin_doubtful_parts_that_extend_a_large_static_region_are_static():
+    static, doubtful = np.zeros((2, 200, 300), bool)
+    static[150:] = True
+    doubtful[100:150, 40:42] = True  # a mast
+    doubtful[100:140, 80:82] = True  # not connected
+    doubtful[142:150, 120:122] = True  # too short
+    doubtful[100:150, 160:180] = True  # too wide
+    static[100:104, 240:244] = True  # a small static region with a twig
+    doubtful[104:140, 241:243] = True
+    found = thin_extensions(static, doubtful)
+    expected = np.zeros_like(static)
+    expected[100:149, 40:42] = True  # the opening keeps its foot
+    assert np.array_equal(found, expected)
+    assert not thin_extensions(~static, np.zeros_like(static)).any()
+
+
+def test_a_pale_twig_before_waves_is_static_with_the_bank_it_grows_from():
+    photo, probability = river()
+    photo[:, :, 60:300, 255:258] = 0.2  # of the bank's colour
+    probability[:, :, 60:300, 250:263] = 0.9
+    mask = matte(probability, photo)
+    assert mask[0, 0, 140:295, 256].max() < 0.25
+    assert mask[0, 0, 140:295, 290].min() > 0.9
