@@ -163,12 +163,3 @@ def test_thin_doubtful_parts_that_extend_a_large_static_region_are_static():
     expected[100:149, 40:42] = True  # the opening keeps its foot
     assert np.array_equal(found, expected)
     assert not thin_extensions(~static, np.zeros_like(static)).any()
-
-
-def test_a_pale_twig_before_waves_is_static_with_the_bank_it_grows_from():
-    photo, probability = river()
-    photo[:, :, 60:300, 255:258] = 0.2  # of the bank's colour
-    probability[:, :, 60:300, 250:263] = 0.9
-    mask = matte(probability, photo)
-    assert mask[0, 0, 140:295, 256].max() < 0.25
-    assert mask[0, 0, 140:295, 290].min() > 0.9
