@@ -65,6 +65,26 @@ def test_generate_times_whole_commands_and_plots_their_growth(tmp_path):
     assert io.read_image(tmp_path / "out/growth.png").shape == (1, 3, 360, 480)
 
 
+def test_photos_are_shared_by_processes_and_timed_per_photo(tmp_path):
+    write_example(tmp_path)
+    done = benchmark(
+        tmp_path,
+        "suite=photos",
+        "repeats=1",
+        "model.directory=model",
+        "photos.number=2",
+        "photos.size=64",
+        "photos.num_frames=2",
+        "photos.processes=[1,2]",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path)
+    assert [row["row"] for row in rows] == ["1 process", "2 processes"]
+    assert rows[0]["times as fast as 1 process"] == 1.0
+    assert all(0.0 < row["ms / photo"] < 100_000.0 for row in rows)
+    assert "photos a minute" in done.stdout
+
+
 def test_invalid_settings_are_refused_in_one_line(tmp_path):
     done = benchmark(tmp_path, "suite=render", "size=100")
     message = "size must be divisible by 32 for suite=render, got 100"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylecinegan import io
+from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.motion_pairs import MotionPairs
 from stylecinegan.data.motion_sources import find_sources, prepare
 from stylecinegan.errors import InputError
@@ -99,3 +100,33 @@ def test_pairs_of_the_eulerian_data_have_their_own_motion(tmp_path):
     pair = MotionPairs(tmp_path / "pairs")[0]
     assert pair["image"].shape == (3, 48, 64)
     assert pair["motion"].unique().tolist() == [0.5]  # half as wide, half as fast
+
+
+def test_a_contact_sheet_shows_composites_beside_their_labels(tmp_path):
+    for seed in range(2):
+        drawn = draw_landscape(64, 96, seed)
+        io.write_image(tmp_path / f"photos/{seed}.png", drawn.image)
+        io.write_mask(tmp_path / f"skies/{seed}.png", (drawn.label == 1).float())
+    done = run_script(
+        "prepare_data.py",
+        "task=composites",
+        f"source={tmp_path}/photos",
+        f"skies={tmp_path}/skies",
+        f"output={tmp_path}/sheet.png",
+        "number=3",
+        "crop=64",
+        "object_share=0",
+    )
+    assert done.returncode == 0, done.stderr
+    sheet = io.read_image(tmp_path / "sheet.png")
+    assert sheet.shape[1] == 3
+    assert min(sheet.shape[2:]) >= 256  # a row of cells of 256 pixels
+    assert sheet.std() > 0.1
+
+
+def test_the_contact_sheet_needs_a_whole_number_of_samples(tmp_path):
+    done = run_script(
+        "prepare_data.py", "task=composites", "source=a", "skies=b", "output=c.png", "number=0"
+    )
+    assert done.returncode == 1
+    assert "number must be a whole number of at least 1, got 0" in done.stderr
