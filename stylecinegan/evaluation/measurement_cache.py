@@ -102,6 +102,9 @@ def _measure(
     arguments = (measure, torch.get_num_threads())
     with context.Pool(min(num_processes, len(names)), _initialize_worker, arguments) as pool:
         yield from pool.imap_unordered(_run_in_worker, names)
+        # Workers end by themselves: leaving the block would kill them, whatever they are writing.
+        pool.close()
+        pool.join()
 
 
 _worker_measure: Measure | None = None
