@@ -89,7 +89,8 @@ def matte(
         probability: Probabilities of the moving classes (sky, water), ``[1, K, h, w]`` in [0, 1],
             of any size; their sum is at most 1.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
-        caution: 0 animates pixels that move more likely than not, 1 only certain ones.
+        caution: 0 animates pixels that move more likely than not, 1 only certain ones; thin
+            extensions are static at any caution.
         radius: Half the side of the filter's window.
         epsilon: Variance of the photo, in [0, 1]² units, below which a window counts as flat.
         margin: Width of the static margin around static objects.
@@ -217,9 +218,9 @@ def thin_extensions(static: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
         doubtful: Pixels that do not move for certain, boolean ``[H, W]``.
 
     Returns:
-        Doubtful pixels in narrow parts, which the morphological opening by a disc of diameter
-        :data:`THIN_WIDTH` removes, that are connected to a static region of at least
-        :data:`TRUNK_AREA` and at least :data:`THIN_LENGTH` long, boolean ``[H, W]``.
+        Doubtful pixels, boolean ``[H, W]``, that a morphological opening by a disc of diameter
+        :data:`THIN_WIDTH` removes, in components that are at least :data:`THIN_LENGTH` long and
+        connected to a static region of at least :data:`TRUNK_AREA`.
     """
     cv2 = load_opencv()
     longer = max(static.shape)
@@ -239,7 +240,7 @@ def thin_extensions(static: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(added, connectivity=8)
     columns, rows = statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT]
     is_long = np.maximum(columns, rows) >= THIN_LENGTH * longer
-    is_long[0] = False  # the rest
+    is_long[0] = False  # the background
     return is_long[parts]
 
 

@@ -185,7 +185,8 @@ def find_holes(logit: Tensor, is_water: Tensor) -> Tensor:
     def find(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
         count, number = _components(~inside, connectivity=4)
         area = np.bincount(number.ravel(), minlength=count)
-        total = np.bincount(number.ravel(), np.maximum(values, -20.0).ravel(), count)
+        finite = np.maximum(values, -20.0)  # the sky's logit is -inf
+        total = np.bincount(number.ravel(), finite.ravel(), count)
         is_hole = (total > HOLE_LOGIT * area) & (area < HOLE_AREA * number.size)
         is_hole[0] = False
         return is_hole[number] & inside.any()
