@@ -93,7 +93,7 @@ def matte(
             extensions are static at any caution.
         radius: Half the side of the filter's window.
         epsilon: Variance of the photo, in [0, 1]² units, below which a window counts as flat.
-        margin: Width of the static margin around static objects.
+        margin: Width of the static margin around static objects, at least one pixel.
         edge_width: Width of the soft edge.
         speck_area: Moving islands below this area become static.
         hole_area: Static holes below this area move: they are noise.
@@ -133,7 +133,7 @@ def matte(
     if margin > 0 and not moves.all():
         cv2 = load_opencv()
         distance = cv2.distanceTransform(moves.astype(np.uint8), cv2.DIST_L2, 5)
-        moves = distance > margin * longer
+        moves = distance > max(margin * longer, 1.0)
     moves = remove_small(moves, speck_area)
     moves = ~remove_small(~moves, hole_area)
     width = edge_width * longer

@@ -65,8 +65,10 @@ def segment(network: U2Net, photo: Tensor) -> Tensor:
         sides[int(width > height)] = round(min(excess, 4.0) * SIDE / 32) * 32
     # In float32: bfloat16 shifts edges.
     with torch.autocast(photo.device.type, enabled=False):
-        image = F.interpolate(photo.float(), sides, mode="bilinear", antialias=True)
-        return network(image).softmax(dim=1)
+        # Bilinear enlargement blurs wires and twigs.
+        mode = "bicubic" if max(photo.shape[2:]) < SIDE else "bilinear"
+        image = F.interpolate(photo.float(), sides, mode=mode, antialias=True)
+        return network(image.clamp(-1.0, 1.0)).softmax(dim=1)
 
 
 def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:

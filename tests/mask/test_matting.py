@@ -33,6 +33,16 @@ def test_a_thin_pole_before_the_sky_is_static_and_the_sky_beside_it_moves(thing,
     assert mask[0, 0, 400:, :].max() < 0.1
 
 
+@pytest.mark.parametrize("size", [128, 256, 512])
+def test_two_pixels_beside_a_static_object_are_static_at_any_size(size):
+    photo, probability, middle = sky_with_pole(-0.8, 0.5, size=size, width=4)
+    mask = matte(probability, photo)
+    rows = slice(2 * size // 5, 7 * size // 10)
+    assert mask[0, 0, rows, middle - 4].max() < 0.25
+    assert mask[0, 0, rows, middle + 3].max() < 0.25
+    assert mask[0, 0, rows, middle - size // 25].min() > 0.9
+
+
 def test_what_enters_from_the_border_is_static_to_the_border():
     photo, probability, _ = sky_with_pole(-0.8, 0.5)
     photo, probability = photo.flip(2), probability.flip(2)  # the pole hangs from above

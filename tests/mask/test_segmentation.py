@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.mask.ensemble import PixelClasses
@@ -157,3 +158,11 @@ def test_a_photo_is_segmented_as_a_square_and_a_long_panorama_stays_long():
     assert found.shape == (1, 3, 384, 384)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(1, 384, 384))
     assert segment(network, torch.zeros(1, 3, 50, 160)).shape == (1, 3, 384, 768)
+
+
+def test_a_small_photo_is_enlarged_bicubically_within_its_range():
+    network = U2Net(3).eval()
+    photo = torch.rand(1, 3, 60, 60).round() * 2.0 - 1.0  # bicubic filters overshoot at edges
+    enlarged = F.interpolate(photo, (384, 384), mode="bicubic", antialias=True)
+    assert enlarged.max() > 1.0
+    torch.testing.assert_close(segment(network, photo), segment(network, enlarged.clamp(-1.0, 1.0)))
