@@ -140,6 +140,7 @@ def measure_animations(
     methods: Mapping[str, Baseline],
     scenes: SceneSettings,
     row_names: Mapping[str, str] | None = None,
+    references: Mapping[str, str] | None = None,
     parts: Sequence[Part] = ("frame", "static", "motion"),
     compared_size: int | None = None,
     squeezenet: str | Path | None = None,
@@ -161,6 +162,8 @@ def measure_animations(
         methods: Methods by the name of their row, or by a key of ``row_names``.
         scenes: Mask, motion and speed of the scenes.
         row_names: Names of rows by the keys of their methods.
+        references: Keys of the methods that others are compared with, by their keys; the first
+            method by default.
         parts: Regions to compare.
         compared_size: Longer side at which frames are compared; by default that of the clips.
         squeezenet: ``.npz`` of SqueezeNet 1.0, for the distance of its features.
@@ -191,9 +194,14 @@ def measure_animations(
         PAPER[table],
         details,
         deviations(details, methods),
-        paired_differences(details, methods),
+        paired_differences(details, methods, _named(references or {}, row_names or {})),
         cache.seconds(clips.names),
     )
+
+
+def _named(references: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """References by the names of rows in place of their keys."""
+    return {names.get(k, k): names.get(reference, reference) for k, reference in references.items()}
 
 
 def _title(measure: ClipMeasurement, details: Entries, compared_size: tuple[int, int]) -> str:

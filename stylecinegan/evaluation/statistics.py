@@ -49,14 +49,18 @@ def deviations(details: Iterable[Mapping], names: Iterable[str]) -> dict[str, di
     }
 
 
-def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list[Row]:
-    """Paired differences of all rows from the first.
+def paired_differences(
+    details: Iterable[Mapping], names: Iterable[str], references: Mapping[str, str] | None = None
+) -> list[Row]:
+    """Paired differences of all rows from the first, or from their references.
 
     Clips differ more than methods; pairing removes the variance between clips.
 
     Args:
         details: See :func:`mean_rows`.
         names: Names of the rows.
+        references: Names of the rows to subtract, by name; the first one where there is none, or
+            where it is not one of the rows.
 
     Returns:
         A row for each further method: mean difference ± standard error, and the number of clips on
@@ -64,10 +68,13 @@ def paired_differences(details: Iterable[Mapping], names: Iterable[str]) -> list
     """
     details = list(details)
     first, *others = names
-    base = _columns(details, first)
     rows: list[Row] = []
     for name in others:
-        row: dict[str, str | float] = {"row": f"{name} minus {first}"}
+        reference = (references or {}).get(name, first)
+        if reference not in others:
+            reference = first
+        base = _columns(details, reference)
+        row: dict[str, str | float] = {"row": f"{name} minus {reference}"}
         for key, values in _columns(details, name).items():
             common = [clip for clip in values if clip in base.get(key, {})]
             gaps = [values[clip] - base[key][clip] for clip in common]

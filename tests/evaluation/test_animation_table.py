@@ -102,6 +102,21 @@ def test_rows_are_means_over_the_clips_and_frames_are_written(folder, tmp_path):
     assert sheet.shape == (1, 3, 3 * 64 + 8, 3 * 64 + 8)
 
 
+def test_methods_are_compared_with_their_references_by_the_names_of_their_rows(folder, tmp_path):
+    table = measure(
+        folder,
+        tmp_path,
+        {"ours": Ours(), "recurrent": RecurrentWarping(), "again": RecurrentWarping()},
+        row_names={"recurrent": "AL", "again": "AL, again"},
+        references={"again": "recurrent"},
+    )
+    first, second = table.differences
+    assert first["row"] == "AL minus ours"
+    assert second["row"] == "AL, again minus AL"
+    assert second["static RMSE (mask area)"] == "+0 ± 0 (0 of 2)"
+    assert str(first["static RMSE (mask area)"]).endswith("(2 of 2)")
+
+
 def test_a_second_run_measures_only_missing_clips_and_those_with_other_settings(folder, tmp_path):
     first = measure(folder, tmp_path)
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "clips").iterdir()}

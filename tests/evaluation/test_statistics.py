@@ -29,3 +29,11 @@ def test_differences_from_the_first_row_are_paired_by_clip():
     # 0.1, 0.1 and -0.1: mean 0.033, deviation 0.115 over the root of 3.
     assert row["LPIPS"] == "+0.0333 ± 0.067 (2 of 3)"
     assert "RMSE" not in row
+
+
+def test_differences_from_other_references_where_these_are_rows():
+    details = [*DETAILS, *({**entry, "row": "DL"} for entry in DETAILS if entry.get("row") == "AL")]
+    names = ["ours", "AL", "DL"]
+    one, other = paired_differences(details, names, {"DL": "AL", "AL": "T2C"})
+    assert one["row"] == "AL minus ours"
+    assert other == {"row": "DL minus AL", "LPIPS": "+0 ± 0 (0 of 3)"}
