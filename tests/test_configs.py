@@ -8,6 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from stylecinegan import Warping
 from stylecinegan.cli import command_line  # noqa: F401 (it registers ${project:NAME})
+from stylecinegan.cli.declared_types import check_declared_types
 from stylecinegan.data.pictures import read_names
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,9 @@ EXPERIMENTS = sorted(
 
 def load(name, *overrides):
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose(name, overrides=list(overrides))
+        cfg = compose(name, overrides=list(overrides))
+    check_declared_types(cfg)
+    return cfg
 
 
 def check_targets(node):

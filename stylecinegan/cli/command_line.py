@@ -18,6 +18,7 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from stylecinegan.cli.declared_types import check_declared_types
 from stylecinegan.cli.extras import explain_missing
 from stylecinegan.cli.help_page import read_sections
 from stylecinegan.cli.hydra_errors import reword_error
@@ -204,6 +205,7 @@ def errors_in_one_line(main: Callable[[DictConfig], None]) -> Callable[[DictConf
     @functools.wraps(main)
     def wrapped(cfg: DictConfig) -> None:
         try:
+            check_declared_types(cfg)
             main(cfg)
         except (*USER_ERRORS, InstantiationException) as error:
             # Hydra wraps exceptions of constructors.

@@ -12,7 +12,7 @@ from stylecinegan.data.motion_sources import VIDEO_SUFFIXES
 from stylecinegan.data.pictures import read_names
 from stylecinegan.data.sky_timelapse import SkyTimelapse
 from stylecinegan.errors import InputError
-from stylecinegan.inputs import resize_photo
+from stylecinegan.inputs import check_number, resize_photo
 
 
 class RealClips:
@@ -35,7 +35,8 @@ class RealClips:
             are ignored. By default all.
 
     Raises:
-        InputError: If there are no clips, or fewer than ``number``, or one of ``names`` is missing.
+        InputError: If there are no clips, or fewer than ``number``, or one of ``names`` is missing,
+            or a number is invalid.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class RealClips:
         names: list[str] | None = None,
         listed: str | Path | None = None,
     ) -> None:
+        check_number("num_frames", num_frames, least=1, is_whole=True)
+        if number is not None:
+            check_number("number", number, least=1, is_whole=True)
         self.path = Path(path).expanduser()
         self.num_frames = num_frames
         self.size = size

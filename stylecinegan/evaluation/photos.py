@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylecinegan.data.pictures import PictureFolder, read_names, stem
 from stylecinegan.errors import InputError
-from stylecinegan.inputs import resize_photo
+from stylecinegan.inputs import check_number, resize_photo
 from stylecinegan.io import from_uint8
 
 
@@ -24,11 +24,11 @@ class Photos:
         path: Folder or zip file.
         listed: Text file of the names of the photos to use, one per line; by default all.
         number: Number of photos to use, from the first; by default all.
-        size: Longer side that photos are resized to; by default their own.
+        size: Longer side that photos are resized to, at least 64 pixels; by default their own.
         pattern: Glob pattern of the file names.
 
     Raises:
-        InputError: If there is no such photo, or fewer than ``number``.
+        InputError: If there is no such photo, or fewer than ``number``, or a number is invalid.
     """
 
     def __init__(
@@ -40,6 +40,10 @@ class Photos:
         size: int | None = None,
         pattern: str = "*",
     ) -> None:
+        if number is not None:
+            check_number("number", number, least=1, is_whole=True)
+        if size is not None:
+            check_number("size", size, least=64, is_whole=True)
         self.folder = PictureFolder(path)
         self.size = size
         wanted = None if listed is None else read_names(listed)

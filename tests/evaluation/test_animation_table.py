@@ -158,6 +158,9 @@ def test_clips_are_read_from_videos_and_unfitting_settings_are_refused(folder, t
         RealClips(tmp_path, num_frames=9).read("sea/wave")
     with pytest.raises(InputError, match=r"wanted 3 clips in .*, found 2"):
         RealClips(folder / "sky.npz", number=3)
+    for settings in ({"number": -1}, {"num_frames": 0}):
+        with pytest.raises(InputError, match="must be a whole number of at least 1"):
+            RealClips(folder / "sky.npz", **settings)
     with pytest.raises(InputError, match="wanted the clips other in"):
         RealClips(folder / "sky.npz", names=["other"])
     with pytest.raises(InputError, match="motion must be one of clip, predicted, right"):

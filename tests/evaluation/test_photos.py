@@ -38,3 +38,9 @@ def test_fewer_photos_than_wanted_are_refused(folder):
         Photos(folder, listed=folder / "list.txt", number=5)
     with pytest.raises(InputError, match="found 0"):
         Photos(folder, pattern="*.jpg")
+
+
+@pytest.mark.parametrize("settings", [{"number": 0}, {"number": -1}, {"size": 63}, {"size": "256"}])
+def test_numbers_out_of_range_are_refused_before_photos_are_read(folder, settings):
+    with pytest.raises(InputError, match="must be a whole number of at least"):
+        Photos(folder, **settings)

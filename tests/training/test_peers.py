@@ -14,6 +14,7 @@ from stylecinegan.training.rendezvous import read_rendezvous
 
 PROGRAM = """\
 import os, signal, sys, time, torch
+from omegaconf import OmegaConf
 from stylecinegan.cli import command_line
 from stylecinegan.training import distributed
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -26,7 +27,7 @@ def main(cfg):
                 distributed.any_rank(False)
                 time.sleep(0.02)
         time.sleep(3600)
-main(None)
+main(OmegaConf.create())
 """
 
 PATIENCE = 200
