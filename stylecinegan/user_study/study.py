@@ -127,18 +127,16 @@ def _copy_video(video: Path, page_dir: Path, name: str) -> str:
 
 
 def _scorings(paths: Mapping[str, str]) -> list[dict[str, object]]:
-    """Questions for scores of a clip's videos, given by method."""
-    return [{"task": "score", "videos": [video]} for video in paths.values()]
+    """Questions for scores of a clip's videos, given by method, in an order without meaning."""
+    return [{"task": "score", "videos": [video]} for video in sorted(paths.values())]
 
 
 def _comparisons(paths: Mapping[str, str], ours: str) -> list[dict[str, object]]:
     """Questions that compare our video of a clip with each other one, given by method."""
-    # Sorted, so that the page's source does not reveal which one is ours.
-    return [
-        {"task": "pair", "videos": sorted([paths[ours], video])}
-        for method, video in paths.items()
-        if method != ours
-    ]
+    others = (video for method, video in paths.items() if method != ours)
+    # Sorted, so that their order in the page's source reveals no method.
+    pairs = sorted(sorted([paths[ours], video]) for video in others)
+    return [{"task": "pair", "videos": pair} for pair in pairs]
 
 
 def _find_videos(folder: Path, ours: str) -> dict[str, dict[str, Path]]:

@@ -47,6 +47,20 @@ def test_a_perceptual_distance_is_part_of_the_loss():
     assert seen == [(1, 3, 256, 256)] * 2
 
 
+def test_codes_and_weights_are_optimised_for_the_number_of_steps_each(monkeypatch):
+    counts = {"codes": 0, "weights": 0}
+    step = torch.optim.Adam.step
+
+    def counting(self, *arguments, **options):
+        is_codes = len(self.param_groups[0]["params"]) == 1
+        counts["codes" if is_codes else "weights"] += 1
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", counting)
+    list(DeepLandscape(3)(make_model(), make_scene()))
+    assert counts == {"codes": 3, "weights": 3}
+
+
 def test_the_masked_half_moves_and_the_other_is_static():
     scene = make_scene(speed=4.0)
     with torch.no_grad():  # as measurements run

@@ -2,6 +2,7 @@ import csv
 import json
 import math
 import re
+from itertools import groupby
 
 import av
 import numpy as np
@@ -52,9 +53,9 @@ def test_all_methods_are_scored_and_ours_is_paired_with_each_other_on_other_clip
     scored = [videos[0] for task, videos in asked if task == "score"]
     pairs = [videos for task, videos in asked if task == "pair"]
     assert sorted(v["method"] for v in scored) == sorted(METHODS * 2)
-    assert sorted({v["method"] for v in pair} for pair in pairs) == [
-        {"AL", "Ours"},
-        {"EMF", "Ours"},
+    assert sorted(sorted(v["method"] for v in pair) for pair in pairs) == [
+        ["AL", "Ours"],
+        ["EMF", "Ours"],
     ]
     clips = {v["clip"] for v in scored}
     paired_clips = {v["clip"] for pair in pairs for v in pair}
@@ -74,6 +75,9 @@ def test_the_page_has_videos_and_photos_and_does_not_reveal_methods_or_clips(stu
             assert (shown - photo).abs().mean() < 0.05  # but for what JPEG does to it
         # An order by method would reveal ours.
         assert question["videos"] == sorted(question["videos"])
+    for _, questions in groupby(page["questions"], key=lambda question: question["photo"]):
+        videos = [question["videos"] for question in questions]
+        assert videos == sorted(videos)
     everything = " ".join(str(p.relative_to(study)) for p in (study / "page").rglob("*"))
     everything += json.dumps(page, ensure_ascii=False)
     for secret in (*METHODS, *CLIPS):
@@ -267,7 +271,12 @@ def test_invalid_and_contradictory_answers_are_refused(study, tmp_path):
 def test_tables_need_scores_of_all_methods_and_comparisons(study, tmp_path):
     rows = answer(study, "anna", ANNA, prefers_ours=(True, False))
     save_json(tmp_path / "a.json", rows[:1])
-    with pytest.raises(InputError, match=r"wanted scores of every method in .*, found none of EMF"):
+    (video,) = read_page(study)["questions"][0]["videos"]
+    answered = read_key(study)["videos"][name_of(video)]["method"]
+    absent = next(method for method in METHODS if method != answered)
+    with pytest.raises(
+        InputError, match=f"wanted scores of every method .*, found none of {absent}"
+    ):
         measure_scores(None, tmp_path, study=study, answers=tmp_path / "a.json")
     with pytest.raises(InputError, match="wanted side-by-side answers"):
         measure_preferences(None, tmp_path, study=study, answers=tmp_path / "a.json")
