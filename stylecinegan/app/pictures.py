@@ -12,6 +12,7 @@ from stylecinegan import io
 from stylecinegan.app.settings import Limits
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import decode_picture, opened
+from stylecinegan.transparency import read_on_white
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -52,13 +53,28 @@ def check_picture(path: Path, name: str, limits: Limits) -> str:
     return SUFFIXES.get(kind or "", ".img")
 
 
-def decode(path: Path, name: str) -> np.ndarray:
-    """Decodes a picture upright, ``[H, W, 3]``, uint8; transparent places show white."""
+def decode(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decodes a picture, upright.
+
+    Args:
+        path: The file.
+        name: The user's name for it, for error messages.
+
+    Returns:
+        Colours, ``[H, W, 3]``, over white, and opacity, ``[H, W]``, ``None`` without transparent
+        pixels; uint8.
+
+    Raises:
+        InputError: If it is no whole picture.
+    """
     with called_in_errors(path, name):
         pixels = decode_picture(path, "a photo")
-        if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
-            pixels = io.to_uint8(io.read_image(path)).numpy()
-        return pixels
+        if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+            return pixels, None
+        colours, opacity = read_on_white(path)
+    if opacity is None:
+        return io.to_uint8(colours).numpy(), None
+    return io.to_uint8(colours).numpy(), (255.0 * opacity[0, 0]).round().byte().numpy()
 
 
 @contextmanager
@@ -71,7 +87,7 @@ def called_in_errors(path: Path, name: str) -> Iterator[None]:
 
 
 def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Downsamples ``[H, W, 3]``, uint8, to a longer side by area averaging; never enlarges."""
+    """Downsamples uint8 ``[H, W, 3]`` or ``[H, W]`` by area averaging; never enlarges."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     if scale >= 1.0:

@@ -17,6 +17,7 @@ from stylecinegan.appearance import StyleChange, read_style
 from stylecinegan.appearance.target import find_target
 from stylecinegan.errors import InputError
 from stylecinegan.mask.corrections import correct_mask
+from stylecinegan.mask.frame_borders import visible
 
 
 def make_preview(
@@ -47,6 +48,8 @@ def make_preview(
     else:
         add, remove = (resize_mask(part, predicted) for part in corrections)
     mask = correct_mask(predicted, add=add, remove=remove)
+    if session.working_opacity is not None:
+        mask = mask * visible(session.working_opacity.to(mask))
     job.report(("mask", encode_png(to_grey(mask[0, 0].cpu().numpy()))))
     if not bool((mask > 0.5).any()):
         raise InputError("nothing moves yet: paint over what shall move with the brush “Moves”")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from stylecinegan import Scene, StyleCineGAN, io
@@ -49,6 +50,7 @@ class Session:
         style: The uploaded style picture, if any.
         picture: The photo at the size of the page, ``[h, w, 3]``, uint8.
         working_photo: The photo at the size of the preview, ``[1, 3, h, w]`` in [-1, 1].
+        working_opacity: Its opacity, ``[1, 1, h, w]`` in [0, 1], if there are transparent pixels.
         page_picture: ``picture`` as a JPEG.
         scene: Scene of the working photo.
         scene_region: Region that the scene's mask was predicted for.
@@ -69,6 +71,7 @@ class Session:
     picture: np.ndarray | None = None
     page_picture: bytes = b""
     working_photo: Tensor | None = None
+    working_opacity: Tensor | None = None
     scene: Scene | None = None
     scene_region: str = ""
     painted_strokes: Any = None
@@ -83,12 +86,16 @@ class Session:
             InputError: If it is no picture, or too large.
         """
         suffix = check_picture(upload, self.name, limits)
-        pixels = decode(upload, self.name)
+        pixels, opacity = decode(upload, self.name)
         self.photo = upload.rename(self.folder / f"photo{suffix}")
         self.size = (pixels.shape[0], pixels.shape[1])
         self.picture = shrink(pixels, settings.picture_side)
         working = shrink(self.picture, settings.working_side)
         self.working_photo = io.from_uint8(np.ascontiguousarray(working))
+        if opacity is not None:
+            # In the same two steps, so that the sizes are equal.
+            opacity = shrink(shrink(opacity, settings.picture_side), settings.working_side)
+            self.working_opacity = torch.from_numpy(opacity)[None, None] / 255.0
         self.page_picture = encode_jpeg(self.picture, 90)
 
     def scene_of(self, model: StyleCineGAN, region: str) -> Scene:
@@ -97,7 +104,12 @@ class Session:
             assert self.working_photo is not None
             device = model.generator.w_mean.device
             kind: Any = "both" if region == "auto" else region
-            self.scene = model.scene(self.working_photo.to(device), region=kind)
+            opacity = self.working_opacity
+            self.scene = model.scene(
+                self.working_photo.to(device),
+                region=kind,
+                opacity=None if opacity is None else opacity.to(device),
+            )
             self.scene_region, self.painted_strokes = region, None
         return self.scene
 

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from stylecinegan import Cinemagraph, StyleCineGAN, io
+from stylecinegan import Cinemagraph, StyleCineGAN
 from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.appearance import read_style
@@ -26,8 +26,10 @@ from stylecinegan.cli.quoting import quote_values
 from stylecinegan.cli.scene_settings import animate_scene, make_scene
 from stylecinegan.cli.style_settings import make_target
 from stylecinegan.errors import InputError
+from stylecinegan.framing import resize
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 from stylecinegan.resources import CONFIGS_DIR, EXAMPLE_PHOTO
+from stylecinegan.transparency import read_on_white
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that only this machine can reach, as in addresses."""
@@ -128,10 +130,13 @@ def animate(
     keys = literal_keys("generate", typed) | {"text"}  # users may type anything
     with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
         cfg = compose("generate", overrides=quote_values(typed, keys))
-    image = io.read_image(cfg.photo).to(model.generator.w_mean.device)
-    photo = resize_photo(image, cfg.size)
-    scene = make_scene(cfg, model, photo, (image.shape[2], image.shape[3]))
-    del image
+    device = model.generator.w_mean.device
+    photo, opacity = read_on_white(cfg.photo)
+    original_size = (photo.shape[2], photo.shape[3])
+    photo = resize_photo(photo.to(device), cfg.size)
+    if opacity is not None:
+        opacity = resize(opacity.to(device), (photo.shape[2], photo.shape[3]))
+    scene = make_scene(cfg, model, photo, original_size, opacity)
     target = None
     if cfg.style is not None:
         pause()

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylecinegan import io
 from stylecinegan.app import responses
 from stylecinegan.app.session_file import SUFFIX
 from stylecinegan.app.settings import Limits
@@ -300,6 +301,27 @@ def test_a_photo_turned_by_its_exif_entry_gives_the_loop_of_the_upright_one(serv
     plain = server.open(encode(pixels))
     edits = {"strokes": [STAYS], "arrows": [ARROW]}
     assert server.preview(session["id"], edits) == server.preview(plain["id"], edits)
+
+
+def test_transparent_parts_of_a_photo_are_white_and_static_in_mask_and_video(server, tmp_path):
+    pixels = landscape()
+    opacity = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+    opacity[20:60, 50:110] = 0  # within the sky
+    session = server.open(encode(np.concatenate([pixels, opacity], axis=-1)))
+    edits = {"strokes": [{**STAYS, "kind": "moves"}], "arrows": [ARROW]}
+    hole = (slice(24, 56), slice(54, 106))
+    _, _, shown = server.ask("GET", f"/api/sessions/{session['id']}/photo")
+    assert picture_of(shown)[hole].min() > 245
+    found = server.preview(session["id"], edits)
+    mask = picture_of(next(data for kind, data in found if kind == "mask"))
+    assert mask[20:60, 50:110].max() == 0
+    assert mask[5:15].mean() > 200
+    server.render(session["id"], edits, {"format": "mp4", "num_frames": 4})
+    _, _, video = server.ask("GET", f"/api/sessions/{session['id']}/video")
+    (tmp_path / "video.mp4").write_bytes(video)
+    frames = [io.to_uint8(frame).numpy() for frame in io.read_video(tmp_path / "video.mp4")]
+    assert min(frame[hole].min() for frame in frames) > 240
+    assert np.abs(frames[2].astype(int) - frames[0]).max() > 8
 
 
 # Strangers
