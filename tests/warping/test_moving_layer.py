@@ -1,4 +1,5 @@
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -55,6 +56,21 @@ def test_without_detail_transfer_the_still_layer_is_the_generators_picture(scene
     without = MovingLayer(levels, photo, mask, use_detail_transfer=False, **settings)
     assert torch.equal(sum_pyramid(with_detail.levels).round(decimals=4), photo.round(decimals=4))
     assert (without.levels[-1] - with_detail.levels[-1]).abs().mean() > 0.05
+
+
+def test_the_glow_above_a_ridge_does_not_jump_at_frame_0():
+    height, width = SIZE
+    sky = torch.linspace(0.0, 1.0, height // 2).pow(6)  # brightest at the ridge
+    photo = torch.full((1, 3, height, width), -0.8)
+    photo[:, :, : height // 2] = sky.view(1, 1, -1, 1) - 0.3
+    mask = torch.zeros(1, 1, height, width)
+    mask[:, :, : height // 2] = 1.0
+    motion = torch.tensor([0.3, 0.02]).view(1, 2, 1, 1) * mask
+    layer = MovingLayer({}, photo, mask)
+    pairs = integrate_motion(reflect(motion, (0, 32)), 60)
+    loop = [layer.render(FrameWarp(*pair, t / 60, (0, 32))) for t, pair in enumerate(pairs)]
+    steps = [float((b - a).abs().mean()) for a, b in pairwise(loop)]
+    assert steps[0] < 1.5 * max(steps[1:4])
 
 
 @pytest.mark.parametrize("use_detail_transfer", [True, False])

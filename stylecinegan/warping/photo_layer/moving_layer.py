@@ -18,9 +18,6 @@ from stylecinegan.warping.photo_layer.levels import (
 )
 from stylecinegan.warping.photo_layer.pyramid import WarpedPyramid
 
-STATIC_WEIGHT = 1e-6
-"""Weight of static sources: negligible beside moving ones, but they fill where none arrive."""
-
 
 class MovingLayer:
     """Folded RGB levels of the generator with this project's additions to the paper.
@@ -32,8 +29,8 @@ class MovingLayer:
         mask: S, ``[1, 1, H, W]``.
         use_detail_transfer: Adds the inversion's residual I - G to the finest level, so that frame
             0 is the photo.
-        use_moving_content_only: Inpaints static regions from the moving content around them and
-            weights sources by S, so that ridges and shores do not smear into sky and water.
+        use_moving_content_only: Inpaints static regions from the moving content around them, so
+            that ridges and shores do not smear into sky and water.
         use_contrast_preservation: Divides detail levels by the standard deviation
             ``sqrt(a² + b² + 2abρ)`` that a blend of two textures with weights a, b and correlation
             ρ keeps (cf. Heitz and Neyret 2018). Levels are frequency bands, of zero mean.
@@ -64,12 +61,9 @@ class MovingLayer:
         bands = (
             band_pass(images[-1], num_levels) if use_contrast_preservation else differences(images)
         )
-        weights = [
-            shrink(mask, level.shape[2:]).clamp(min=STATIC_WEIGHT)
-            if use_moving_content_only
-            else None
-            for level in bands
-        ]
+        # Inpainted places weigh as much as others: with little weight they would take the colour of
+        # a moving neighbour at its smallest displacement, and the loop would jump at frame 0.
+        weights: list[Tensor | None] = [None] * len(bands)
         # I - S · (layer at frame 0), to which S · (rendered layer) is added.
         static = torch.addcmul(photo, mask, images[-1], value=-1.0)
         self.pyramid = WarpedPyramid(
