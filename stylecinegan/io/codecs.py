@@ -82,17 +82,6 @@ AV1_PICTURES = Codec(
     smallest_side=4,
     loop_option="loop",
 )
-# libwebp converts colours itself. It holds the compressed frames until the end.
-WEBP = Codec(
-    "webp",
-    "libwebp_anim",
-    {"quality": "85", "compression_level": "2"},
-    pixel_format="bgra",
-    alpha_pixel_format="bgra",
-    has_colour_tags=False,
-    longest_side=16383,
-    loop_option="loop",
-)
 APNG = Codec(
     "apng",
     "apng",
@@ -110,7 +99,6 @@ CODECS = {
     ".webm": VP9,
     ".mov": PRORES,
     ".avif": AV1_PICTURES,
-    ".webp": WEBP,
     ".apng": APNG,
 }
-"""By the suffix of the file; GIF and folders of PNG have encoders of their own."""
+"""By the suffix of the file; GIF, WebP and folders of PNG have encoders of their own."""

@@ -28,6 +28,8 @@ from stylecinegan.io.paths import (
 )
 from stylecinegan.io.pixels import to_uint8
 from stylecinegan.io.size_limit import encode_below
+from stylecinegan.io.webp import LONGEST_SIDE as WEBP_LONGEST_SIDE
+from stylecinegan.io.webp import WebPEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,16 @@ _MAX_WAITING = 3
 # hundredths of a second.
 _GIF_HALF_RATE = 16
 _GIF_HALF_DELAY = 6
-_LONGEST_SIDE = {suffix: codec.longest_side for suffix, codec in CODECS.items()} | {".gif": 65535}
-_LOOPING_SUFFIXES = (".gif", *(name for name, codec in CODECS.items() if codec.loop_option))
+_LONGEST_SIDE = {suffix: codec.longest_side for suffix, codec in CODECS.items()}
+_LONGEST_SIDE |= {".gif": 65535, ".webp": WEBP_LONGEST_SIDE}
+_LOOPING_SUFFIXES = (
+    ".gif",
+    ".webp",
+    *(name for name, codec in CODECS.items() if codec.loop_option),
+)
 _EVEN_SUFFIXES = tuple(name for name, codec in CODECS.items() if codec.needs_even_sides)
 
-ALPHA_SUFFIXES = ("", *(name for name, codec in CODECS.items() if codec.alpha_pixel_format))
+ALPHA_SUFFIXES = ("", *(name for name, c in CODECS.items() if c.alpha_pixel_format), ".webp")
 """Suffixes of the formats with alpha; the empty one means a folder of frames."""
 
 
@@ -155,6 +162,8 @@ def _encoder(
         return FolderEncoder(path, repeat)
     if suffix == ".gif":
         return GifEncoder(path, rate, loops, shortest_delay)
+    if suffix == ".webp":
+        return WebPEncoder(path, rate, loops)
     return VideoEncoder(path, rate, CODECS[suffix], loops, repeat)
 
 

@@ -67,12 +67,23 @@ def test_decoded_frames_resemble_the_input(tmp_path, suffix, tolerance):
         assert np.abs(difference.mean(axis=(0, 1))).max() < 1.5
 
 
-def test_static_pixels_of_a_gif_do_not_flicker(tmp_path):
-    io.write_video(tmp_path / "a.gif", clip(10), fps=25)
-    frames, _, _ = animation_of(tmp_path / "a.gif")
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_static_pixels_do_not_flicker(tmp_path, suffix):
+    io.write_video(tmp_path / f"a{suffix}", clip(10), fps=25)
+    frames, _, _ = animation_of(tmp_path / f"a{suffix}")
     for frame in frames[1:]:
-        assert (frame[:, 40:] == frames[0][:, 40:]).all()
+        # Of a WebP, macroblocks of 16 pixels are static as a whole.
+        assert (frame[:, 48:] == frames[0][:, 48:]).all()
     assert (frames[1] != frames[0]).any()
+
+
+def test_slow_changes_of_a_webp_do_not_add_up_to_errors(tmp_path):
+    fog = torch.linspace(-0.5, 0.5, 64).view(1, 1, 1, -1).expand(1, 3, 48, 64)
+    slow = [fog + 0.008 * number for number in range(40)]  # a level a frame
+    io.write_video(tmp_path / "a.webp", slow, fps=25)
+    frames, _, _ = animation_of(tmp_path / "a.webp")
+    for decoded, image in zip(frames, slow, strict=True):
+        assert np.abs(decoded - io.to_uint8(image).numpy()).mean() < 2.0
 
 
 def test_flat_colours_of_a_gif_are_nearly_exact(tmp_path):
