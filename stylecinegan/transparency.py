@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from stylecinegan.io import read_image
-from stylecinegan.io.paths import PathLike
-
 
 def split_opacity(image: Tensor) -> tuple[Tensor, Tensor | None]:
     """Separates colours and opacity.
@@ -22,25 +19,6 @@ def split_opacity(image: Tensor) -> tuple[Tensor, Tensor | None]:
     if image.shape[1] == 3:
         return image, None
     return image[:, :3].contiguous(), (image[:, 3:] + 1.0) / 2.0
-
-
-def read_on_white(path: PathLike) -> tuple[Tensor, Tensor | None]:
-    """Reads a photo composited over white, and its opacity.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Colours, ``[1, 3, H, W]`` in [-1, 1], and opacity, ``[1, 1, H, W]`` in [0, 1], ``None``
-        without transparent pixels.
-
-    Raises:
-        InputError: As :func:`stylecinegan.io.read_image`.
-    """
-    photo, opacity = split_opacity(read_image(path, keep_alpha=True))
-    if opacity is None:
-        return photo, None
-    return next(lay_on_white([photo], [opacity])), opacity
 
 
 def resize_transparent(

@@ -12,7 +12,7 @@ from stylecinegan import io
 from stylecinegan.app.settings import Limits
 from stylecinegan.errors import InputError
 from stylecinegan.io.decoding import decode_picture, opened
-from stylecinegan.transparency import read_on_white
+from stylecinegan.transparency import lay_on_white, split_opacity
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -75,6 +75,25 @@ def decode(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     if opacity is None:
         return io.to_uint8(colours).numpy(), None
     return io.to_uint8(colours).numpy(), (255.0 * opacity[0, 0]).round().byte().numpy()
+
+
+def read_on_white(path: str | Path) -> tuple[Tensor, Tensor | None]:
+    """Reads a photo composited over white, and its opacity.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Colours, ``[1, 3, H, W]`` in [-1, 1], and opacity, ``[1, 1, H, W]`` in [0, 1], ``None``
+        without transparent pixels.
+
+    Raises:
+        InputError: As :func:`stylecinegan.io.read_image`.
+    """
+    photo, opacity = split_opacity(io.read_image(path, keep_alpha=True))
+    if opacity is None:
+        return photo, None
+    return next(lay_on_white([photo], [opacity])), opacity
 
 
 @contextmanager

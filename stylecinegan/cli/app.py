@@ -17,6 +17,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from stylecinegan import Cinemagraph, StyleCineGAN
+from stylecinegan.app.pictures import read_on_white
 from stylecinegan.app.server import App
 from stylecinegan.app.settings import Limits, PreviewSettings
 from stylecinegan.appearance import read_style
@@ -29,7 +30,6 @@ from stylecinegan.errors import InputError
 from stylecinegan.framing import resize
 from stylecinegan.inputs import check_number, choose_device, choose_precision, resize_photo
 from stylecinegan.resources import CONFIGS_DIR, EXAMPLE_PHOTO
-from stylecinegan.transparency import read_on_white
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that only this machine can reach, as in addresses."""

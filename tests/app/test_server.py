@@ -316,12 +316,12 @@ def test_transparent_parts_of_a_photo_are_white_and_static_in_mask_and_video(ser
     mask = picture_of(next(data for kind, data in found if kind == "mask"))
     assert mask[20:60, 50:110].max() == 0
     assert mask[5:15].mean() > 200
-    server.render(session["id"], edits, {"format": "mp4", "num_frames": 4})
+    server.render(session["id"], {**edits, "speed": 3}, {"format": "mp4", "num_frames": 8})
     _, _, video = server.ask("GET", f"/api/sessions/{session['id']}/video")
     (tmp_path / "video.mp4").write_bytes(video)
     frames = [io.to_uint8(frame).numpy() for frame in io.read_video(tmp_path / "video.mp4")]
     assert min(frame[hole].min() for frame in frames) > 240
-    assert np.abs(frames[2].astype(int) - frames[0]).max() > 8
+    assert np.abs(frames[4].astype(int) - frames[0]).max() > 8
 
 
 # Strangers

@@ -66,8 +66,8 @@ def test_words_and_files_separated_by_commas_are_lists_and_prose_is_not(tmp_path
 def test_the_jobs_of_a_sweep_write_one_video_each_and_nothing_else(tmp_path):
     write_example(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
-    arguments = ["photo=photo.png", "mask=mask.png", "model.directory=model", "num_frames=2"]
-    arguments += ["motion=left,up", "video=${x}.mp4", "device=cpu"]
+    arguments = ["photo=photo.png", "mask=mask.png", "model.directory=model", "num_frames=4"]
+    arguments += ["motion=left,up", "speed=16", "video=${x}.mp4", "device=cpu"]
     done = run_script("generate.py", "-m", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     written = {path.name for path in tmp_path.iterdir()} - before
