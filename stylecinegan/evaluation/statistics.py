@@ -70,9 +70,8 @@ def paired_differences(
     first, *others = names
     rows: list[Row] = []
     for name in others:
-        reference = (references or {}).get(name, first)
-        if reference not in others:
-            reference = first
+        wanted = (references or {}).get(name)
+        reference = wanted if wanted in others else first
         base = _columns(details, reference)
         row: dict[str, str | float] = {"row": f"{name} minus {reference}"}
         for key, values in _columns(details, name).items():
