@@ -124,7 +124,8 @@ class Composites(Dataset[dict[str, Tensor]]):
             for _ in range(random.integers(1, 3)):
                 thickness = np.exp(random.uniform(np.log(0.8), np.log(8.0)))
                 alpha = draw_object(self.crop, self.crop, random, thickness=float(thickness))
-                image = composite(image, alpha, moving[0], random)
+                static = (1.0 - moving.sum(axis=0)) * knows_water
+                image = composite(image, alpha, static, random)
                 moving = moving * (1.0 - alpha)
                 # More weight on the object and on both sides of its outline.
                 weight = np.maximum(weight, 1.0 + 3.0 * dilate(alpha))
@@ -284,33 +285,51 @@ def merge_sky(sky: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def composite(
-    image: np.ndarray, alpha: np.ndarray, sky: np.ndarray, random: np.random.Generator
+    image: np.ndarray, alpha: np.ndarray, static: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Composites an object of a colour of the photo, a dark or a bright one: ``α C + (1 - α) I``.
+    """Composites an object with a texture of the photo, or a dark or bright one.
+
+    With the object's texture C and coverage α the picture is ``α C + (1 - α) I``.
 
     Args:
         image: I, ``[H, W, 3]``, float32 in [0, 255].
         alpha: α, ``[H, W]`` in [0, 1].
-        sky: Probability of sky, ``[H, W]``; colours of the photo are not taken from the sky.
-        random: Draws the colour and the texture of C.
+        static: Probability of the static class, ``[H, W]``; textures are cut from static regions.
+        random: Draws C.
 
     Returns:
         The picture, ``[H, W, 3]``.
     """
     height, width = alpha.shape
     kind = random.random()
-    static = np.flatnonzero(sky.ravel() < 0.2)
-    if kind < 0.45 and len(static):
-        colour = image.reshape(-1, 3)[random.choice(static)]
+    centres = np.flatnonzero(static.ravel() > 0.8)
+    if kind < 0.45 and len(centres):
+        row, column = np.unravel_index(random.choice(centres), alpha.shape)
+        texture = _tiled_texture(image, static, (int(row), int(column)), random)
     elif kind < 0.8:
-        colour = random.uniform(0.0, 70.0) + random.normal(0.0, 8.0, 3)
+        texture = random.uniform(0.0, 70.0) + random.normal(0.0, 8.0, 3)
     else:
-        colour = random.uniform(120.0, 245.0) + random.normal(0.0, 15.0, 3)
+        texture = random.uniform(120.0, 245.0) + random.normal(0.0, 15.0, 3)
     coarse = random.normal(0.0, random.uniform(2.0, 25.0), (height // 16 + 1, width // 16 + 1))
     shade = Image.fromarray(coarse.astype(np.float32)).resize((width, height))
     grain = random.normal(0.0, random.uniform(0.0, 6.0), (height, width))
-    textured = np.clip(colour + (np.asarray(shade) + grain)[..., None], 0.0, 255.0)
+    textured = np.clip(texture + (np.asarray(shade) + grain)[..., None], 0.0, 255.0)
     return alpha[..., None] * textured + (1.0 - alpha[..., None]) * image
+
+
+def _tiled_texture(
+    image: np.ndarray, static: np.ndarray, centre: tuple[int, int], random: np.random.Generator
+) -> np.ndarray:
+    """Fills a picture with mirrored tiles of its own static texture around a pixel."""
+    reach = int(random.integers(2, max(3, min(static.shape) // 8)))
+    (row, column), (height, width) = centre, static.shape
+    part = np.s_[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
+    tile = np.where(static[part][..., None] > 0.8, image[part], image[centre])
+    rows, columns = (
+        np.pad(np.arange(size), (0, full), mode="symmetric")[:full]
+        for size, full in zip(tile.shape[:2], (height, width), strict=True)
+    )
+    return tile[rows[:, None], columns]
 
 
 def dilate(alpha: np.ndarray) -> np.ndarray:

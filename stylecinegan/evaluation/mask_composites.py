@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from stylecinegan import StyleCineGAN
+from stylecinegan import StyleCineGAN, io
 from stylecinegan.data.composites import composite
 from stylecinegan.data.static_objects import draw_object
 from stylecinegan.evaluation.photos import Photos
@@ -20,11 +19,17 @@ THINNEST, WIDEST = 1.0, 14.0
 EVALUATION_STREAM = 1
 """Second entry of the seeds; training draws its objects with 0."""
 
+NUM_SHOWN = 2
+"""Number of composites of each photo that are shown."""
+
 
 def measure_composites(
-    model: StyleCineGAN, photos: Photos, *, num_each: int = 3, seed: int = 0
+    model: StyleCineGAN, photos: Photos, *, num_each: int = 10, seed: int = 0
 ) -> tuple[dict[str, float], list[tuple[Tensor, Tensor]]]:
     """Measures recall by width, and precision, on composites held out from training.
+
+    A pixel of a photo moves if its predicted mask says so, and the mask drawn by hand beside it
+    (``NAME_mask.png``) if there is one.
 
     Args:
         model: The model.
@@ -34,32 +39,34 @@ def measure_composites(
 
     Returns:
         Metrics of :class:`~stylecinegan.metrics.composite_quality.CompositeQuality`, and the
-        first composites with their masks.
+        first :data:`NUM_SHOWN` composites of each photo with their masks.
     """
     quality = CompositeQuality()
     shown: list[tuple[Tensor, Tensor]] = []
-    for index, (_, photo) in enumerate(tqdm(photos, unit="photo")):
-        prediction = model.segment(photo)
-        before = prediction.mask[0, 0].numpy()
-        size = (photo.shape[2], photo.shape[3])
-        sky = F.interpolate(prediction.classes.probabilities[:, 1:2].float(), size)[0, 0].numpy()
-        for picture, alpha in draw_composites(
-            photo, sky, (seed, EVALUATION_STREAM, index), num_each
-        ):
+    for index, (name, photo) in enumerate(tqdm(photos, unit="photo")):
+        before = model.segment(photo).mask[0, 0].numpy()
+        static = 1.0 - before
+        drawn = photos.beside(name, "_mask.png")
+        if drawn.exists():
+            mask = io.read_mask(drawn, size=(photo.shape[2], photo.shape[3]))[0, 0].numpy()
+            static, before = 1.0 - np.maximum(before, mask), np.minimum(before, mask)
+        composites = draw_composites(photo, static, (seed, EVALUATION_STREAM, index), num_each)
+        for k, (picture, alpha) in enumerate(composites):
             after = model.segment(picture).mask
             quality.add(alpha, before, after[0, 0].numpy())
-            shown.append((picture, after))
+            if k < NUM_SHOWN:
+                shown.append((picture, after))
     return quality.result(), shown
 
 
 def draw_composites(
-    photo: Tensor, sky: np.ndarray, seed: tuple[int, ...], number: int
+    photo: Tensor, static: np.ndarray, seed: tuple[int, ...], number: int
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
     """Composites drawn static objects onto a photo.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
-        sky: Probability of sky, ``[H, W]``; colours of objects are sampled outside the sky.
+        static: Probability of the static class, ``[H, W]``, where textures of objects are cut.
         seed: Seed of all choices.
         number: Number of composites, each with one object.
 
@@ -73,5 +80,5 @@ def draw_composites(
         thickness = np.exp(random.uniform(np.log(THINNEST), np.log(WIDEST)))
         thickness *= max(height, width) / 1024.0
         alpha = draw_object(height, width, random, thickness=float(thickness))
-        pixels = composite(image, alpha, sky, random)
+        pixels = composite(image, alpha, static, random)
         yield torch.from_numpy(pixels / 127.5 - 1.0).permute(2, 0, 1)[None].float(), alpha

@@ -20,7 +20,7 @@ from stylecinegan.mask import MaskEnsemble
 from stylecinegan.metrics.mask_quality import TOLERANCE, Overlap, boundary_f_score, measure_masks
 
 NUM_SHOWN = 24
-"""Largest number of labelled photos, and of composites, on a contact sheet."""
+"""Largest number of labelled photos on a contact sheet."""
 
 GREEN = (-0.6, 0.9, -0.6)
 
@@ -76,7 +76,7 @@ def measure_mask(
         if composited is not None:
             figures, composites = measure_composites(measured, composited)
             rows.append({"row": f"{name}, composited objects", **figures})
-            pictures = [visualization.overlay_mask(*pair) for pair in composites[:NUM_SHOWN]]
+            pictures = [visualization.overlay_mask(*pair) for pair in composites]
             _write_sheet(output_dir / "composites.png", pictures, columns=4)
         if clips is not None:
             row = f"{name}, real clips"

@@ -79,8 +79,8 @@ def test_the_mask_table_has_rows_for_labels_drawn_masks_and_composites_by_ensemb
     assert [row["row"] for row in rows] == names
     assert rows[0]["IoU sky"] == rows[3]["IoU sky"]  # the same weights
     assert {"recall 1-2 px", "recall 3 px and wider", "precision"} <= set(rows[2])
-    # Three composites of each of three photos, in rows of four.
-    assert io.read_image(folder / "out/composites.png").shape == (1, 3, 776, 1036)
+    # Two composites of each of three photos, in rows of four.
+    assert io.read_image(folder / "out/composites.png").shape == (1, 3, 516, 1036)
     details = [json.loads(line) for line in (folder / "out/details.jsonl").read_text().splitlines()]
     drawn = [entry["boundary F"] for entry in details if entry["row"] == names[1]]
     assert len(drawn) == 3

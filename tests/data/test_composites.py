@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from stylecinegan.backbones.u2net import U2Net
-from stylecinegan.data.composites import Composites, dilate, merge_sky
+from stylecinegan.data.composites import Composites, composite, dilate, merge_sky
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.data.marks import FALLING, SKY, WATER
 from stylecinegan.errors import InputError
@@ -59,6 +59,29 @@ def test_a_sample_is_the_same_for_its_number_and_probabilities_sum_to_one(folder
     for name, tensor in first.items():
         assert torch.equal(tensor, again[name]), name
     torch.testing.assert_close(first["target"].sum(dim=0), torch.ones(64, 64))
+
+
+def test_textures_of_objects_are_cut_from_static_regions():
+    image = np.zeros((64, 64, 3), np.float32)
+    image[:, :32], image[:, 32:] = (200.0, 40.0, 40.0), (40.0, 40.0, 200.0)
+    static = np.zeros((64, 64), np.float32)
+    static[:, :32] = 1.0
+    means = []
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        means.append(composite(image, np.ones((64, 64), np.float32), static, random).mean((0, 1)))
+    excess = np.array(means)[:, 0] - np.array(means)[:, 2]
+    assert 10 <= np.sum(excess > 100.0) <= 28  # 45 % have the static region's red texture
+    assert excess.min() > -60.0  # none has the moving region's blue
+
+
+def test_objects_on_photos_without_static_regions_are_dark_or_bright():
+    image = np.full((64, 64, 3), (40.0, 40.0, 200.0), np.float32)
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        picture = composite(image, np.ones((64, 64), np.float32), 0.0 * image[..., 0], random)
+        red, _, blue = picture.mean((0, 1))
+        assert abs(red - blue) < 60.0
 
 
 def test_composited_pixels_are_static_and_have_more_weight(folders):
