@@ -116,6 +116,7 @@ class StyleCineGAN(nn.Module):
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
         opacity: Tensor | None = None,
+        original: Tensor | None = None,
     ) -> Scene:
         """Creates a scene, which computes mask, motion and inversion of a photo once, on demand.
 
@@ -129,6 +130,7 @@ class StyleCineGAN(nn.Module):
             animate_all_if_small=animate_all_if_small,
             num_inversion_steps=num_inversion_steps,
             opacity=opacity,
+            original=original,
         )
 
     @torch.no_grad()

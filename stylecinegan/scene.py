@@ -12,12 +12,13 @@ from stylecinegan.appearance import StyleChange
 from stylecinegan.camera import AMOUNT, Move, check_camera, place_camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
+from stylecinegan.framing import resize
 from stylecinegan.inputs import check_photo, resize_photo
 from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
-from stylecinegan.mask.frame_borders import SceneBox, find_scene, visible
+from stylecinegan.mask.frame_borders import find_scene, visible
 from stylecinegan.mask.matting import CAUTION
 from stylecinegan.mask.overlays import find_text, keep_text_static
 from stylecinegan.mask.prediction import MaskPrediction, Region
@@ -82,9 +83,11 @@ class Scene:
         num_inversion_steps: Optimisation steps that refine the inversion.
         opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one; transparent
             pixels are static in every mask.
+        original: The photo before resizing, ``[1, 3, h, w]``. The mask is predicted for it if it
+            is smaller, because enlargement blurs thin objects.
 
     Raises:
-        InputError: If the photo has another shape.
+        InputError: If the photo or the original has another shape.
     """
 
     def __init__(
@@ -97,9 +100,15 @@ class Scene:
         animate_all_if_small: bool = False,
         num_inversion_steps: int = 0,
         opacity: Tensor | None = None,
+        original: Tensor | None = None,
     ) -> None:
         check_photo(photo)
         self.photo = photo
+        self._sharpest = photo
+        if original is not None:
+            check_photo(original)
+            if max(original.shape[2:]) < max(photo.shape[2:]):
+                self._sharpest = original
         self._model = model
         self._region: Region = region
         self._caution = caution
@@ -129,19 +138,20 @@ class Scene:
         Raises:
             InputError: If the model has no classifiers.
         """
-        size, box = (self.photo.shape[2], self.photo.shape[3]), self._box
-        photo = self.photo if box.covers(size) else box.crop(self.photo)
+        whole = self._sharpest
+        size = (whole.shape[2], whole.shape[3])
+        opacity = None if self._opacity is None else resize(self._opacity, size)
+        box = find_scene(whole, opacity)
+        photo = whole if box.covers(size) else box.crop(whole)
         # At the same time as the segmentation, whose networks leave cores idle near their end.
         with ThreadPoolExecutor(1, "text") as pool:
             text = pool.submit(find_text, photo)
             prediction = self._model.segment(photo, self._region, caution=self._caution)
         prediction = keep_text_static(prediction, text.result())
-        return prediction if photo is self.photo else box.embed_prediction(prediction, size)
-
-    @cached_property
-    def _box(self) -> SceneBox:
-        """The part of the photo inside bars, frames and transparent margins."""
-        return find_scene(self.photo, self._opacity)
+        if photo is not whole:
+            prediction = box.embed_prediction(prediction, size)
+        full_size = (self.photo.shape[2], self.photo.shape[3])
+        return replace(prediction, mask=resize(prediction.mask, full_size))
 
     @property
     def classes(self) -> PixelClasses | None:
@@ -181,8 +191,8 @@ class Scene:
             return mask
         mask = check_cover(mask, animate_all_if_small=self._animate_all_if_small)
         # The whole photo does not include its bars and frames.
-        height, width = self.photo.shape[2:]
-        return self._box.embed(self._box.crop(mask), (height, width))
+        box, (height, width) = find_scene(self.photo, self._opacity), self.photo.shape[2:]
+        return box.embed(box.crop(mask), (height, width))
 
     def paint(self, *, add: Tensor | None = None, remove: Tensor | None = None) -> None:
         """Sets the corrections of the mask; earlier ones are discarded.

@@ -222,6 +222,37 @@ def test_black_bars_are_static_in_predicted_masks_and_cut_off_before_segmentatio
     assert scene.mask.min() == 1  # who gives a mask has it
 
 
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+def test_the_mask_is_predicted_for_the_smaller_of_photo_and_original(model, drawn, factor):
+    height, width = (round(side * factor) for side in drawn.image.shape[2:])
+    seen = []
+
+    class Watched(Counting):
+        def segment(self, photo, *args, **settings):
+            seen.append(photo)
+            self.found = F.interpolate(drawn.mask, photo.shape[2:])
+            return super().segment(photo, *args, **settings)
+
+    photo = F.interpolate(drawn.image, (height, width), mode="bilinear")
+    scene = Scene(Watched(drawn.mask), photo, original=drawn.image)
+    assert scene.mask.shape == (1, 1, height, width)
+    assert torch.equal(seen[0], drawn.image if factor > 1.0 else photo)
+    expected = F.interpolate(drawn.mask, (height, width), mode="bilinear")
+    assert float((scene.mask - expected).abs().mean()) < 0.03
+
+
+def test_an_enlarged_photo_with_black_bars_and_transparency_is_static_there(drawn):
+    original = F.pad(drawn.image, (0, 0, 12, 12), value=-1.0)
+    photo = F.interpolate(original, scale_factor=2.0, mode="nearest")
+    opacity = torch.ones(1, 1, *photo.shape[2:])
+    opacity[..., :20] = 0.0
+    mask = Scene(Restless(drawn.mask), photo, original=original, opacity=opacity).mask
+    assert mask.shape == opacity.shape
+    assert float(mask[..., 30:-30, 24:].min()) == 1.0
+    assert float(mask[..., :20].max()) == 0.0
+    assert float(mask[..., :22, :].max()) == float(mask[..., -22:, :].max()) == 0.0
+
+
 def test_transparent_places_are_static_in_every_mask(drawn):
     opacity = torch.ones_like(drawn.mask)
     opacity[..., 30:60] = 0

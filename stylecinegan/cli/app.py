@@ -131,12 +131,12 @@ def animate(
     with initialize_config_dir(str(CONFIGS_DIR), version_base="1.3"):
         cfg = compose("generate", overrides=quote_values(typed, keys))
     device = model.generator.w_mean.device
-    photo, opacity = read_on_white(cfg.photo)
-    original_size = (photo.shape[2], photo.shape[3])
-    photo = resize_photo(photo.to(device), cfg.size)
+    original, opacity = read_on_white(cfg.photo)
+    original = original.to(device)
+    photo = resize_photo(original, cfg.size)
     if opacity is not None:
         opacity = resize(opacity.to(device), (photo.shape[2], photo.shape[3]))
-    scene = make_scene(cfg, model, photo, original_size, opacity)
+    scene = make_scene(cfg, model, photo, original, opacity)
     target = None
     if cfg.style is not None:
         pause()

@@ -209,15 +209,16 @@ def make_cinemagraph(
         The cinemagraph, and the opacity of its photo, ``[1, 1, H, W]`` in [0, 1], if it has one.
     """
     image = image.to(next(model.parameters()).device)
-    original_size = (image.shape[2], image.shape[3])
-    photo, opacity = split_opacity(image)
+    original, opacity = split_opacity(image)
     if opacity is None:
-        photo = size_photo(photo, cfg)
+        photo = size_photo(original, cfg)
     else:
-        photo, opacity = resize_transparent(photo, opacity, lambda part: size_photo(part, cfg))
+        full = opacity
+        photo, opacity = resize_transparent(original, full, lambda part: size_photo(part, cfg))
+        original, _ = resize_transparent(original, full, lambda part: part)
     if not is_many(cfg):
-        log_reduction(original_size, photo, cfg)
-    scene = make_scene(cfg, model, photo, original_size, opacity)
+        log_reduction((image.shape[2], image.shape[3]), photo, cfg)
+    scene = make_scene(cfg, model, photo, original, opacity)
     return aim_camera(animate_scene(cfg, model, scene, target), cfg), opacity
 
 

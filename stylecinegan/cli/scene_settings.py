@@ -33,7 +33,7 @@ def make_scene(
     cfg: DictConfig,
     model: StyleCineGAN,
     photo: Tensor,
-    original_size: tuple[int, int],
+    original: Tensor,
     opacity: Tensor | None = None,
 ) -> Scene:
     """Creates the scene of a photo with the mask, corrections and motion of the settings.
@@ -42,8 +42,7 @@ def make_scene(
         cfg: The settings of ``generate``.
         model: The model.
         photo: ``[1, 3, H, W]`` in [-1, 1], resized.
-        original_size: (height, width) of the photo before resizing, which pixel coordinates of
-            arrows and anchors refer to.
+        original: The photo before resizing; pixel coordinates of arrows and anchors refer to it.
         opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one.
 
     Raises:
@@ -58,6 +57,7 @@ def make_scene(
         animate_all_if_small=cfg.mask_small == "everything",
         num_inversion_steps=cfg.inversion.steps,
         opacity=opacity,
+        original=original,
     )
     if cfg.mask == "all":
         scene.mask = torch.ones_like(photo[:, :1])
@@ -78,7 +78,7 @@ def make_scene(
     is_word = cfg.motion == "auto" or cfg.motion in DIRECTIONS
     scene.motion(
         cfg.motion if is_word else io.read_motion(cfg.motion),
-        **read_controls(cfg, original_size),
+        **read_controls(cfg, (original.shape[2], original.shape[3])),
         speed_sky=cfg.speed_sky,
         speed_water=cfg.speed_water,
     )
