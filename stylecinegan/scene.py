@@ -12,14 +12,14 @@ from stylecinegan.appearance import StyleChange
 from stylecinegan.camera import AMOUNT, Move, check_camera, place_camera
 from stylecinegan.cinemagraph import Cinemagraph
 from stylecinegan.errors import InputError
-from stylecinegan.framing import resize
+from stylecinegan.framing import limited_size, resize
 from stylecinegan.inputs import check_photo, resize_photo
 from stylecinegan.inversion.inversion import Inversion
 from stylecinegan.mask import check_cover
 from stylecinegan.mask.corrections import correct_mask
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.frame_borders import find_scene, visible
-from stylecinegan.mask.matting import CAUTION
+from stylecinegan.mask.matting import CAUTION, FULL_SIDE
 from stylecinegan.mask.overlays import find_text, keep_text_static
 from stylecinegan.mask.prediction import MaskPrediction, Region
 from stylecinegan.motion.controls import (
@@ -83,8 +83,9 @@ class Scene:
         num_inversion_steps: Optimisation steps that refine the inversion.
         opacity: Alpha channel of the photo, ``[1, 1, H, W]`` in [0, 1], if it has one; transparent
             pixels are static in every mask.
-        original: The photo before resizing, ``[1, 3, h, w]``. The mask is predicted for it if it
-            is smaller, because enlargement blurs thin objects.
+        original: The photo before resizing, ``[1, 3, h, w]``. The mask is predicted for it, because
+            resizing blurs thin objects, up to the larger of the photo's size and the working size
+            of the matting.
 
     Raises:
         InputError: If the photo or the original has another shape.
@@ -104,11 +105,11 @@ class Scene:
     ) -> None:
         check_photo(photo)
         self.photo = photo
-        self._sharpest = photo
+        self._original = photo
         if original is not None:
             check_photo(original)
-            if max(original.shape[2:]) < max(photo.shape[2:]):
-                self._sharpest = original
+            largest = max(FULL_SIDE, *photo.shape[2:])
+            self._original = resize(original, limited_size(original.shape[2:], largest))
         self._model = model
         self._region: Region = region
         self._caution = caution
@@ -138,7 +139,7 @@ class Scene:
         Raises:
             InputError: If the model has no classifiers.
         """
-        whole = self._sharpest
+        whole = self._original
         size = (whole.shape[2], whole.shape[3])
         opacity = None if self._opacity is None else resize(self._opacity, size)
         box = find_scene(whole, opacity)

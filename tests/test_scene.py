@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from stylecinegan import Scene
 from stylecinegan.data.drawn import draw_landscape
 from stylecinegan.errors import InputError
+from stylecinegan.inputs import resize_photo
 from stylecinegan.mask.ensemble import PixelClasses
 from stylecinegan.mask.prediction import MaskPrediction
 from stylecinegan.motion import working_size
@@ -222,9 +223,13 @@ def test_black_bars_are_static_in_predicted_masks_and_cut_off_before_segmentatio
     assert scene.mask.min() == 1  # who gives a mask has it
 
 
-@pytest.mark.parametrize("factor", [2.0, 0.5])
-def test_the_mask_is_predicted_for_the_smaller_of_photo_and_original(model, drawn, factor):
-    height, width = (round(side * factor) for side in drawn.image.shape[2:])
+@pytest.mark.parametrize(
+    ("original_width", "width", "expected"),
+    [(96, 192, 96), (96, 64, 96), (1536, 512, 1024), (1536, 1280, 1280)],
+)
+def test_the_mask_is_predicted_for_the_original_as_large_as_the_matting_needs_it(
+    model, drawn, original_width, width, expected
+):
     seen = []
 
     class Watched(Counting):
@@ -233,12 +238,13 @@ def test_the_mask_is_predicted_for_the_smaller_of_photo_and_original(model, draw
             self.found = F.interpolate(drawn.mask, photo.shape[2:])
             return super().segment(photo, *args, **settings)
 
-    photo = F.interpolate(drawn.image, (height, width), mode="bilinear")
-    scene = Scene(Watched(drawn.mask), photo, original=drawn.image)
-    assert scene.mask.shape == (1, 1, height, width)
-    assert torch.equal(seen[0], drawn.image if factor > 1.0 else photo)
-    expected = F.interpolate(drawn.mask, (height, width), mode="bilinear")
-    assert float((scene.mask - expected).abs().mean()) < 0.03
+    original = resize_photo(drawn.image, original_width)
+    photo = resize_photo(original, width)
+    scene = Scene(Watched(drawn.mask), photo, original=original)
+    assert scene.mask.shape == photo[:, :1].shape
+    assert seen[0].shape[3] == expected
+    wanted = F.interpolate(drawn.mask, photo.shape[2:], mode="bilinear")
+    assert float((scene.mask - wanted).abs().mean()) < 0.03
 
 
 def test_an_enlarged_photo_with_black_bars_and_transparency_is_static_there(drawn):

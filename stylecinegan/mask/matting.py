@@ -35,6 +35,14 @@ BORDER_AREA = 5e-4
 SHARP_EDGE = 0.15
 """Smallest mean gradient along the outline of a static object, in [0, 1]; clouds have less."""
 
+VIVID = 20.0
+"""Distance of a pixel's chroma from that of the water nearby, in units of CIELAB, above which it is
+vivid, like petals and leaves; foam and shade differ from water in lightness."""
+
+VIVID_REACH = 0.012
+"""Largest distance of a vivid static region from another one, or from the photo's border, as a
+fraction of the longer side."""
+
 DOUBTFUL = 0.98
 """Probability of motion below which a thin extension of a static region is static, too."""
 
@@ -66,6 +74,7 @@ def matte(
     probability: Tensor,
     photo: Tensor,
     *,
+    water: Tensor | None = None,
     caution: float = CAUTION,
     radius: float = 0.004,
     epsilon: float = 1e-3,
@@ -89,6 +98,8 @@ def matte(
         probability: Probabilities of the moving classes (sky, water), ``[1, K, h, w]`` in [0, 1],
             of any size; their sum is at most 1.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
+        water: Probability of water alone, ``[1, 1, h, w]``; static regions in it are also
+            supported by a vivid colour (:func:`find_vivid`).
         caution: 0 animates pixels that move more likely than not, 1 only certain ones; thin
             extensions are static at any caution.
         radius: Half the side of the filter's window.
@@ -125,7 +136,10 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    static = ~moves & supported_static_regions(moves, static_seeds, picture)
+    vivid = np.zeros_like(moves)
+    if water is not None:
+        vivid = find_vivid(water[0, 0].float().cpu().numpy(), picture)
+    static = ~moves & supported_static_regions(moves, static_seeds, picture, vivid)
     static |= thin_extensions(static, filtered < DOUBTFUL)
     filtered[~moves & ~static] = 1.0
     filtered[moves & static] = 0.0
@@ -172,18 +186,42 @@ def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.minimum(updated, 1.0)
 
 
+def find_vivid(water: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Finds pixels in water whose chroma is unlike that of the water nearby.
+
+    Args:
+        water: Probability of water, ``[h, w]``, float32 in [0, 1].
+        picture: ``[H, W, 3]``, float32 in [0, 1].
+
+    Returns:
+        Where the distance of (a*, b*) from that of the water's mean colour exceeds :data:`VIVID`,
+        boolean ``[H, W]``.
+    """
+    size = picture.shape[:2]
+    if water.max() <= 0.5:
+        return np.zeros(size, bool)
+    cv2 = load_opencv()
+    small = _shrink(picture, MODEL_SIDE)
+    mean = fit_colours(small, _core(resize(water, small.shape[:2]))).mean
+    usual = cv2.cvtColor(mean.clip(0.0, 1.0).astype(np.float32), cv2.COLOR_RGB2LAB)
+    difference = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) - resize(usual, size)
+    is_vivid = np.hypot(difference[..., 1], difference[..., 2]) > VIVID
+    return is_vivid & (resize(water, size) > 0.5)
+
+
 def supported_static_regions(
-    moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray
+    moves: np.ndarray, static_seeds: np.ndarray, picture: np.ndarray, vivid: np.ndarray
 ) -> np.ndarray:
     """Finds the static regions with evidence beyond their colour.
 
-    A static region is supported if it contains a seed, or if it is large, enters from the photo's
-    border and has a sharp outline, like a railing in front of a river.
+    A static region is supported if it contains a seed, if most of it is vivid, or if it is large,
+    enters from the photo's border and has a sharp outline, like a railing in front of a river.
 
     Args:
         moves: Moving pixels, boolean ``[H, W]``.
         static_seeds: Pixels whose prior probability of motion is low, boolean ``[H, W]``.
         picture: ``[H, W, 3]``, float32 in [0, 1].
+        vivid: Result of :func:`find_vivid`.
 
     Returns:
         Boolean, ``[H, W]``.
@@ -205,7 +243,15 @@ def supported_static_regions(
     sharpness = np.bincount(parts[outline], contrast[outline], count) / np.maximum(length, 1)
     supported |= at_border & (area >= BORDER_AREA * moves.size) & (sharpness > SHARP_EDGE)
     supported[0] = False  # the moving region
-    return supported[parts]
+    # Petals and leaves near what is static; reflections of lights are vivid, too, but far from it.
+    reach = round(VIVID_REACH * max(height, width))
+    outside = np.pad(supported[parts].astype(np.uint8), 1, constant_values=1)
+    window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = cv2.dilate(outside, window)[1:-1, 1:-1] > 0
+    is_vivid = np.bincount(parts[vivid], minlength=count) > 0.5 * area
+    is_near = np.bincount(parts[near], minlength=count) > 0
+    is_vivid[0] = False
+    return (supported | (is_vivid & is_near))[parts]
 
 
 def thin_extensions(static: np.ndarray, doubtful: np.ndarray) -> np.ndarray:

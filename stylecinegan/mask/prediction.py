@@ -85,7 +85,8 @@ def predict_mask(
     probability = classes.probabilities[:, list(REGIONS[region])]
     if segmenter is None:
         return MaskPrediction(refine(probability.sum(dim=1, keepdim=True), photo), classes)
-    return MaskPrediction(matte(probability, photo, caution=caution), classes)
+    water = classes.probabilities[:, 2:3] if 2 in REGIONS[region] else None
+    return MaskPrediction(matte(probability, photo, water=water, caution=caution), classes)
 
 
 @torch.no_grad()

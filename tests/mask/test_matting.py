@@ -173,3 +173,20 @@ def test_thin_doubtful_parts_that_extend_a_large_static_region_are_static():
     expected[100:149, 40:42] = True  # the opening keeps its foot
     assert np.array_equal(found, expected)
     assert not thin_extensions(~static, np.zeros_like(static)).any()
+
+
+def test_flowers_before_water_are_static_near_the_bank_and_reflections_of_lights_move():
+    photo, probability = river()
+    petals = torch.tensor([0.8, -0.7, 0.5])[:, None, None]
+    photo[0, :, 132:150, 100:118] = petals  # near the bank
+    photo[0, :, 494:512, 300:318] = petals  # at the photo's border
+    photo[0, :, 300:318, 400:418] = petals  # amid the water
+    coarse = F.interpolate(probability, (128, 128), mode="area")
+    mask = matte(coarse, photo, water=coarse)[0, 0]
+    assert mask[134:148, 102:116].max() < 0.25
+    assert mask[496:510, 302:316].max() < 0.25
+    assert mask[302:316, 402:416].min() > 0.9
+    assert mask[200:280].gt(0.5).float().mean() > 0.99
+    # White foam is as far from the water's colour, but not from its chroma.
+    photo[0, :, 132:150, 100:118] = 0.9
+    assert matte(coarse, photo, water=coarse)[0, 0, 134:148, 102:116].min() > 0.9
