@@ -10,6 +10,7 @@ from torch import Tensor
 from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.prediction import MaskPrediction
+from stylecinegan.mask.small_text import find_small_text
 
 WORKING_SIDE = 1024
 """Longer side at which text is detected."""
@@ -55,7 +56,8 @@ def find_text(photo: Tensor) -> Tensor | None:
     """Finds horizontal lines of text laid over a photo.
 
     Letters are connected strokes, thin for their height, uniform in brightness and in contrast to
-    their surroundings; they stand side by side on a common baseline.
+    their surroundings; they stand side by side on a common baseline. In small photos
+    lines of smaller strokes count, too (:func:`~stylecinegan.mask.small_text.find_small_text`).
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
@@ -77,6 +79,7 @@ def find_text(photo: Tensor) -> Tensor | None:
         response = cv2.morphologyEx(values, kind, kernel)
         for least in LEAST_CONTRASTS:
             found |= _lines_of_text(response, least, longer)
+    found |= find_small_text(values)
     if not found.any():
         return None
     radius = max(1, round(MARGIN * longer))
