@@ -16,7 +16,7 @@ from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble, PixelClasses
 from stylecinegan.mask.matting import CAUTION, matte
 from stylecinegan.mask.refinement import refine
-from stylecinegan.mask.segmentation import combine, segment
+from stylecinegan.mask.segmentation import SKY_SIDE, combine, replace_sky, segment
 from stylecinegan.threads import thread_pool
 
 Region = Literal["both", "sky", "water"]
@@ -99,8 +99,9 @@ def classify_pixels(
 ) -> PixelClasses:
     """Classifies the pixels of a photo at the working size.
 
-    Without a segmentation network its shorter side is 256; with one it is 384x384, and the
-    ensemble classifies at half its resolution, because the network and the matting find the edges.
+    Without a segmentation network its shorter side is 256; with one it is 384x384, or 512x512 for
+    large photos, and the ensemble classifies at half its resolution, because the network and the
+    matting find the edges.
 
     Args:
         ensemble: Classifiers of the generator's features.
@@ -131,8 +132,13 @@ def classify_pixels(
     # Concurrently, as the small layers of neither keep all cores busy.
     num_cores = max(1, torch.get_num_threads() // 2)
     with thread_pool(2, "classes", num_cores=num_cores) as pool:
-        segmented, classified = pool.submit(segment, segmenter, photo), pool.submit(classify)
-        return combine(classified.result(), segmented.result())
+        is_large = min(photo.shape[2:]) >= SKY_SIDE
+        large = pool.submit(segment, segmenter, photo, SKY_SIDE) if is_large else None
+        small, classified = pool.submit(segment, segmenter, photo), pool.submit(classify)
+        segmented = small.result()
+        if large is not None:
+            segmented = replace_sky(segmented, large.result()[:, 1:2])
+        return combine(classified.result(), segmented)
 
 
 def _round(side: float) -> int:

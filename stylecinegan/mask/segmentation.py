@@ -14,6 +14,10 @@ from stylecinegan.mask.ensemble import PixelClasses
 SIDE = 384
 """Side of the square that a photo is resized to, as in the network's training."""
 
+SKY_SIDE = 512
+"""Side of the square for the sky of photos whose sides are as long: thin objects before it are
+resolved better. Water is recognised better at :data:`SIDE`."""
+
 LONGEST_ASPECT = 1.6
 """Largest aspect ratio that is resized to a square; the excess of longer photos is kept."""
 
@@ -46,7 +50,7 @@ LEAST_FALLING, LEAST_PEAK = 0.2, 0.5
 
 
 @torch.no_grad()
-def segment(network: U2Net, photo: Tensor) -> Tensor:
+def segment(network: U2Net, photo: Tensor, side: int = SIDE) -> Tensor:
     """Predicts class probabilities: static, sky, water and, with four classes, falling water.
 
     Flip averaging would cost 0.4 s and changes no measured number.
@@ -54,21 +58,39 @@ def segment(network: U2Net, photo: Tensor) -> Tensor:
     Args:
         network: The segmentation network.
         photo: ``[B, 3, H, W]`` in [-1, 1], any size and aspect.
+        side: Side of the square that the photo is resized to.
 
     Returns:
         ``[B, classes, h, w]``.
     """
     height, width = photo.shape[2:]
-    sides = [SIDE, SIDE]
+    sides = [side, side]
     excess = max(height, width) / min(height, width) / LONGEST_ASPECT
     if excess > 1.0:
-        sides[int(width > height)] = round(min(excess, 4.0) * SIDE / 32) * 32
+        sides[int(width > height)] = round(min(excess, 4.0) * side / 32) * 32
     # In float32: bfloat16 shifts edges.
     with torch.autocast(photo.device.type, enabled=False):
         # Bilinear enlargement blurs wires and twigs.
-        mode = "bicubic" if max(photo.shape[2:]) < SIDE else "bilinear"
+        mode = "bicubic" if max(photo.shape[2:]) < side else "bilinear"
         image = F.interpolate(photo.float(), sides, mode=mode, antialias=True)
         return network(image.clamp(-1.0, 1.0)).softmax(dim=1)
+
+
+def replace_sky(segmented: Tensor, sky: Tensor) -> Tensor:
+    """Replaces the sky of a prediction by that of one at another size.
+
+    Args:
+        segmented: Result of :func:`segment`, ``[B, classes, h, w]``.
+        sky: Probability of sky s, ``[B, 1, H, W]``.
+
+    Returns:
+        ``[B, classes, H, W]``: s, and for kinds of water (1 - s) times their probability given
+        that a pixel is not sky.
+    """
+    segmented = F.interpolate(segmented, sky.shape[2:], mode="bilinear")
+    given_no_sky = segmented[:, 2:] / (1.0 - segmented[:, 1:2]).clamp(min=1e-3)
+    water = (1.0 - sky) * given_no_sky
+    return torch.cat([1.0 - sky - water.sum(dim=1, keepdim=True), sky, water], dim=1)
 
 
 def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:

@@ -11,6 +11,7 @@ from stylecinegan.mask.segmentation import (
     find_holes,
     find_small_water,
     find_water,
+    replace_sky,
     segment,
 )
 
@@ -166,3 +167,16 @@ def test_a_small_photo_is_enlarged_bicubically_within_its_range():
     enlarged = F.interpolate(photo, (384, 384), mode="bicubic", antialias=True)
     assert enlarged.max() > 1.0
     torch.testing.assert_close(segment(network, photo), segment(network, enlarged.clamp(-1.0, 1.0)))
+
+
+def test_the_sky_of_another_size_leaves_the_share_of_water_in_what_is_not_sky():
+    small, large = torch.rand(2, 4, 6, 6).softmax(dim=1), torch.rand(2, 1, 12, 12)
+    large[0], small[0, 1] = 1.0, 0.0
+    found = replace_sky(small, large)
+    assert found.shape == (2, 4, 12, 12)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, 12, 12))
+    torch.testing.assert_close(found[:, 1:2], large)
+    assert found[0, 2:].max() == 0.0
+    expected = F.interpolate(small, (12, 12), mode="bilinear")
+    share = expected[1, 2] / (1.0 - expected[1, 1])
+    torch.testing.assert_close(found[1, 2], (1.0 - large[1, 0]) * share)
