@@ -6,7 +6,7 @@ from stylecinegan.generator import Generator
 from stylecinegan.inversion import FeatureStyleEncoder
 from stylecinegan.mask.deep_features import compute_deep_features
 from stylecinegan.mask.ensemble import MaskEnsemble
-from stylecinegan.mask.prediction import predict_mask
+from stylecinegan.mask.prediction import classify_pixels, predict_mask
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +66,20 @@ def test_a_window_gives_the_features_of_that_part(networks):
 def test_an_unknown_region_is_named(networks):
     with pytest.raises(InputError, match="region must be one of both, sky, water, got land"):
         predict_mask(small_ensemble(), *networks, torch.zeros(1, 3, 64, 64), "land")  # pyright: ignore
+
+
+def test_large_photos_have_the_sky_of_the_prediction_at_512_pixels(networks):
+    class BySize(torch.nn.Module):
+        """Segments everything as sky at 512 pixels and as static at 384."""
+
+        def forward(self, image):
+            sky = 4.0 if image.shape[3] == 512 else -4.0
+            logits = torch.tensor([0.0, sky, -4.0, -4.0]).view(1, 4, 1, 1)
+            return logits.expand(1, 4, *image.shape[2:])
+
+    ensemble = small_ensemble()
+    for side, size, moves in ((512, 512, True), (500, 384, False)):
+        photo = torch.zeros(1, 3, side, side + 20)
+        classes = classify_pixels(ensemble, *networks, photo, BySize())
+        assert classes.probabilities.shape == (1, 3, size, size)
+        assert bool((classes.probabilities[:, 1] > 0.5).all()) == moves
