@@ -19,11 +19,15 @@ class Relay:
         is_silent: Whether it passes nothing on, while all connections stay open.
         status: HTTP status with which it answers every request of the page to the app's interface,
             as a proxy does whose server is missing; ``None`` passes them on.
+        holds_next: Whether the next request of the page to the app's interface waits for
+            :meth:`release`, after which it is passed on even if the page has cancelled it.
     """
 
     def __init__(self, app_port):
         self.is_silent = False
         self.status = None
+        self.holds_next = False
+        self._released = threading.Event()
         self._app_port = app_port
         self._open = []
         self._lock = threading.Lock()
@@ -65,6 +69,10 @@ class Relay:
         self.status = status
         self.cut()
 
+    def release(self):
+        """Passes on the request that waits."""
+        self._released.set()
+
     def _listen(self, listening):
         while True:
             try:
@@ -83,8 +91,12 @@ class Relay:
                 if not part:
                     return
                 head += part
-            if self.status is not None and b" /api/" in head.split(b"\r\n")[0]:
-                return self._answer(stream)
+            if b" /api/" in head.split(b"\r\n")[0]:
+                if self.status is not None:
+                    return self._answer(stream)
+                if self.holds_next:
+                    self.holds_next = False
+                    self._released.wait()
             # One request a connection, so that each can be answered differently.
             head = re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", head, count=1)
             head = head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)

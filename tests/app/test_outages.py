@@ -102,6 +102,22 @@ def test_a_server_that_goes_away_during_a_stroke_gets_the_stroke_later(relay, pa
     assert opacity == 0  # where the stroke is, the server's mask has become static
 
 
+def test_a_cancelled_request_that_arrives_after_a_newer_one_does_not_cost_the_loop(
+    app, relay, page
+):
+    app.model.frame_s = 0.2
+    before, frames = page.num_loops(), app.model.num_frames
+    relay.holds_next = True
+    drag_arrow(page)
+    wait_until(lambda: not relay.holds_next)
+    drag_arrow(page, 0.25)
+    wait_until(lambda: app.model.num_frames > frames)
+    relay.release()
+    page.wait_for_loop(before)
+    page.wait("document.querySelector('#status').hidden")
+    assert len(page.edits()["arrows"]) == 2
+
+
 def test_a_server_that_falls_silent_is_reported_and_asked_again(app, relay, page):
     page.evaluate("stylecinegan.timeouts.silence = 500")
     before = page.num_loops()

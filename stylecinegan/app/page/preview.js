@@ -21,12 +21,16 @@ function adaptCamera() {
   if (app.isSteady !== current?.isSteady) request();
 }
 
-async function request({ isRetry = false } = {}) {
+async function request({ isRetry = false, wasReplaced = false } = {}) {
   current?.cancel();
   const preview = (current = new Preview());
   if (!isRetry) say(app.loop.frames.length ? "Working…" : "Finding what moves…", "busy");
   try {
-    if (await preview.run()) say("");
+    if (!(await preview.run())) return;
+    // Cancelled requests may arrive after the latest one, and replace it. Another page with this
+    // session may do so again and again: one more request is enough.
+    if (preview.isReplaced && !wasReplaced) request({ isRetry: true, wasReplaced: true });
+    else say("");
   } catch (error) {
     preview.discardFrames();
     if (!preview.isCancelled) recover(error, preview);
@@ -77,7 +81,7 @@ class Preview {
     const receive = (kind, content) => this.isCancelled || this.#receive(kind, content);
     await server.preview(this.session.id, body, this.aborting.signal, receive);
     const frames = await Promise.all(this.frames);
-    // Either a newer edit of another page with this session came first, or the session has ended.
+    // Either another request came later, or the session has ended.
     if (this.isReplaced) await server.describe(this.session.id);
     if (!this.isCurrent) {
       this.discardFrames();
