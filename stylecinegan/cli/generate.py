@@ -213,9 +213,7 @@ def make_cinemagraph(
     if opacity is None:
         photo = size_photo(original, cfg)
     else:
-        full = opacity
-        photo, opacity = resize_transparent(original, full, lambda part: size_photo(part, cfg))
-        original, _ = resize_transparent(original, full, lambda part: part)
+        photo, opacity = resize_transparent(original, opacity, lambda part: size_photo(part, cfg))
     if not is_many(cfg):
         log_reduction((image.shape[2], image.shape[3]), photo, cfg)
     scene = make_scene(cfg, model, photo, original, opacity)

@@ -249,8 +249,9 @@ def test_a_video_whose_server_goes_away_is_not_finished_and_can_be_made_again(ap
 
 
 def test_a_full_server_is_reported_and_lets_the_next_photo_in_when_there_is_room(
-    example, photo, browser, tmp_path
+    example, photo, browser, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(responses, "FULL_RETRY_S", 1)
     with Server(example, limits=Limits(sessions=1)) as server:
         first = server.open(photo)
         browser.address = server.address
