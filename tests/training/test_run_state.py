@@ -102,4 +102,4 @@ def test_a_process_killed_twenty_times_while_saving_always_resumes(tmp_path):
     assert len(lines) == 20
     # With a state after every step, nothing but the step under way is ever lost.
     assert all(loaded == newest for loaded, newest, _ in lines)
-    assert sum(partial == "True" for *_, partial in lines) >= 3, "the kills missed the saving"
+    assert all(partial == "True" for *_, partial in lines[1::2])

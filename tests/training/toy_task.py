@@ -148,7 +148,12 @@ def main() -> None:
 
 
 def kill_while_saving(run_dir: Path, num_kills: int) -> None:
-    """Kills a run at random moments and resumes it each time; prints the step it came back to."""
+    """Kills a run, every second time while it writes a state, at random moments otherwise.
+
+    Resumes it each time and prints the step it came back to, that of the newest state, and whether
+    a partly written one is left.
+    """
+    partial = run_dir / "state.pt.partial"
     torch.set_num_threads(1)
     ToyTask()  # torch imports a great deal with the first optimiser, once for all children here
     steps = 0
@@ -165,14 +170,17 @@ def kill_while_saving(run_dir: Path, num_kills: int) -> None:
                 log_every=9999,
             )
         _wait_for_a_state_after(run_dir, steps)
-        time.sleep(random.Random(kill).uniform(0.0, 0.05))
+        if kill % 2:
+            _stop_while_writing(child, partial)
+        else:
+            time.sleep(random.Random(kill).uniform(0.0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         newest = int(list_states(run_dir)[-1].stem.removeprefix("state-"))
         state = load_latest_state(run_dir)
         assert state is not None
         steps = state["step"]
-        print(steps, newest, (run_dir / "state.pt.partial").exists(), flush=True)
+        print(steps, newest, partial.exists(), flush=True)
 
 
 def _wait_for_a_state_after(run_dir: Path, step: int) -> None:
@@ -183,6 +191,18 @@ def _wait_for_a_state_after(run_dir: Path, step: int) -> None:
             return
         time.sleep(0.002)
     raise TimeoutError("the run has saved nothing")
+
+
+def _stop_while_writing(child: int, partial: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if partial.exists():
+            os.kill(child, signal.SIGSTOP)
+            os.waitpid(child, os.WUNTRACED)
+            if partial.exists():  # it may have been complete by then
+                return
+            os.kill(child, signal.SIGCONT)
+    raise TimeoutError("the run was never seen writing")
 
 
 if __name__ == "__main__":
