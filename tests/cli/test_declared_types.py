@@ -80,7 +80,7 @@ def test_nodes_inside_lists_and_nodes_are_checked():
     ],
     ids=["train", "evaluate"],
 )
-def test_commands_refuse_such_values_in_one_line(command, setting):
-    result = run_script(*command, f"{setting}=many")
+def test_commands_refuse_such_values_in_one_line(command, setting, tmp_path):
+    result = run_script(*command, f"{setting}=many", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr == f"error: {setting} must be a whole number, got many\n"
