@@ -50,6 +50,23 @@ THIN_WIDTH, THIN_LENGTH, TRUNK_AREA = 0.004, 0.04, 0.01
 """Largest width and smallest length of a thin extension, as fractions of the photo's longer side,
 and smallest area of the static region that it extends, as a fraction of the photo."""
 
+GAP_BAND = 0.08
+"""Largest distance of a gap from the photo's border, as a fraction of the longer side."""
+
+GAP_SIDE = 512
+"""Longer side at which colours in gaps are compared."""
+
+GAP_EVIDENCE = 3.0
+"""Smallest evidence of a gap's colours against motion, in logits."""
+
+GAP_CONTACT = 0.9
+"""Smallest length of a gap's contact with static regions, and half the smallest one with these and
+the photo's border, in units of the root of its area: a square between the two has 1 and 2."""
+
+GAP_AREA, GAP_DETAIL = 1e-4, 0.002
+"""Smallest area of a gap, and half the size of the details that are ignored in its shape, as
+fractions of the photo's area and of its longer side."""
+
 
 def moving_threshold(caution: float) -> float:
     """Probability above which a pixel moves, ``min(0.5 + 0.5 caution, 0.98)``.
@@ -89,7 +106,8 @@ def matte(
     the photo as guide (He et al. 2015) in windows small enough for thin objects, and thresholded
     by expected cost (:func:`moving_threshold`). Static holes that are due to their colour alone,
     such as clouds and waves, are filled (:func:`supported_static_regions`). Thin extensions of
-    large static regions need less evidence (:func:`thin_extensions`).
+    large static regions need less evidence (:func:`thin_extensions`), and gaps between static
+    regions and the photo's border are filled (:func:`border_gaps`).
 
     Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
     does not depend on the photo's size.
@@ -99,7 +117,7 @@ def matte(
             of any size; their sum is at most 1.
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         water: Probability of water alone, ``[1, 1, h, w]``; static regions in it are also
-            supported by a vivid colour (:func:`find_vivid`).
+            supported by a vivid colour (:func:`find_vivid`), and have their gaps filled.
         caution: 0 animates pixels that move more likely than not, 1 only certain ones; thin
             extensions are static at any caution.
         radius: Half the side of the filter's window.
@@ -136,11 +154,11 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    vivid = np.zeros_like(moves)
-    if water is not None:
-        vivid = find_vivid(water[0, 0].float().cpu().numpy(), picture)
+    is_water = np.zeros_like(prior[0]) if water is None else water[0, 0].float().cpu().numpy()
+    vivid = find_vivid(is_water, picture)
     static = ~moves & supported_static_regions(moves, static_seeds, picture, vivid)
     static |= thin_extensions(static, filtered < DOUBTFUL)
+    static |= border_gaps(static, is_water, picture)
     filtered[~moves & ~static] = 1.0
     filtered[moves & static] = 0.0
     moves = resize(filtered, full_size) > threshold
@@ -288,6 +306,57 @@ def thin_extensions(static: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
     is_long = np.maximum(columns, rows) >= THIN_LENGTH * longer
     is_long[0] = False  # the background
     return is_long[parts]
+
+
+def border_gaps(static: np.ndarray, water: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Finds gaps between static regions and the photo's border.
+
+    Close to the border the networks see little of what the photo cuts off, and may take the end of
+    a railing for the river that it crosses. Colours there are compared with those of water farther
+    inside, because those of the water nearby include the railing's.
+
+    Args:
+        static: Static pixels, boolean ``[H, W]``.
+        water: Probability of water, ``[h, w]``, float32 in [0, 1].
+        picture: ``[H, W, 3]``, float32 in [0, 1].
+
+    Returns:
+        Water, boolean ``[H, W]``, within :data:`GAP_BAND` of the border whose colours are static by
+        :data:`GAP_EVIDENCE`, in components that have a long contact with static pixels and with
+        the border (:data:`GAP_CONTACT`).
+    """
+    size, longer = static.shape, max(static.shape)
+    width = round(GAP_BAND * longer)
+    band = np.ones(size, bool)
+    band[width:-width, width:-width] = False
+    small = _shrink(picture, MODEL_SIDE)
+    sides = small.shape[:2]
+    share = resize(static.astype(np.float32), sides)
+    inside = resize((~band).astype(np.float32), sides)
+    core = _core(resize(water, sides) * (1.0 - share)) * inside
+    if not core.any() or not static.any():
+        return np.zeros_like(static)
+    cv2 = load_opencv()
+    still = fit_colours(small, _certain(share, 1))
+    evidence = _log_ratio(fit_colours(small, core), still, _shrink(picture, GAP_SIDE))
+    is_static = resize(evidence, size) < -GAP_EVIDENCE
+    inner = band & ~static
+    region = static | (inner & is_static & (resize(water, size) > 0.5))
+    detail = 2 * max(1, round(GAP_DETAIL * longer)) + 1
+    window = np.ones((detail, detail), np.uint8)
+    closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, window)
+    gaps = cv2.morphologyEx(closed * inner, cv2.MORPH_OPEN, window)
+    count, parts, statistics, _ = cv2.connectedComponentsWithStats(gaps, connectivity=8)
+    area = statistics[:, cv2.CC_STAT_AREA]
+    beside = cv2.dilate(static.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    at_border = np.ones_like(static)
+    at_border[1:-1, 1:-1] = False
+    side = np.sqrt(area)
+    found = np.bincount(parts[beside], minlength=count) >= GAP_CONTACT * side
+    found &= np.bincount(parts[beside | at_border], minlength=count) >= 2.0 * GAP_CONTACT * side
+    found &= area >= GAP_AREA * static.size
+    found[0] = False  # the background
+    return found[parts]
 
 
 def _evidence(
