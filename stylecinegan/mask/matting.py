@@ -154,11 +154,11 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    is_water = np.zeros_like(prior[0]) if water is None else water[0, 0].float().cpu().numpy()
-    vivid = find_vivid(is_water, picture)
+    wet = np.zeros_like(prior[0]) if water is None else water[0, 0].float().cpu().numpy()
+    vivid = find_vivid(wet, picture)
     static = ~moves & supported_static_regions(moves, static_seeds, picture, vivid)
     static |= thin_extensions(static, filtered < DOUBTFUL)
-    static |= border_gaps(static, is_water, picture)
+    static |= border_gaps(static, wet, picture)
     filtered[~moves & ~static] = 1.0
     filtered[moves & static] = 0.0
     moves = resize(filtered, full_size) > threshold
@@ -321,9 +321,9 @@ def border_gaps(static: np.ndarray, water: np.ndarray, picture: np.ndarray) -> n
         picture: ``[H, W, 3]``, float32 in [0, 1].
 
     Returns:
-        Water, boolean ``[H, W]``, within :data:`GAP_BAND` of the border whose colours are static by
-        :data:`GAP_EVIDENCE`, in components that have a long contact with static pixels and with
-        the border (:data:`GAP_CONTACT`).
+        Water, boolean ``[H, W]``, within :data:`GAP_BAND` of the border whose colours are evidence
+        of at least :data:`GAP_EVIDENCE` against motion, in components that have a long contact with
+        static pixels and with the border (:data:`GAP_CONTACT`).
     """
     size, longer = static.shape, max(static.shape)
     width = round(GAP_BAND * longer)

@@ -56,8 +56,8 @@ def find_text(photo: Tensor) -> Tensor | None:
     """Finds horizontal lines of text laid over a photo.
 
     Letters are connected strokes, thin for their height, uniform in brightness and in contrast to
-    their surroundings; they stand side by side on a common baseline. In small photos
-    lines of smaller strokes count, too (:func:`~stylecinegan.mask.small_text.find_small_text`).
+    their surroundings; they stand side by side on a common baseline. In small photos lines of
+    smaller strokes count, too (:func:`~stylecinegan.mask.small_text.find_small_text`).
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
