@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
+
+MODEL_SIDE = 192
+"""Longer side at which the colour models are fitted."""
+
+MOVING_OUTLIERS, STATIC_OUTLIERS = 0.02, 0.3
+"""Outlier fractions of the local Gaussians; static regions have more varied colours."""
 
 NEIGHBOURHOODS = ((0.1, 1.0), (0.3, 0.1))
 """Standard deviation of the window, as a share of the longer side, and its weight.
@@ -97,6 +104,37 @@ def fit_colours(picture: np.ndarray, weights: np.ndarray) -> ColourModel:
     # Rounding of the moments may bring a flat region slightly below the noise's determinant.
     determinant = np.maximum(determinant, 0.1 * NOISE**6)
     return ColourModel(mean, adjugate / determinant[..., None], np.log(determinant))
+
+
+def log_ratio(moving: ColourModel, static: ColourModel, picture: np.ndarray) -> np.ndarray:
+    """Log ratio of the densities of every pixel's colour in the moving and the static region.
+
+    Args:
+        moving: Colours of the moving region.
+        static: Colours of the static region.
+        picture: ``[H, W, 3]`` in [0, 1], of any size.
+
+    Returns:
+        ``[H, W]``.
+    """
+    return moving.log_density(picture, MOVING_OUTLIERS) - static.log_density(
+        picture, STATIC_OUTLIERS
+    )
+
+
+def certain(probability: np.ndarray, power: int) -> np.ndarray:
+    """Weight of a pixel in its region's colours, ``max(2 p - 1, 0)^power``, ``[h, w]``."""
+    return np.clip(2.0 * probability - 1.0, 0.0, 1.0) ** power
+
+
+def core(probability: np.ndarray) -> np.ndarray:
+    """Weight of confidently moving pixels, eroded by one pixel, as colours mix at edges."""
+    return load_opencv().erode(certain(probability, 8), np.ones((3, 3), np.uint8))
+
+
+def shrink(picture: np.ndarray, side: int) -> np.ndarray:
+    """Downsamples ``[h, w]`` or ``[h, w, C]`` to a longer side; never enlarges."""
+    return resize(picture, limited_size(picture.shape[:2], side))
 
 
 def resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -85,8 +85,15 @@ def predict_mask(
     probability = classes.probabilities[:, list(REGIONS[region])]
     if segmenter is None:
         return MaskPrediction(refine(probability.sum(dim=1, keepdim=True), photo), classes)
-    water = classes.probabilities[:, 2:3] if 2 in REGIONS[region] else None
-    return MaskPrediction(matte(probability, photo, water=water, caution=caution), classes)
+    has_water = 2 in REGIONS[region]
+    mask = matte(
+        probability,
+        photo,
+        water=classes.probabilities[:, 2:3] if has_water else None,
+        evidence=classes.evidence if has_water else None,
+        caution=caution,
+    )
+    return MaskPrediction(mask, classes)
 
 
 @torch.no_grad()

@@ -25,6 +25,9 @@ WATER_WEIGHT, WATER_OFFSET, SHARPNESS = 0.4, 0.85, 4.0
 """Weight of the network's logit of water, offset and gain of the combined logit; chosen on 86
 photos with hand-marked water, which neither was trained on, and 26 others."""
 
+EVIDENCE_WEIGHT = 0.5
+"""Weight of the ensemble's logit of water, which is blurred, in the evidence that finds rocks."""
+
 POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 """Hysteresis thresholds of the logit of water, and what bodies of water add to it."""
 
@@ -41,7 +44,7 @@ the logit there."""
 FINE_DIPS, COARSE_DIPS = (31, 0.3, 3.0), (61, 0.4, 1.0)
 """Window, least depth and factor (:func:`find_dips`) for the network's and the combined logit."""
 
-DIP_BONUS, MOST_THIN_WATER = 0.1, 0.95
+DIP_BONUS, MOST_THIN_WATER = 0.1, 0.87
 """What bodies of water add to the logit in dips, and the largest probability of water in fine
 dips."""
 
@@ -110,7 +113,7 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
     In dips (:func:`find_dips`) of l outside holes, or of logit n, the bonus is 0.1 instead: what
     stands in or before water is easily taken for it. In those of logit n, things too thin for the
-    ensemble, v is also at most 0.95, so that the matting decides by their colours.
+    ensemble, v is also at most 0.87, so that the matting decides by their colours.
 
     In falling water (:func:`find_falling`), part of which the ensemble takes for rock, the
     probability of water is 1 - s. The ensemble's mean there must be at least 0.5, because the
@@ -121,14 +124,16 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
         segmented: Result of :func:`segment`, ``[B, 3 or 4, h, w]``.
 
     Returns:
-        Classes of the size of ``segmented``; their confidence is the largest probability.
+        Classes of the size of ``segmented``; their confidence is the largest probability, and
+        their evidence for water is logit n + 0.5 logit w.
     """
     size = segmented.shape[2:]
     known = F.interpolate(classes.probabilities.float(), size, mode="bilinear")
     sky = segmented[:, 1:2]
     share = segmented[:, 2:].sum(dim=1, keepdim=True) / (1.0 - sky).clamp(min=1e-3)
     fine = share.logit(0.05)
-    logit = known[:, 2:3].logit(0.005) + WATER_WEIGHT * fine - WATER_OFFSET
+    coarse = known[:, 2:3].logit(0.005)
+    logit = coarse + WATER_WEIGHT * fine - WATER_OFFSET
     without_sky = logit.masked_fill(sky >= 0.5, -torch.inf)
     is_body = find_water(without_sky)
     is_hole = find_holes(without_sky, is_body)
@@ -148,7 +153,7 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
         water = torch.where(find_falling(falling, known[:, 2:3]), 1.0 - sky, water)
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
-    return PixelClasses(probabilities, vote, confidence, falling)
+    return PixelClasses(probabilities, vote, confidence, falling, EVIDENCE_WEIGHT * coarse + fine)
 
 
 def find_water(logit: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from stylecinegan.errors import InputError
-from stylecinegan.mask.matting import matte, moving_threshold, thin_extensions
+from stylecinegan.mask.matting import matte, moving_threshold
+from stylecinegan.mask.static_regions import find_rocks, thin_extensions
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -98,6 +99,39 @@ def test_glitter_and_reflections_move_with_the_water():
     mask = matte(F.interpolate(probability, (128, 128), mode="area"), photo)
     assert mask[0, 0, 150:250].gt(0.5).float().mean() > 0.99
     assert mask[0, 0, 260:].gt(0.5).float().mean() > 0.99
+
+
+def test_a_dark_spot_amid_water_is_a_rock_where_the_networks_see_less_water():
+    photo, probability = river()
+    spots = [(slice(170, 200), slice(left, left + 40)) for left in (60, 240, 420)]
+    for spot in spots:
+        photo[0, :, *spot] = -0.85
+        probability[0, :, *spot] = 0.87
+    evidence = torch.full((1, 1, 512, 512), 2.0)
+    evidence[0, 0, *spots[0]] = 0.5
+    evidence[0, 0, *spots[1]] = 1.3
+    coarse, evidence = (
+        F.interpolate(values, (128, 128), mode="area") for values in (probability, evidence)
+    )
+    mask = matte(coarse, photo, water=coarse, evidence=evidence)[0, 0]
+    rock, shade, reflection = (mask[spot] for spot in spots)
+    assert rock.max() < 0.25
+    assert shade.min() > 0.9
+    assert reflection.min() > 0.9
+    assert mask[280:].gt(0.5).float().mean() > 0.99
+    assert matte(coarse, photo, water=coarse)[0, 0, *spots[0]].min() > 0.9
+
+
+def test_rocks_are_surrounded_by_water_that_is_more_certain():
+    holes = np.zeros((200, 200), bool)
+    holes[50:60, 50:60] = holes[150:160, 190:] = holes[100, 100] = holes[150:160, 50:60] = True
+    evidence = np.where(holes, 0.5, 2.0).astype(np.float32)
+    water = ~holes
+    water[130:180, 30:80] = False  # no water around the last one
+    found = find_rocks(holes, water, evidence)
+    assert found[50:60, 50:60].all()
+    assert found.sum() == 100
+    assert not find_rocks(holes, water, evidence + 0.5 * holes).any()
 
 
 def test_a_doubtful_cloud_inside_the_sky_moves_with_it():

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,6 +30,11 @@ def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
         wanted = torch.tensor([0.8 - expected, 0.2, expected])
         torch.testing.assert_close(combined.probabilities.flatten(), wanted, atol=1e-4, rtol=0.0)
         assert combined.vote.item() == int(wanted.argmax())
+        # The logit of one half is 0.
+        assert combined.evidence is not None
+        assert combined.evidence.item() == pytest.approx(
+            0.5 * math.log(water / (1.0 - water)), abs=1e-4
+        )
 
 
 def test_a_body_of_water_includes_its_doubtful_parts_if_most_of_it_is_certain():
@@ -109,7 +116,7 @@ def test_things_before_water_are_less_certainly_water():
     water[..., 20:80, 46:50] = 0.8
     segmented = torch.cat([1.0 - water, torch.zeros_like(water), water], dim=1)
     combined = combine(classes, segmented).probabilities[:, 2:]
-    torch.testing.assert_close(combined[water < 0.85], torch.full((240,), 0.95))
+    torch.testing.assert_close(combined[water < 0.85], torch.full((240,), 0.87))
     # sigmoid(4 (logit 0.6 + 0.4 logit 0.9 - 0.85 + 0.1))
     torch.testing.assert_close(
         combined[..., 80:120], torch.full((1, 1, 128, 40), 0.8944), atol=1e-3, rtol=0
