@@ -32,8 +32,9 @@ class PixelClasses:
         confidence: Fraction of the members that voted for it, ``[B, 1, H, W]`` in (0, 1].
         falling: Probability of falling water by the segmentation network alone, ``[B, 1, H, W]``;
             ``None`` where it is not known.
-        evidence: Evidence for water in logits by both networks, ``[B, 1, H, W]``, in which rocks
-            and shade differ more than in the probabilities; ``None`` where it is not known.
+        evidence: Evidence for the moving classes by both networks, in logits, ``[B, classes - 1,
+            H, W]``, in which rocks differ from shade more than in the probabilities; ``None`` where
+            it is not known.
     """
 
     probabilities: Tensor

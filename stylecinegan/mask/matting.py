@@ -23,7 +23,7 @@ from stylecinegan.mask.refinement import remove_small, soften
 from stylecinegan.mask.static_regions import (
     DOUBTFUL,
     border_gaps,
-    find_rocks,
+    find_objects,
     find_vivid,
     supported_static_regions,
     thin_extensions,
@@ -77,10 +77,10 @@ def matte(
     Each probability is updated by the pixel's colour (:func:`update_by_colour`), filtered with
     the photo as guide (He et al. 2015) in windows small enough for thin objects, and thresholded
     by expected cost (:func:`moving_threshold`). Static holes that are due to their colour alone,
-    such as clouds and waves, are filled (:func:`supported_static_regions`), except for rocks in
-    water (:func:`find_rocks`). Thin extensions of large static regions need less evidence
-    (:func:`thin_extensions`), and gaps between static regions and the photo's border are filled
-    (:func:`border_gaps`).
+    such as clouds and waves, are filled (:func:`supported_static_regions`), but not those of
+    objects such as rocks (:func:`find_objects`). Thin extensions of large static regions need less
+    evidence (:func:`thin_extensions`), and gaps between static regions and the photo's border are
+    filled (:func:`border_gaps`).
 
     Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
     does not depend on the photo's size.
@@ -91,7 +91,8 @@ def matte(
         photo: I, ``[1, 3, H, W]`` in [-1, 1].
         water: Probability of water alone, ``[1, 1, h, w]``; static regions in it are also
             supported by a vivid colour (:func:`find_vivid`), and have their gaps filled.
-        evidence: Evidence for water in logits, ``[1, 1, h, w]``, by which rocks are found.
+        evidence: Evidence for the moving classes in logits, ``[1, K, h, w]``, by which objects
+            amid sky and water are found.
         caution: 0 animates pixels that move more likely than not, 1 only certain ones; thin
             extensions are static at any caution.
         radius: Half the side of the filter's window.
@@ -132,8 +133,9 @@ def matte(
     vivid = find_vivid(wet, picture)
     static = ~moves & supported_static_regions(moves, static_seeds, picture, vivid)
     if evidence is not None:
-        is_water = moves & (resize(wet, moves.shape) > 0.5)
-        static |= find_rocks(~moves & ~static, is_water, evidence[0, 0].float().cpu().numpy())
+        for kind, values in zip(prior, evidence[0].float().cpu().numpy(), strict=True):
+            of_kind = moves & (resize(kind, moves.shape) > 0.5)
+            static |= find_objects(~moves & ~static, of_kind, values)
     static |= thin_extensions(static, filtered < DOUBTFUL)
     static |= border_gaps(static, wet, picture)
     filtered[~moves & ~static] = 1.0

@@ -85,12 +85,12 @@ def predict_mask(
     probability = classes.probabilities[:, list(REGIONS[region])]
     if segmenter is None:
         return MaskPrediction(refine(probability.sum(dim=1, keepdim=True), photo), classes)
-    has_water = 2 in REGIONS[region]
+    evidence = classes.evidence
     mask = matte(
         probability,
         photo,
-        water=classes.probabilities[:, 2:3] if has_water else None,
-        evidence=classes.evidence if has_water else None,
+        water=classes.probabilities[:, 2:3] if 2 in REGIONS[region] else None,
+        evidence=None if evidence is None else evidence[:, [kind - 1 for kind in REGIONS[region]]],
         caution=caution,
     )
     return MaskPrediction(mask, classes)

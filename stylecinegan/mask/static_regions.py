@@ -28,15 +28,15 @@ VIVID_REACH = 0.012
 """Largest distance of a vivid static region from another one, or from the photo's border, as a
 fraction of the longer side."""
 
-ROCK_CONTRAST = 1.1
-"""Smallest difference between the evidence for water around a rock and on it, in logits."""
+OBJECT_CONTRAST = 1.1
+"""Smallest difference between the evidence for motion around an object and on it, in logits."""
 
-ROCK_RING = (0.012, 0.03)
-"""Inner and outer distance from a rock of the water that it is compared with, as fractions of the
-longer side."""
+OBJECT_RING = (0.012, 0.03)
+"""Inner and outer distance from an object of the moving region that it is compared with, as
+fractions of the longer side."""
 
-ROCK_AREA = 1e-4
-"""Smallest area of a rock, as a fraction of the photo."""
+OBJECT_AREA = 1e-4
+"""Smallest area of such an object, as a fraction of the photo."""
 
 DOUBTFUL = 0.98
 """Probability of motion below which a thin extension of a static region is static, too."""
@@ -131,25 +131,25 @@ def supported_static_regions(
     return (supported | (is_vivid & is_near))[parts]
 
 
-def find_rocks(holes: np.ndarray, water: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """Finds rocks among holes of water that are due to their colour alone.
+def find_objects(holes: np.ndarray, moves: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Finds objects, such as rocks in water, boats and the moon, among holes of a moving region.
 
-    Shade and reflections have other colours than the water around them, too, but the networks'
-    evidence for water falls less there.
+    Clouds, shade and reflections have other colours than the sky or water around them, too, but the
+    networks' evidence for motion falls less there.
 
     Args:
-        holes: Static holes of the moving region, boolean ``[H, W]``.
-        water: Moving water, boolean ``[H, W]``.
-        evidence: Evidence for water in logits, ``[h, w]``, float32.
+        holes: Holes of the moving region that are due to their colour alone, boolean ``[H, W]``.
+        moves: Moving pixels of one class, boolean ``[H, W]``.
+        evidence: Evidence for this class in logits, ``[h, w]``, float32.
 
     Returns:
         Boolean ``[H, W]``: connected components of holes that do not touch the photo's border and
-        on which the mean evidence is lower by at least :data:`ROCK_CONTRAST` than its median over
-        the water around them (:data:`ROCK_RING`).
+        on which the mean evidence is lower by at least :data:`OBJECT_CONTRAST` than its median over
+        the moving pixels around them (:data:`OBJECT_RING`).
     """
     cv2 = load_opencv()
     height, width = holes.shape
-    nearest, farthest = (max(1, round(part * max(holes.shape))) for part in ROCK_RING)
+    nearest, farthest = (max(1, round(part * max(holes.shape))) for part in OBJECT_RING)
     evidence = resize(evidence, holes.shape)
     found = np.zeros_like(holes)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(
@@ -158,18 +158,18 @@ def find_rocks(holes: np.ndarray, water: np.ndarray, evidence: np.ndarray) -> np
     for part, (left, top, columns, rows, area) in enumerate(statistics):
         right, bottom = left + columns, top + rows
         at_border = left == 0 or top == 0 or right == width or bottom == height
-        if part == 0 or at_border or area < ROCK_AREA * holes.size:
+        if part == 0 or at_border or area < OBJECT_AREA * holes.size:
             continue
         box = (
             slice(max(0, top - farthest), bottom + farthest),
             slice(max(0, left - farthest), right + farthest),
         )
-        rock = parts[box] == part
-        distance = cv2.distanceTransform((~rock).astype(np.uint8), cv2.DIST_L2, 5)
-        around = water[box] & (distance > nearest) & (distance <= farthest)
+        inside = parts[box] == part
+        distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
+        around = moves[box] & (distance > nearest) & (distance <= farthest)
         if around.any():
-            contrast = np.median(evidence[box][around]) - evidence[box][rock].mean()
-            found[box] |= rock & (contrast >= ROCK_CONTRAST)
+            contrast = np.median(evidence[box][around]) - evidence[box][inside].mean()
+            found[box] |= inside & (contrast >= OBJECT_CONTRAST)
     return found
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from stylecinegan.errors import InputError
 from stylecinegan.mask.matting import matte, moving_threshold
-from stylecinegan.mask.static_regions import find_rocks, thin_extensions
+from stylecinegan.mask.static_regions import find_objects, thin_extensions
 
 
 def sky_with_pole(thing, sky, size=512, width=6, background=None):
@@ -122,16 +122,16 @@ def test_a_dark_spot_amid_water_is_a_rock_where_the_networks_see_less_water():
     assert matte(coarse, photo, water=coarse)[0, 0, *spots[0]].min() > 0.9
 
 
-def test_rocks_are_surrounded_by_water_that_is_more_certain():
+def test_objects_are_surrounded_by_water_that_is_more_certain():
     holes = np.zeros((200, 200), bool)
     holes[50:60, 50:60] = holes[150:160, 190:] = holes[100, 100] = holes[150:160, 50:60] = True
     evidence = np.where(holes, 0.5, 2.0).astype(np.float32)
     water = ~holes
     water[130:180, 30:80] = False  # no water around the last one
-    found = find_rocks(holes, water, evidence)
+    found = find_objects(holes, water, evidence)
     assert found[50:60, 50:60].all()
     assert found.sum() == 100
-    assert not find_rocks(holes, water, evidence + 0.5 * holes).any()
+    assert not find_objects(holes, water, evidence + 0.5 * holes).any()
 
 
 def test_a_doubtful_cloud_inside_the_sky_moves_with_it():
