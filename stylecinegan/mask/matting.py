@@ -23,6 +23,7 @@ from stylecinegan.mask.refinement import remove_small, soften
 from stylecinegan.mask.static_regions import (
     DOUBTFUL,
     border_gaps,
+    doubtful_islands,
     find_objects,
     find_vivid,
     supported_static_regions,
@@ -79,8 +80,8 @@ def matte(
     by expected cost (:func:`moving_threshold`). Static holes that are due to their colour alone,
     such as clouds and waves, are filled (:func:`supported_static_regions`), but not those of
     objects such as rocks (:func:`find_objects`). Thin extensions of large static regions need less
-    evidence (:func:`thin_extensions`), and gaps between static regions and the photo's border are
-    filled (:func:`border_gaps`).
+    evidence (:func:`thin_extensions`), gaps between static regions and the photo's border are
+    filled (:func:`border_gaps`), and doubtful islands of motion removed (:func:`doubtful_islands`).
 
     Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
     does not depend on the photo's size.
@@ -145,6 +146,7 @@ def matte(
         cv2 = load_opencv()
         distance = cv2.distanceTransform(moves.astype(np.uint8), cv2.DIST_L2, 5)
         moves = distance > max(margin * longer, 1.0)
+    moves &= ~doubtful_islands(moves, resize(prior.sum(axis=0), full_size))
     moves = remove_small(moves, speck_area)
     moves = ~remove_small(~moves, hole_area)
     width = edge_width * longer

@@ -62,6 +62,10 @@ GAP_AREA, GAP_DETAIL = 1e-4, 0.002
 """Smallest area of a gap, and half the size of the details that are ignored in its shape, as
 fractions of the photo's area and of its longer side."""
 
+ISLAND_AREA, ISLAND_PEAK = 0.03, 0.9
+"""Area, as a fraction of the photo, and largest probability of motion below which an island of
+motion is doubtful."""
+
 
 def find_vivid(water: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Finds pixels in water whose chroma is unlike that of the water nearby.
@@ -258,3 +262,23 @@ def border_gaps(static: np.ndarray, water: np.ndarray, picture: np.ndarray) -> n
     found &= area >= GAP_AREA * static.size
     found[0] = False  # the background
     return found[parts]
+
+
+def doubtful_islands(moves: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Finds islands of motion that are small and nowhere certain, such as snow on a peak.
+
+    Args:
+        moves: Moving pixels, boolean ``[H, W]``.
+        probability: Prior probability of motion, ``[H, W]`` in [0, 1].
+
+    Returns:
+        Connected components of at most :data:`ISLAND_AREA` without a probability above
+        :data:`ISLAND_PEAK`, boolean ``[H, W]``.
+    """
+    _, parts, statistics, _ = load_opencv().connectedComponentsWithStats(
+        moves.astype(np.uint8), connectivity=8
+    )
+    is_doubtful = statistics[:, -1] <= ISLAND_AREA * moves.size
+    is_doubtful[np.unique(parts[probability > ISLAND_PEAK])] = False
+    is_doubtful[0] = False  # the static region
+    return is_doubtful[parts]

@@ -134,6 +134,20 @@ def test_objects_are_surrounded_by_water_that_is_more_certain():
     assert not find_objects(holes, water, evidence + 0.5 * holes).any()
 
 
+def test_a_small_moving_island_needs_a_certain_pixel():
+    photo = torch.full((1, 3, 256, 256), 0.5)
+    probability = torch.full((1, 1, 256, 256), 0.02)
+    islands = [(slice(20, 60), slice(left, left + 40)) for left in (20, 120)]
+    large = slice(120, 180), slice(20, 120)
+    for place in (*islands, large):
+        probability[0, 0, *place] = 0.88
+    probability[0, 0, 40, 140] = 0.95  # in the second
+    mask = matte(probability, photo)[0, 0]
+    assert mask[islands[0]].max() < 0.1
+    assert mask[30:50, 130:150].min() > 0.9
+    assert mask[130:170, 30:110].min() > 0.9
+
+
 def test_a_doubtful_cloud_inside_the_sky_moves_with_it():
     photo, probability, _ = sky_with_pole(-0.8, 0.3)
     grid = torch.linspace(-1.0, 1.0, 120)
