@@ -35,8 +35,9 @@ OBJECT_RING = (0.012, 0.03)
 """Inner and outer distance from an object of the moving region that it is compared with, as
 fractions of the longer side."""
 
-OBJECT_AREA = 1e-4
-"""Smallest area of such an object, as a fraction of the photo."""
+OBJECT_AREA, OBJECT_COMPACTNESS = 1e-4, 0.15
+"""Smallest area of such an object, as a fraction of the photo, and smallest fraction of it that the
+largest inscribed circle covers; reflections of trees are ragged."""
 
 DOUBTFUL = 0.98
 """Probability of motion below which a thin extension of a static region is static, too."""
@@ -147,9 +148,10 @@ def find_objects(holes: np.ndarray, moves: np.ndarray, evidence: np.ndarray) -> 
         evidence: Evidence for this class in logits, ``[h, w]``, float32.
 
     Returns:
-        Boolean ``[H, W]``: connected components of holes that do not touch the photo's border and
-        on which the mean evidence is lower by at least :data:`OBJECT_CONTRAST` than its median over
-        the moving pixels around them (:data:`OBJECT_RING`).
+        Boolean ``[H, W]``: compact connected components of holes (:data:`OBJECT_COMPACTNESS`) that
+        do not touch the photo's border and on which the mean evidence is lower by at least
+        :data:`OBJECT_CONTRAST` than its median over the moving pixels around them
+        (:data:`OBJECT_RING`).
     """
     cv2 = load_opencv()
     height, width = holes.shape
@@ -169,6 +171,9 @@ def find_objects(holes: np.ndarray, moves: np.ndarray, evidence: np.ndarray) -> 
             slice(max(0, left - farthest), right + farthest),
         )
         inside = parts[box] == part
+        radius = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5).max()
+        if np.pi * radius**2 < OBJECT_COMPACTNESS * area:
+            continue
         distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
         around = moves[box] & (distance > nearest) & (distance <= farthest)
         if around.any():

@@ -122,9 +122,10 @@ def test_a_dark_spot_amid_water_is_a_rock_where_the_networks_see_less_water():
     assert matte(coarse, photo, water=coarse)[0, 0, *spots[0]].min() > 0.9
 
 
-def test_objects_are_surrounded_by_water_that_is_more_certain():
+def test_objects_are_compact_and_surrounded_by_water_that_is_more_certain():
     holes = np.zeros((200, 200), bool)
     holes[50:60, 50:60] = holes[150:160, 190:] = holes[100, 100] = holes[150:160, 50:60] = True
+    holes[150, 100:180] = holes[140:160, 100:180:4] = True  # like the reflection of a hedge
     evidence = np.where(holes, 0.5, 2.0).astype(np.float32)
     water = ~holes
     water[130:180, 30:80] = False  # no water around the last one
