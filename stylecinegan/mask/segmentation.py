@@ -25,7 +25,7 @@ WATER_WEIGHT, WATER_OFFSET, SHARPNESS = 0.4, 0.85, 4.0
 """Weight of the network's logit of water, offset and gain of the combined logit; chosen on 86
 photos with hand-marked water, which neither was trained on, and 26 others."""
 
-SKY_EVIDENCE, WATER_EVIDENCE = (0.44, 0.22), (1.0, 0.5)
+SKY_EVIDENCE, WATER_EVIDENCE = (0.5, 0.25), (1.0, 0.5)
 """Weights of the logits of the network and of the ensemble, which is blurred, in the evidence for
 sky and water; in the sky they differ more between clouds."""
 
@@ -126,7 +126,7 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
 
     Returns:
         Classes of the size of ``segmented``. Their confidence is the largest probability, their
-        evidence 0.44 logit s + 0.22 logit of the ensemble's sky, and logit n + 0.5 logit w.
+        evidence 0.5 logit s + 0.25 logit of the ensemble's sky, and logit n + 0.5 logit w.
     """
     size = segmented.shape[2:]
     known = F.interpolate(classes.probabilities.float(), size, mode="bilinear")

@@ -36,7 +36,7 @@ def test_probabilities_of_sky_and_water_are_combined_by_the_formula():
         assert combined.vote.item() == int(wanted.argmax())
         # The logit of one half is 0; those of improbable classes are limited.
         assert combined.evidence is not None
-        wanted = torch.tensor([0.44 * logit(0.2) + 0.22 * logit(0.005), 0.5 * logit(water)])
+        wanted = torch.tensor([0.5 * logit(0.2) + 0.25 * logit(0.005), 0.5 * logit(water)])
         torch.testing.assert_close(combined.evidence.flatten(), wanted, atol=1e-4, rtol=0.0)
 
 
