@@ -27,7 +27,7 @@ photos with hand-marked water, which neither was trained on, and 26 others."""
 
 SKY_EVIDENCE, WATER_EVIDENCE = (0.5, 0.25), (1.0, 0.5)
 """Weights of the logits of the network and of the ensemble, which is blurred, in the evidence for
-sky and water; in the sky they differ more between clouds."""
+sky and water; the logits of sky are halved, because they vary more between clouds."""
 
 POSSIBLE_WATER, CERTAIN_WATER, WATER_BONUS = -0.5, 0.43, 1.0
 """Hysteresis thresholds of the logit of water, and what bodies of water add to it."""
@@ -154,14 +154,10 @@ def combine(classes: PixelClasses, segmented: Tensor) -> PixelClasses:
         water = torch.where(find_falling(falling, known[:, 2:3]), 1.0 - sky, water)
     probabilities = torch.cat([1.0 - sky - water, sky, water], dim=1)
     confidence, vote = probabilities.max(dim=1, keepdim=True)
-    logits = (sky.logit(0.01), known[:, 1:2].logit(0.005)), (fine, coarse)
-    evidence = [
-        of_network * network + of_ensemble * ensemble
-        for (of_network, of_ensemble), (network, ensemble) in zip(
-            (SKY_EVIDENCE, WATER_EVIDENCE), logits, strict=True
-        )
-    ]
-    return PixelClasses(probabilities, vote, confidence, falling, torch.cat(evidence, dim=1))
+    of_sky = SKY_EVIDENCE[0] * sky.logit(0.01) + SKY_EVIDENCE[1] * known[:, 1:2].logit(0.005)
+    of_water = WATER_EVIDENCE[0] * fine + WATER_EVIDENCE[1] * coarse
+    evidence = torch.cat([of_sky, of_water], dim=1)
+    return PixelClasses(probabilities, vote, confidence, falling, evidence)
 
 
 def find_water(logit: Tensor) -> Tensor:
