@@ -122,14 +122,14 @@ def log_ratio(moving: ColourModel, static: ColourModel, picture: np.ndarray) -> 
     )
 
 
-def certain(probability: np.ndarray, power: int) -> np.ndarray:
+def certainty(probability: np.ndarray, power: int) -> np.ndarray:
     """Weight of a pixel in its region's colours, ``max(2 p - 1, 0)^power``, ``[h, w]``."""
     return np.clip(2.0 * probability - 1.0, 0.0, 1.0) ** power
 
 
-def core(probability: np.ndarray) -> np.ndarray:
+def core_weights(probability: np.ndarray) -> np.ndarray:
     """Weight of confidently moving pixels, eroded by one pixel, as colours mix at edges."""
-    return load_opencv().erode(certain(probability, 8), np.ones((3, 3), np.uint8))
+    return load_opencv().erode(certainty(probability, 8), np.ones((3, 3), np.uint8))
 
 
 def shrink(picture: np.ndarray, side: int) -> np.ndarray:

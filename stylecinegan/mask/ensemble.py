@@ -34,7 +34,7 @@ class PixelClasses:
             ``None`` where it is not known.
         evidence: Evidence for the moving classes by both networks, in logits, ``[B, classes - 1,
             H, W]``, in which rocks differ from shade more than in the probabilities; ``None`` where
-            it is not known.
+            it is not known. Only the matting uses it.
     """
 
     probabilities: Tensor

@@ -92,7 +92,6 @@ class SceneBox:
                 self.embed(classes.vote, size),
                 self.embed(classes.confidence, size, 1.0),
                 None if classes.falling is None else self.embed(classes.falling, size),
-                None if classes.evidence is None else self.embed(classes.evidence, size),
             ),
         )
 

@@ -11,8 +11,8 @@ from stylecinegan.inputs import check_photo
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import (
     MODEL_SIDE,
-    certain,
-    core,
+    certainty,
+    core_weights,
     fit_colours,
     log_ratio,
     resize,
@@ -107,12 +107,16 @@ def matte(
         S, ``[1, 1, H, W]`` in [0, 1].
 
     Raises:
-        InputError: If the probability or the photo has another shape, or the caution is out of
-            range.
+        InputError: If the probability, the evidence or the photo has another shape, or the caution
+            is out of range.
     """
     check_photo(photo)
     if probability.ndim != 4 or probability.shape[0] != 1 or probability.shape[1] == 0:
         raise InputError(f"a probability must be [1, K, h, w], got {list(probability.shape)}")
+    if evidence is not None and evidence.shape[:2] != probability.shape[:2]:
+        raise InputError(
+            f"evidence must have the classes of the probability, {probability.shape[1]}"
+        )
     threshold = moving_threshold(caution)
     picture = ((photo[0].float() + 1.0) / 2.0).permute(1, 2, 0).cpu().numpy()
     full_size = picture.shape[:2]
@@ -130,15 +134,15 @@ def matte(
     )[0, 0].numpy()
     moves = filtered > threshold
     static_seeds = resize(prior.sum(axis=0), moves.shape) < 0.5
-    wet = np.zeros_like(prior[0]) if water is None else water[0, 0].float().cpu().numpy()
-    vivid = find_vivid(wet, picture)
+    prior_water = np.zeros_like(prior[0]) if water is None else water[0, 0].float().cpu().numpy()
+    vivid = find_vivid(prior_water, picture)
     static = ~moves & supported_static_regions(moves, static_seeds, picture, vivid)
     if evidence is not None:
         for kind, values in zip(prior, evidence[0].float().cpu().numpy(), strict=True):
             of_kind = moves & (resize(kind, moves.shape) > 0.5)
             static |= find_objects(~moves & ~static, of_kind, values)
     static |= thin_extensions(static, filtered < DOUBTFUL)
-    static |= border_gaps(static, wet, picture)
+    static |= border_gaps(static, prior_water, picture)
     filtered[~moves & ~static] = 1.0
     filtered[moves & static] = 0.0
     moves = resize(filtered, full_size) > threshold
@@ -180,25 +184,27 @@ def update_by_colour(prior: np.ndarray, picture: np.ndarray) -> np.ndarray:
     for kind in prior:
         if kind.max() <= 0.5:
             continue
-        evidence = _evidence(resize(kind, small.shape[:2]), total, small, picture)
+        evidence = _colour_evidence(resize(kind, small.shape[:2]), total, small, picture)
         updated += _update(resize(kind, size), evidence)
     return np.minimum(updated, 1.0)
 
 
-def _evidence(
+def _colour_evidence(
     kind: np.ndarray, total: np.ndarray, small: np.ndarray, picture: np.ndarray
 ) -> np.ndarray:
     """Log ratio of a colour's densities in the moving and the static region, ``[H, W]``."""
-    static_weights = certain(1.0 - total, 1)
+    static_weights = certainty(1.0 - total, 1)
     # Refitted with less weight for outliers, such as a wire that the prior missed.
-    moving = fit_colours(small, core(kind))
-    moving = fit_colours(small, core(kind) / (1.0 + (moving.squared_distance(small) / 9.0) ** 2))
+    moving = fit_colours(small, core_weights(kind))
+    moving = fit_colours(
+        small, core_weights(kind) / (1.0 + (moving.squared_distance(small) / 9.0) ** 2)
+    )
     static = fit_colours(small, static_weights)
     # Refitted with the updated probabilities: the prior may take half of a railing for water.
     other_kinds = np.clip(total - kind, 0.0, 1.0)
     updated = _update(kind, log_ratio(moving, static, small))
-    moving = fit_colours(small, core(updated))
-    static = fit_colours(small, certain(1.0 - updated, 1) * (1.0 - other_kinds))
+    moving = fit_colours(small, core_weights(updated))
+    static = fit_colours(small, certainty(1.0 - updated, 1) * (1.0 - other_kinds))
     return log_ratio(moving, static, picture)
 
 

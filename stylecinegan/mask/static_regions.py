@@ -5,8 +5,8 @@ import numpy as np
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import (
     MODEL_SIDE,
-    certain,
-    core,
+    certainty,
+    core_weights,
     fit_colours,
     log_ratio,
     resize,
@@ -84,7 +84,7 @@ def find_vivid(water: np.ndarray, picture: np.ndarray) -> np.ndarray:
         return np.zeros(size, bool)
     cv2 = load_opencv()
     small = shrink(picture, MODEL_SIDE)
-    mean = fit_colours(small, core(resize(water, small.shape[:2]))).mean
+    mean = fit_colours(small, core_weights(resize(water, small.shape[:2]))).mean
     usual = cv2.cvtColor(mean.clip(0.0, 1.0).astype(np.float32), cv2.COLOR_RGB2LAB)
     difference = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) - resize(usual, size)
     is_vivid = np.hypot(difference[..., 1], difference[..., 2]) > VIVID
@@ -243,11 +243,11 @@ def border_gaps(static: np.ndarray, water: np.ndarray, picture: np.ndarray) -> n
     sides = small.shape[:2]
     share = resize(static.astype(np.float32), sides)
     inside = resize((~band).astype(np.float32), sides)
-    farther = core(resize(water, sides) * (1.0 - share)) * inside
+    farther = core_weights(resize(water, sides) * (1.0 - share)) * inside
     if not farther.any() or not static.any():
         return np.zeros_like(static)
     cv2 = load_opencv()
-    still = fit_colours(small, certain(share, 1))
+    still = fit_colours(small, certainty(share, 1))
     evidence = log_ratio(fit_colours(small, farther), still, shrink(picture, GAP_SIDE))
     is_static = resize(evidence, size) < -GAP_EVIDENCE
     inner = band & ~static

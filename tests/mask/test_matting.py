@@ -201,11 +201,13 @@ def test_thresholds_are_those_of_least_expected_cost():
             moving_threshold(wrong)
 
 
-def test_shapes_that_are_no_photo_and_probability_are_refused():
+def test_shapes_that_are_no_photo_probability_and_evidence_are_refused():
     with pytest.raises(InputError, match="a photo must be"):
         matte(torch.zeros(1, 1, 8, 8), torch.zeros(3, 8, 8))
     with pytest.raises(InputError, match="a probability must be"):
         matte(torch.zeros(2, 1, 8, 8), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(InputError, match="evidence must have"):
+        matte(torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 8, 8), evidence=torch.zeros(1, 1, 8, 8))
 
 
 def test_thin_doubtful_parts_that_extend_a_large_static_region_are_static():
