@@ -15,8 +15,13 @@ SAME_COLOUR = 10 / 127.5
 OTHER_COLOUR = 24 / 127.5
 """Difference per channel above which a pixel is certainly outside a bar."""
 
-BAR_SHARE = 0.85
-"""Smallest fraction of a row with the bar's colour; the rest may be a caption."""
+BAR_SHARE, EDGE_SHARE = 0.85, 0.95
+"""Smallest fraction of a row with the bar's colour, the rest may be a caption; and of the outermost
+row, where the rest may be JPEG noise of up to :data:`OTHER_COLOUR`."""
+
+FRAME_SHARE, FRAME_DIFFERENCE = 0.6, 16 / 127.5
+"""Both fractions, and the value that replaces :data:`OTHER_COLOUR`, for a side of a frame whose
+bars at a corner are found: a mat may have a wide caption, and surround fog."""
 
 LARGEST_SHARE = 0.4
 """Largest width of a bar, as a fraction of the photo's side."""
@@ -117,14 +122,10 @@ def find_scene(photo: Tensor, opacity: Tensor | None = None) -> SceneBox:
             return SceneBox(*rows, *columns)
         rows, columns = (_extent(is_visible.any(dim=axis)) for axis in (1, 0))
     for _ in range(_FRAMES):
-        before = rows, columns
         part = photo[0, :, rows[0] : rows[1], columns[0] : columns[1]]
-        top, bottom = _find_bars(part)
-        rows = rows[0] + top, rows[1] - bottom
-        part = photo[0, :, rows[0] : rows[1], columns[0] : columns[1]]
-        left, right = _find_bars(part.transpose(1, 2))
-        columns = columns[0] + left, columns[1] - right
-        if (rows, columns) == before:
+        top, bottom, left, right = _find_frame(part)
+        rows, columns = (rows[0] + top, rows[1] - bottom), (columns[0] + left, columns[1] - right)
+        if top == bottom == left == right == 0:
             break
     if min(rows[1] - rows[0], columns[1] - columns[0]) < _SMALLEST_SIDE:
         return SceneBox(0, height, 0, width)
@@ -141,6 +142,40 @@ def _extent(flags: Tensor) -> tuple[int, int]:
     return int(places[0]), int(places[-1]) + 1
 
 
+def _find_frame(picture: Tensor) -> list[int]:
+    """Widths of the bars at the top, bottom, left and right of ``[3, H, W]``."""
+    widths = [*_find_bars(picture), 0, 0]
+    inner = _inside(picture, widths)
+    widths[2:] = _find_bars(inner.transpose(1, 2))
+    found = [side for side, width in enumerate(widths) if width > 0]
+    colours = [_edge_colour(_outside_in(inner if side > 1 else picture, side)) for side in found]
+    is_corner = any(widths[:2]) and any(widths[2:])
+    if not is_corner or any(_differ(colours[0], colour) for colour in colours):
+        return widths
+    for side in {0, 1, 2, 3}.difference(found):
+        widths[side] = _find_bar(_outside_in(_inside(picture, widths), side), colours[0])
+    return widths
+
+
+def _inside(picture: Tensor, widths: list[int]) -> Tensor:
+    (top, bottom, left, right), (height, width) = widths, picture.shape[1:]
+    return picture[:, top : height - bottom, left : width - right]
+
+
+def _outside_in(picture: Tensor, side: int) -> Tensor:
+    """Turns a picture so that its first row is the outermost one of a side."""
+    turned = picture if side < 2 else picture.transpose(1, 2)
+    return turned.flip(1) if side % 2 else turned
+
+
+def _edge_colour(picture: Tensor) -> Tensor:
+    return picture[:, 0].median(dim=1).values
+
+
+def _differ(first: Tensor, second: Tensor) -> bool:
+    return bool(((first - second).abs() > SAME_COLOUR).any())
+
+
 def _find_bars(picture: Tensor) -> tuple[int, int]:
     """Widths of the bars at the first and last rows of ``[3, H, W]``."""
     first, last = _find_bar(picture), _find_bar(picture.flip(1))
@@ -152,21 +187,36 @@ def _find_bars(picture: Tensor) -> tuple[int, int]:
     return first, last
 
 
-def _find_bar(picture: Tensor) -> int:
-    """Width of the bar at the first rows of ``[3, H, W]``, 0 if there is none."""
-    edge = picture[:, 0]
-    colour = edge.median(dim=1).values.view(3, 1, 1)
-    if bool(((edge - colour[..., 0]).abs() > SAME_COLOUR).any()):
+def _find_bar(picture: Tensor, frame_colour: Tensor | None = None) -> int:
+    """Width of the bar at the first rows of ``[3, H, W]``, 0 if there is none.
+
+    Args:
+        picture: A side's outermost row comes first.
+        frame_colour: Colour of the bars at other sides; then less evidence is enough.
+    """
+    if frame_colour is None:
+        colour, share, edge_share, least = (
+            _edge_colour(picture),
+            BAR_SHARE,
+            EDGE_SHARE,
+            OTHER_COLOUR,
+        )
+    else:
+        colour, share, edge_share, least = frame_colour, FRAME_SHARE, FRAME_SHARE, FRAME_DIFFERENCE
+    colour = colour.view(3, 1, 1)
+    edge = (picture[:, 0] - colour[..., 0]).abs().amax(dim=0)
+    has_content = frame_colour is None and bool((edge > OTHER_COLOUR).any())
+    if has_content or float((edge <= SAME_COLOUR).float().mean()) < edge_share:
         return 0
     limit = min(int(LARGEST_SHARE * picture.shape[1]), picture.shape[1] - 2 * _EDGE_WIDTH)
     difference = (picture[:, : limit + 2 * _EDGE_WIDTH] - colour).abs().amax(dim=0)
-    is_bar = (difference <= SAME_COLOUR).float().mean(dim=1) >= BAR_SHARE
+    is_bar = (difference <= SAME_COLOUR).float().mean(dim=1) >= share
     if bool(is_bar.all()):
         return 0
     width = int((~is_bar).nonzero()[0])
     if width > limit:
         return 0
-    differs = (difference[width : width + _EDGE_WIDTH] > OTHER_COLOUR).float().mean(dim=1) >= 0.5
+    differs = (difference[width : width + _EDGE_WIDTH] > least).float().mean(dim=1) >= 0.5
     if not bool(differs.any()):
         return 0
     end = width + int(differs.nonzero()[0])

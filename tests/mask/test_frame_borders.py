@@ -61,6 +61,38 @@ def test_a_caption_in_a_bar_is_part_of_it():
     assert find_scene(image) == SceneBox(8, 104, 8, 168)
 
 
+def test_noise_in_the_outermost_row_belongs_to_a_bar_and_content_does_not():
+    image = framed(PHOTO, (0, 0, 9, 9, WHITE))
+    image[:, :, 0, 40:44] = 1.0 - 18 / 127.5
+    assert find_scene(image) == SceneBox(9, 105, 0, 160)
+    image[:, :, 0, 40:60] = 1.0 - 18 / 127.5  # over 5 % of the row
+    assert find_scene(image) == SceneBox(0, 105, 0, 160)
+    image[:, :, 0, 40:60] = 1.0
+    image[:, :, 0, 40:44] = 1.0 - 60 / 127.5
+    assert find_scene(image) == SceneBox(0, 105, 0, 160)
+
+
+def test_a_side_of_a_frame_needs_less_evidence_than_a_bar_alone():
+    fog = PHOTO.clone()
+    fog[:, :, :20] = 1.0 - torch.linspace(18, 98, 160) / 127.5
+    fog[:, :, :20, 80:] = 1.0 - 18 / 127.5
+    assert find_scene(framed(fog, (0, 0, 9, 0, WHITE))) == SceneBox(0, 105, 0, 160)
+    assert find_scene(framed(fog, (9, 9, 9, 9, WHITE))) == SceneBox(9, 105, 9, 169)
+    caption = framed(PHOTO, (9, 9, 9, 24, WHITE))
+    caption[:, :, 109:123, 20:70] = -1.0  # 28 % of the rows
+    assert find_scene(caption) == SceneBox(9, 105, 9, 169)
+    letterbox = framed(PHOTO, (0, 0, 9, 24, WHITE))
+    letterbox[:, :, 109:123, 20:70] = -1.0
+    assert find_scene(letterbox) == SceneBox(9, 129, 0, 160)
+
+
+def test_a_frame_has_one_colour():
+    caption = framed(PHOTO, (9, 0, 0, 24, BLACK))
+    caption[:, :, 100:114, 20:70] = 1.0
+    assert find_scene(framed(caption, (0, 0, 9, 0, RED))) == SceneBox(9, 129, 9, 169)
+    assert find_scene(framed(caption, (0, 0, 9, 0, BLACK))) == SceneBox(9, 105, 9, 169)
+
+
 def test_a_white_sky_and_a_black_night_are_no_bars():
     sky = PHOTO.clone()
     ridge = 30 + (6 * torch.sin(torch.arange(160) / 9)).round()
