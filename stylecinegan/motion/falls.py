@@ -13,7 +13,7 @@ from torch import Tensor
 from stylecinegan.framing import limited_size
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.ensemble import PixelClasses
-from stylecinegan.mask.segmentation import find_falling
+from stylecinegan.mask.water_regions import find_falling
 from stylecinegan.motion.fountains import fountain_velocity, is_fountain
 from stylecinegan.motion.regions import Regions
 from stylecinegan.motion.vectors import lengths, median_speed
