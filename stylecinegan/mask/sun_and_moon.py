@@ -1,0 +1,76 @@
+"""Detection of the sun and the moon, which the networks take for sky."""
+
+import numpy as np
+
+from stylecinegan.io import load_opencv
+from stylecinegan.mask.colour_models import resize, shrink
+
+WORKING_SIDE = 256
+"""Longer side at which discs are looked for, in pixels; lengths below are in these pixels."""
+
+SMOOTHING, LARGEST_RADIUS = 1.0, 23
+"""Standard deviation of the smoothing, and radius above which a bright region is no disc."""
+
+GLOW, LEAST_PEAK, LEAST_BRIGHTNESS = 0.12, 0.3, 0.75
+"""Excess of brightness over the sky around at which a disc's glow ends, smallest excess and
+smallest brightness at its centre, in [0, 1]."""
+
+AREAS = (4e-4, 0.03)
+"""Smallest and largest area of a disc and its glow, as fractions of the photo; stars are smaller."""
+
+LEAST_ROUNDNESS = 0.55
+"""Smallest fraction of its circumscribed circle that a disc covers."""
+
+RING, LEAST_SKY = (2.5, 10.0), 0.9
+"""Inner and outer distance from a disc of what is compared with it, and the smallest fraction of
+that ring that is sky."""
+
+LEAST_CONTRAST = 6.0
+"""Smallest excess in units of the brightness's standard deviation in the ring; gaps between clouds
+have less."""
+
+
+def find_discs(sky: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Finds the discs of the sun and the moon with their glow: round, bright, isolated spots.
+
+    Args:
+        sky: Pixels of sky, boolean ``[H, W]``.
+        picture: ``[H, W, 3]``, float32 in [0, 1].
+
+    Returns:
+        Boolean ``[H, W]``: connected components in which the smoothed brightness exceeds its
+        morphological opening by :data:`GLOW`, that do not touch the photo's border and fulfil the
+        conditions above.
+    """
+    cv2 = load_opencv()
+    small = shrink(picture, WORKING_SIDE)
+    brightness = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), SMOOTHING)
+    side = 2 * LARGEST_RADIUS + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    excess = cv2.morphologyEx(brightness, cv2.MORPH_TOPHAT, disc)
+    is_sky = resize(sky.astype(np.float32), brightness.shape) > 0.5
+    height, width = brightness.shape
+    found = np.zeros(brightness.shape, np.float32)
+    _, parts, statistics, _ = cv2.connectedComponentsWithStats(
+        (excess > GLOW).astype(np.uint8), connectivity=8
+    )
+    for part, (left, top, columns, rows, area) in enumerate(statistics):
+        at_border = left == 0 or top == 0 or left + columns == width or top + rows == height
+        has_size = AREAS[0] <= area / brightness.size <= AREAS[1]
+        if part == 0 or at_border or not has_size:
+            continue
+        inside = parts == part
+        peak = excess[inside].max()
+        if peak < LEAST_PEAK or brightness[inside].max() < LEAST_BRIGHTNESS:
+            continue
+        core = inside & (excess > 0.5 * peak)
+        _, radius = cv2.minEnclosingCircle(np.argwhere(core).astype(np.float32))
+        if core.sum() < LEAST_ROUNDNESS * np.pi * (radius + 0.5) ** 2:
+            continue
+        distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
+        ring = (distance > RING[0]) & (distance <= RING[1])
+        # The constant stands for the noise of a cloudless sky.
+        contrast = peak / (brightness[ring].std() + 0.01)
+        if is_sky[ring].mean() >= LEAST_SKY and contrast >= LEAST_CONTRAST:
+            found[inside] = 1.0
+    return resize(found, sky.shape) > 0.5
