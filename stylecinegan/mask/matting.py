@@ -82,8 +82,8 @@ def matte(
     such as clouds and waves, are filled (:func:`supported_static_regions`), but not those of
     objects such as rocks (:func:`find_objects`). Thin extensions of large static regions need less
     evidence (:func:`thin_extensions`), gaps between static regions and the photo's border are
-    filled (:func:`border_gaps`), the sun and the moon are static (:func:`find_discs`), and doubtful
-    islands of motion are removed (:func:`doubtful_islands`).
+    filled (:func:`border_gaps`), the sun, the moon and their reflections are static
+    (:func:`find_discs`), and doubtful islands of motion are removed (:func:`doubtful_islands`).
 
     Lengths are fractions of the photo's longer side and areas fractions of its area, so the mask
     does not depend on the photo's size.
@@ -145,7 +145,7 @@ def matte(
             static |= find_objects(~moves & ~static, of_kind, values)
     static |= thin_extensions(static, filtered < DOUBTFUL)
     static |= border_gaps(static, prior_water, picture)
-    static |= find_discs(resize(prior.sum(axis=0) - prior_water, moves.shape) > 0.5, picture)
+    static |= find_discs(~static_seeds, picture)
     filtered[~moves & ~static] = 1.0
     filtered[moves & static] = 0.0
     moves = resize(filtered, full_size) > threshold

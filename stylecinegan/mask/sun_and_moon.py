@@ -1,4 +1,4 @@
-"""Detection of the sun and the moon, which the networks take for sky."""
+"""Detection of the sun, the moon and their reflections, which the networks take for the sky."""
 
 import numpy as np
 
@@ -12,29 +12,31 @@ SMOOTHING, LARGEST_RADIUS = 1.0, 23
 """Standard deviation of the smoothing, and radius above which a bright region is no disc."""
 
 GLOW, LEAST_PEAK, LEAST_BRIGHTNESS = 0.12, 0.3, 0.75
-"""Excess of brightness over the sky around at which a disc's glow ends, smallest excess and
+"""Excess of brightness over its surroundings at which a disc's glow ends, smallest excess and
 smallest brightness at its centre, in [0, 1]."""
 
 AREAS = (4e-4, 0.03)
-"""Smallest and largest area of a disc and its glow, as fractions of the photo; stars are smaller."""
+"""Smallest and largest area of a disc and its glow, as fractions of the photo; stars have less."""
 
 LEAST_ROUNDNESS = 0.55
 """Smallest fraction of its circumscribed circle that a disc covers."""
 
-RING, LEAST_SKY = (2.5, 10.0), 0.9
+RING, LEAST_MOVING = (2.5, 10.0), 0.9
 """Inner and outer distance from a disc of what is compared with it, and the smallest fraction of
-that ring that is sky."""
+that ring that moves."""
 
 LEAST_CONTRAST = 6.0
 """Smallest excess in units of the brightness's standard deviation in the ring; gaps between clouds
 have less."""
 
 
-def find_discs(sky: np.ndarray, picture: np.ndarray) -> np.ndarray:
+def find_discs(moves: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Finds the discs of the sun and the moon with their glow: round, bright, isolated spots.
 
+    Still water reflects them as such spots; glitter is longer or less isolated.
+
     Args:
-        sky: Pixels of sky, boolean ``[H, W]``.
+        moves: Pixels that are more likely sky or water than not, boolean ``[H, W]``.
         picture: ``[H, W, 3]``, float32 in [0, 1].
 
     Returns:
@@ -48,7 +50,7 @@ def find_discs(sky: np.ndarray, picture: np.ndarray) -> np.ndarray:
     side = 2 * LARGEST_RADIUS + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     excess = cv2.morphologyEx(brightness, cv2.MORPH_TOPHAT, disc)
-    is_sky = resize(sky.astype(np.float32), brightness.shape) > 0.5
+    surrounding = resize(moves.astype(np.float32), brightness.shape) > 0.5
     height, width = brightness.shape
     found = np.zeros(brightness.shape, np.float32)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(
@@ -71,6 +73,6 @@ def find_discs(sky: np.ndarray, picture: np.ndarray) -> np.ndarray:
         ring = (distance > RING[0]) & (distance <= RING[1])
         # The constant stands for the noise of a cloudless sky.
         contrast = peak / (brightness[ring].std() + 0.01)
-        if is_sky[ring].mean() >= LEAST_SKY and contrast >= LEAST_CONTRAST:
+        if surrounding[ring].mean() >= LEAST_MOVING and contrast >= LEAST_CONTRAST:
             found[inside] = 1.0
-    return resize(found, sky.shape) > 0.5
+    return resize(found, moves.shape) > 0.5

@@ -135,16 +135,17 @@ def test_objects_are_compact_and_surrounded_by_water_that_is_more_certain():
     assert not find_objects(holes, water, evidence + 0.5 * holes).any()
 
 
-def test_the_moon_is_static_in_the_sky_alone():
+def test_the_moon_and_its_reflection_are_static():
     rows, columns = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
     glow = torch.exp(-0.5 * ((rows - 30) ** 2 + (columns - 60) ** 2) / 9.0)
     photo = (-0.8 + 1.6 * glow).expand(1, 3, -1, -1)
-    is_sky = torch.full((1, 1, 96, 128), 0.98)
-    mask = matte(torch.cat([is_sky, 0 * is_sky], 1), photo)
-    assert mask[0, 0, 30, 60] == 0
-    assert mask[0, 0, 60, 60] == 1
-    mask = matte(torch.cat([0 * is_sky, is_sky], 1), photo, water=is_sky)
-    assert mask[0, 0, 30, 60] == 1
+    certain = torch.full((1, 1, 96, 128), 0.98)
+    for mask in (
+        matte(torch.cat([certain, 0 * certain], 1), photo),
+        matte(torch.cat([0 * certain, certain], 1), photo, water=certain),
+    ):
+        assert mask[0, 0, 30, 60] == 0
+        assert mask[0, 0, 60, 60] == 1
 
 
 def test_a_small_moving_island_needs_a_certain_pixel():
