@@ -15,13 +15,13 @@ SAME_COLOUR = 10 / 127.5
 OTHER_COLOUR = 24 / 127.5
 """Difference per channel above which a pixel is certainly outside a bar."""
 
-BAR_SHARE, EDGE_SHARE = 0.85, 0.95
-"""Smallest fraction of a row with the bar's colour, the rest may be a caption; and of the outermost
-row, where the rest may be JPEG noise of up to :data:`OTHER_COLOUR`."""
+BAR_EVIDENCE = (0.85, 0.95, OTHER_COLOUR)
+"""Smallest fraction of a bar's row with its colour, where the rest may be a caption; the same of
+the outermost row, where the rest may be JPEG noise; difference from the colour beyond the bar."""
 
-FRAME_SHARE, FRAME_DIFFERENCE = 0.6, 16 / 127.5
-"""Both fractions, and the value that replaces :data:`OTHER_COLOUR`, for a side of a frame whose
-bars at a corner are found: a mat may have a wide caption, and surround fog."""
+FRAME_EVIDENCE = (0.6, 0.6, 16 / 127.5)
+"""The same for a side of a frame whose bars at a corner are found: a mat may have a wide caption,
+and surround fog."""
 
 LARGEST_SHARE = 0.4
 """Largest width of a bar, as a fraction of the photo's side."""
@@ -194,15 +194,8 @@ def _find_bar(picture: Tensor, frame_colour: Tensor | None = None) -> int:
         picture: A side's outermost row comes first.
         frame_colour: Colour of the bars at other sides; then less evidence is enough.
     """
-    if frame_colour is None:
-        colour, share, edge_share, least = (
-            _edge_colour(picture),
-            BAR_SHARE,
-            EDGE_SHARE,
-            OTHER_COLOUR,
-        )
-    else:
-        colour, share, edge_share, least = frame_colour, FRAME_SHARE, FRAME_SHARE, FRAME_DIFFERENCE
+    colour = _edge_colour(picture) if frame_colour is None else frame_colour
+    share, edge_share, least = BAR_EVIDENCE if frame_colour is None else FRAME_EVIDENCE
     colour = colour.view(3, 1, 1)
     edge = (picture[:, 0] - colour[..., 0]).abs().amax(dim=0)
     has_content = frame_colour is None and bool((edge > OTHER_COLOUR).any())
