@@ -105,7 +105,8 @@ def find_scene(photo: Tensor, opacity: Tensor | None = None) -> SceneBox:
     """Finds the scene inside a photo's bars, frames and transparent margins.
 
     A bar has one colour along the whole side of the photo and a straight, sharp inner edge; a
-    blown-out sky has not.
+    blown-out sky has not. Where two bars meet at a corner, the other sides of the frame need
+    less evidence.
 
     Args:
         photo: ``[1, 3, H, W]`` in [-1, 1].
@@ -123,10 +124,11 @@ def find_scene(photo: Tensor, opacity: Tensor | None = None) -> SceneBox:
         rows, columns = (_extent(is_visible.any(dim=axis)) for axis in (1, 0))
     for _ in range(_FRAMES):
         part = photo[0, :, rows[0] : rows[1], columns[0] : columns[1]]
-        top, bottom, left, right = _find_frame(part)
-        rows, columns = (rows[0] + top, rows[1] - bottom), (columns[0] + left, columns[1] - right)
-        if top == bottom == left == right == 0:
+        widths = _find_frame(part)
+        if not any(widths):
             break
+        top, bottom, left, right = widths
+        rows, columns = (rows[0] + top, rows[1] - bottom), (columns[0] + left, columns[1] - right)
     if min(rows[1] - rows[0], columns[1] - columns[0]) < _SMALLEST_SIDE:
         return SceneBox(0, height, 0, width)
     return SceneBox(*rows, *columns)
@@ -145,15 +147,12 @@ def _extent(flags: Tensor) -> tuple[int, int]:
 def _find_frame(picture: Tensor) -> list[int]:
     """Widths of the bars at the top, bottom, left and right of ``[3, H, W]``."""
     widths = [*_find_bars(picture), 0, 0]
-    inner = _inside(picture, widths)
-    widths[2:] = _find_bars(inner.transpose(1, 2))
+    widths[2:] = _find_bars(_inside(picture, widths).transpose(1, 2))
     found = [side for side, width in enumerate(widths) if width > 0]
-    colours = [_edge_colour(_outside_in(inner if side > 1 else picture, side)) for side in found]
-    is_corner = any(widths[:2]) and any(widths[2:])
-    if not is_corner or any(_differ(colours[0], colour) for colour in colours):
-        return widths
-    for side in {0, 1, 2, 3}.difference(found):
-        widths[side] = _find_bar(_outside_in(_inside(picture, widths), side), colours[0])
+    if any(widths[:2]) and any(widths[2:]):  # a corner of a frame
+        colour = _edge_colour(_outside_in(picture, found[0]))
+        for side in {0, 1, 2, 3}.difference(found):
+            widths[side] = _find_bar(_outside_in(_inside(picture, widths), side), colour)
     return widths
 
 
@@ -170,10 +169,6 @@ def _outside_in(picture: Tensor, side: int) -> Tensor:
 
 def _edge_colour(picture: Tensor) -> Tensor:
     return picture[:, 0].median(dim=1).values
-
-
-def _differ(first: Tensor, second: Tensor) -> bool:
-    return bool(((first - second).abs() > SAME_COLOUR).any())
 
 
 def _find_bars(picture: Tensor) -> tuple[int, int]:

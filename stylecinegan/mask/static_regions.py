@@ -68,6 +68,20 @@ ISLAND_AREA, ISLAND_PEAK = 0.03, 0.9
 motion is doubtful."""
 
 
+def touches_border(statistics: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Finds the connected components that touch the picture's border.
+
+    Args:
+        statistics: OpenCV's statistics of components, ``[N, 5]``.
+        size: (height, width) of the picture.
+
+    Returns:
+        Boolean, ``[N]``.
+    """
+    left, top, width, height, _ = statistics.T
+    return (left == 0) | (top == 0) | (left + width == size[1]) | (top + height == size[0])
+
+
 def find_vivid(water: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Finds pixels in water whose chroma is unlike that of the water nearby.
 
@@ -113,9 +127,9 @@ def supported_static_regions(
     count, parts, statistics, _ = cv2.connectedComponentsWithStats(
         (~moves).astype(np.uint8), connectivity=8
     )
-    left, top, columns, rows, area = statistics.T
+    area = statistics[:, cv2.CC_STAT_AREA]
     supported = np.bincount(parts[static_seeds], minlength=count) > 0
-    at_border = (left == 0) | (top == 0) | (left + columns == width) | (top + rows == height)
+    at_border = touches_border(statistics, moves.shape)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     contrast = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     neighbours = np.ones((3, 3), np.uint8)
@@ -154,17 +168,16 @@ def find_objects(holes: np.ndarray, moves: np.ndarray, evidence: np.ndarray) -> 
         (:data:`OBJECT_RING`).
     """
     cv2 = load_opencv()
-    height, width = holes.shape
     nearest, farthest = (max(1, round(part * max(holes.shape))) for part in OBJECT_RING)
     evidence = resize(evidence, holes.shape)
     found = np.zeros_like(holes)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(
         holes.astype(np.uint8), connectivity=8
     )
+    at_border = touches_border(statistics, holes.shape)
     for part, (left, top, columns, rows, area) in enumerate(statistics):
         right, bottom = left + columns, top + rows
-        at_border = left == 0 or top == 0 or right == width or bottom == height
-        if part == 0 or at_border or area < OBJECT_AREA * holes.size:
+        if part == 0 or at_border[part] or area < OBJECT_AREA * holes.size:
             continue
         box = (
             slice(max(0, top - farthest), bottom + farthest),

@@ -1,9 +1,10 @@
-"""Detection of the sun, the moon and their reflections, which the networks take for the sky."""
+"""Detection of the sun and the moon in the sky and of their reflections in still water."""
 
 import numpy as np
 
 from stylecinegan.io import load_opencv
 from stylecinegan.mask.colour_models import resize, shrink
+from stylecinegan.mask.static_regions import touches_border
 
 WORKING_SIDE = 256
 """Longer side at which discs are looked for, in pixels; lengths below are in these pixels."""
@@ -26,8 +27,8 @@ RING, LEAST_MOVING = (2.5, 10.0), 0.9
 that ring that moves."""
 
 LEAST_CONTRAST = 6.0
-"""Smallest excess in units of the brightness's standard deviation in the ring; gaps between clouds
-have less."""
+"""Smallest excess in units of the brightness's standard deviation in the ring; most clouds and gaps
+between them have less."""
 
 
 def find_discs(moves: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -40,9 +41,9 @@ def find_discs(moves: np.ndarray, picture: np.ndarray) -> np.ndarray:
         picture: ``[H, W, 3]``, float32 in [0, 1].
 
     Returns:
-        Boolean ``[H, W]``: connected components in which the smoothed brightness exceeds its
-        morphological opening by :data:`GLOW`, that do not touch the photo's border and fulfil the
-        conditions above.
+        Boolean ``[H, W]``: connected components away from the photo's border in which the white
+        top-hat of the smoothed brightness exceeds :data:`GLOW`, and whose size, brightness,
+        roundness and surroundings are within this module's limits.
     """
     cv2 = load_opencv()
     small = shrink(picture, WORKING_SIDE)
@@ -51,16 +52,15 @@ def find_discs(moves: np.ndarray, picture: np.ndarray) -> np.ndarray:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     excess = cv2.morphologyEx(brightness, cv2.MORPH_TOPHAT, disc)
     surrounding = resize(moves.astype(np.float32), brightness.shape) > 0.5
-    height, width = brightness.shape
     found = np.zeros(brightness.shape, np.float32)
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(
         (excess > GLOW).astype(np.uint8), connectivity=8
     )
-    for part, (left, top, columns, rows, area) in enumerate(statistics):
-        at_border = left == 0 or top == 0 or left + columns == width or top + rows == height
-        has_size = AREAS[0] <= area / brightness.size <= AREAS[1]
-        if part == 0 or at_border or not has_size:
-            continue
+    area = statistics[:, cv2.CC_STAT_AREA] / brightness.size
+    is_candidate = (area >= AREAS[0]) & (area <= AREAS[1])
+    is_candidate &= ~touches_border(statistics, brightness.shape)
+    is_candidate[0] = False  # the background
+    for part in np.flatnonzero(is_candidate):
         inside = parts == part
         peak = excess[inside].max()
         if peak < LEAST_PEAK or brightness[inside].max() < LEAST_BRIGHTNESS:

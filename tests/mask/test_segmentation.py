@@ -6,11 +6,7 @@ import torch.nn.functional as F
 
 from stylecinegan.backbones.u2net import U2Net
 from stylecinegan.mask.ensemble import PixelClasses
-from stylecinegan.mask.segmentation import (
-    combine,
-    replace_sky,
-    segment,
-)
+from stylecinegan.mask.segmentation import combine, replace_sky, segment
 
 
 def logit(probability):
